@@ -1,0 +1,150 @@
+#include "config/config.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/document.h"
+#include "config/members.h"
+#include "config/quorums.h"
+#include "config/scalars.h"
+
+enum {
+	MEBIBYTE = 1 << 20,
+};
+
+static bool check_durability(const struct config *config, struct complaint *c)
+{
+	if (config->durability != DURABILITY_NONE)
+		return complain(c, "durability",
+			"%s comes with the journal in a later version, give none, which keeps all in "
+			"memory",
+			config_durability_text(config->durability));
+	return true;
+}
+
+static bool check_shards(const struct config *config, struct complaint *c)
+{
+	if ((config->shards & (config->shards - 1)) != 0)
+		return complain(c, "shards", "%" PRIu32 " is not a power of two, give 1, 2 or 4",
+			config->shards);
+	return true;
+}
+
+/* The log keeps LOG_INSTANCES; the largest way to hold one is a frame of its own. */
+static uint32_t log_needs_mebibytes(const struct config *config)
+{
+	uint64_t bytes = (uint64_t)LOG_INSTANCES * config->mtu;
+
+	return (uint32_t)((bytes + MEBIBYTE - 1) / MEBIBYTE);
+}
+
+static bool size_log(struct config *config, struct complaint *c)
+{
+	uint32_t needs = log_needs_mebibytes(config);
+
+	if (config->log_mebibytes == 0)
+		config->log_mebibytes = needs;
+	if (config->log_mebibytes < needs)
+		return complain(c, "log.mebibytes",
+			"%" PRIu32 " does not hold %d frames of mtu %" PRIu32
+			", give at least %" PRIu32 ", or 0 for just that",
+			config->log_mebibytes, LOG_INSTANCES, config->mtu, needs);
+	return true;
+}
+
+static bool read_scalars(const struct document *d, struct config *config, struct complaint *c)
+{
+	for (size_t i = 0; i < SCALAR_COUNT; i++) {
+		if (!field_set(&scalars_fields()[i], config, "", d->scalars[i], c))
+			return false;
+	}
+	for (size_t i = 0; i < TUNABLE_COUNT; i++) {
+		if (!field_set(&tunables_fields()[i], &config->tunables, "tunables", d->tunables[i],
+			    c))
+			return false;
+	}
+	return true;
+}
+
+static bool read_document(const struct document *d, struct config *config, struct complaint *c)
+{
+	return read_scalars(d, config, c) && check_durability(config, c) &&
+		check_shards(config, c) && size_log(config, c) && members_read(d, config, c) &&
+		quorums_read(d, config, c) &&
+		tunables_check(&config->tunables, config->shards, "tunables", c);
+}
+
+bool config_load_text(const char *path, const char *text, size_t bytes, struct config *config,
+	char *error, size_t size)
+{
+	struct complaint c;
+
+	complaint_init(&c, path, error, size);
+	memset(config, 0, sizeof(*config));
+	snprintf(config->path, sizeof(config->path), "%s", path);
+
+	struct document *d = document_load(text, bytes, &c);
+
+	if (d == NULL)
+		return false;
+
+	bool well = read_document(d, config, &c);
+
+	document_free(d);
+	return well;
+}
+
+/* NULL: a complaint was made; else malloc'ed. */
+static char *read_file(const char *path, size_t *bytes, struct complaint *c)
+{
+	FILE *file = fopen(path, "rb");
+	char *text = malloc(CONFIG_FILE_BYTES_MAX + 1);
+	const char *wrong = NULL;
+
+	*bytes = 0;
+	if (file == NULL || text == NULL)
+		wrong = strerror(errno);
+	if (wrong == NULL) {
+		*bytes = fread(text, 1, CONFIG_FILE_BYTES_MAX + 1, file);
+		if (ferror(file))
+			wrong = strerror(errno);
+		else if (*bytes > CONFIG_FILE_BYTES_MAX)
+			wrong = "larger than a mebibyte";
+	}
+	if (file != NULL)
+		fclose(file);
+	if (wrong == NULL)
+		return text;
+	free(text);
+	complain(c, NULL,
+		"cannot be read (%s), give a cluster file such as "
+		"config/profiles/embedded.yaml",
+		wrong);
+	return NULL;
+}
+
+bool config_load(const char *path, struct config *config, char *error, size_t size)
+{
+	struct complaint c;
+	size_t bytes;
+
+	complaint_init(&c, path, error, size);
+
+	char *text = read_file(path, &bytes, &c);
+
+	if (text == NULL)
+		return false;
+
+	bool well = config_load_text(path, text, bytes, config, error, size);
+
+	free(text);
+	return well;
+}
+
+bool config_is_embedded(const struct config *config)
+{
+	return strcmp(config->replicas[0].ports.devargs[0], CONFIG_PORT_RING) == 0;
+}
