@@ -1,6 +1,9 @@
 /* The profiles of config/profiles are files that load, and no part of one makes the loader fail. */
 #include "tests/unit/given_config.h"
 
+#include "config/document.h"
+#include "config/scalars.h"
+
 static const char *const profiles[] = {
 	"embedded",
 	"three-hosts-af_packet",
@@ -128,6 +131,36 @@ static void a_profile_with_any_one_byte_changed_gets_an_answer(void **state)
 	}
 }
 
+/* The line of config/README.md's tables about `key`, up to its default, stands there. */
+static void then_documented(const char *readme, const struct field *f)
+{
+	static const char *const marks[] = {"", " ="};
+	const char *preset = f->preset != NULL ? f->preset : "";
+	char line[256];
+
+	for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++) {
+		snprintf(line, sizeof(line), "\n| `%s`%s | %s%s|", f->key, marks[i], preset,
+			preset[0] != '\0' ? " " : "");
+		if (strstr(readme, line) != NULL)
+			return;
+	}
+	fail_msg("config/README.md does not have %s with default '%s'", f->key, preset);
+}
+
+static void every_key_stands_in_the_readme_with_its_default(void **state)
+{
+	FILE *file = fopen(CONFIG_PROFILES "/../README.md", "rb");
+
+	(void)state;
+	assert_non_null(file);
+	text[fread(text, 1, sizeof(text) - 1, file)] = '\0';
+	fclose(file);
+	for (size_t i = 0; i < SCALAR_COUNT; i++)
+		then_documented(text, &scalars_fields()[i]);
+	for (size_t i = 0; i < TUNABLE_COUNT; i++)
+		then_documented(text, &tunables_fields()[i]);
+}
+
 static void a_file_that_cannot_be_read_is_named(void **state)
 {
 	(void)state;
@@ -167,6 +200,7 @@ int main(void)
 		cmocka_unit_test(the_profiles_are_what_their_names_say),
 		cmocka_unit_test(every_beginning_of_a_profile_gets_an_answer),
 		cmocka_unit_test(a_profile_with_any_one_byte_changed_gets_an_answer),
+		cmocka_unit_test(every_key_stands_in_the_readme_with_its_default),
 		cmocka_unit_test(a_file_that_cannot_be_read_is_named),
 		cmocka_unit_test(a_short_buffer_gets_the_beginning_of_the_sentence),
 	};
