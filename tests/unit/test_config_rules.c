@@ -257,11 +257,14 @@ static void the_hash_covers_what_replicas_must_agree_on(void **state)
 		"state_machine: kv\n", "kv: {capacity: 1}\n", "sessions_max: 1\n",
 		"quorums: {kind: threshold, q1: 2, q2: 2}\n",
 		"quorums: {kind: threshold, q1: 3, q2: 2}\n",
+		"quorums: {kind: threshold, q1: 2, q2: 3}\n",
 		"quorums: {kind: grid, rows: 1, columns: 3}\n",
 		"quorums: {kind: grid, rows: 3, columns: 1}\n",
 		"quorums: {kind: explicit, phase1: [[0]], phase2: [[0]]}\n",
 		"quorums: {kind: explicit, phase1: [[0, 1]], phase2: [[0]]}\n",
-		"quorums: {kind: explicit, phase1: [[0]], phase2: [[0, 1]]}\n"};
+		"quorums: {kind: explicit, phase1: [[0]], phase2: [[0, 1]]}\n",
+		"quorums: {kind: explicit, phase1: [[0, 1], [0, 2]], phase2: [[0]]}\n",
+		"quorums: {kind: explicit, phase1: [[0, 1]], phase2: [[0, 2], [0]]}\n"};
 	enum {
 		MORE = sizeof(more) / sizeof(more[0])
 	};
