@@ -1,0 +1,121 @@
+/*
+ * acceptor.h - the voter: promises ballots and votes for runs of instances.
+ *
+ * Owns:    the promised ballot, the low end, the index of votes (one slot an instance).
+ * Never:   allocates, blocks, reads a clock, sends, or touches a value: `position` says where the
+ *          caller keeps the run's record in its log.
+ * Upholds: A1  `promised` never goes down.
+ *          A2  no vote has a ballot above `promised`.
+ *          A3  a vote is never replaced by one of a lower ballot, nor by another run of its own.
+ *          A4  what is known chosen is never replaced.
+ *          A5  `lo`, `delivered`, `tail` never go down; tail <= lo <= delivered.
+ *          A6  a vote is only for an instance of [lo, lo + window).
+ * Proofs:  contracts below, by Frama-C/WP (tools/run prove); tests/unit/test_acceptor.c.
+ */
+#ifndef CONSENSUS_ACCEPTOR_H
+#define CONSENSUS_ACCEPTOR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "consensus/limits.h"
+
+/* position of a no-op run, which has no record. */
+#define POSITION_NOOP 0xffffffffffffffffull
+
+enum vote_state { VOTE_NONE, VOTE_CAST, VOTE_CHOSEN };
+
+/* One instance's slot, at instance % VOTES_MAX; meaningful only if `instance` is the one asked. */
+struct vote {
+	uint64_t ballot;   /* VOTE_CAST: of the vote. VOTE_CHOSEN: 0. */
+	uint64_t instance;
+	uint64_t position; /* Of its run's record in the log, or POSITION_NOOP. */
+	uint32_t checksum; /* Of its run's body. */
+	uint16_t count;    /* Of its run: 1..RUN_COUNT_MAX. */
+	uint8_t index;     /* Of this instance in its run. */
+	uint8_t state;     /* enum vote_state */
+};
+
+struct acceptor {
+	uint64_t promised;
+	uint64_t lo;        /* Delivered index rounded down to a block: votes below need no report. */
+	uint64_t delivered; /* The node's delivered index, as the learner last said. */
+	uint64_t tail;      /* Oldest instance whose value the log still holds. */
+	uint64_t high;      /* One past the highest instance voted or stored as chosen. */
+	uint64_t window;    /* Instances above lo that may be voted for; <= ACCEPTOR_WINDOW. */
+	struct vote votes[VOTES_MAX];
+};
+
+/* A run as the caller has it: consecutive instances of one block. */
+struct run {
+	uint64_t ballot;
+	uint64_t first;
+	uint64_t position; /* Where its record will stand in the log, or POSITION_NOOP. */
+	uint32_t checksum;
+	uint16_t count; /* 1..RUN_COUNT_MAX; first / BLOCK == (first + count - 1) / BLOCK. */
+};
+
+enum acceptor_answer {
+	ACCEPTOR_PROMISED,
+	ACCEPTOR_VOTED,    /* The caller must append the record at run.position. */
+	ACCEPTOR_REPEATED, /* The identical run was voted for before: vote again, append nothing. */
+	ACCEPTOR_STORED,   /* on_chosen: append the record at run.position. */
+	ACCEPTOR_KNOWN,    /* on_chosen: all of it was known chosen already: append nothing. */
+	ACCEPTOR_REFUSED,  /* ballot < promised */
+	ACCEPTOR_TRIMMED,  /* first < lo, or an instance of it is known chosen */
+	ACCEPTOR_BEHIND,   /* first + count > lo + window */
+	ACCEPTOR_CONFLICT, /* a vote at this ballot with other boundaries or checksum: alarm */
+	ACCEPTOR_TOO_HIGH, /* the round is more than 2^32 above our promise's */
+};
+
+/* lo = delivered = tail = promised = high = 0, no votes. 1 <= window <= ACCEPTOR_WINDOW. */
+void acceptor_init(struct acceptor *a, uint64_t window);
+
+/* PROMISED: promised == ballot (equal ballots are promised again). REFUSED, TOO_HIGH: nothing
+ * changed. (Lamport, Paxos Made Simple, phase 1b; design: section 3.) */
+enum acceptor_answer acceptor_on_prepare(struct acceptor *a, uint64_t ballot);
+
+/* Checked in this order: REFUSED, TOO_HIGH, TRIMMED (first < lo), BEHIND, then per instance
+ * TRIMMED (chosen), CONFLICT, REPEATED (slot of `first` holds exactly this run: same ballot,
+ * index 0, count and checksum; and so do all others). VOTED: promised = ballot, each instance's
+ * slot is this run's, high covers it; all other slots unchanged. REPEATED: promised = ballot,
+ * slots unchanged. Anything else: nothing changed. (Phase 2b, >=.) */
+enum acceptor_answer acceptor_on_accept(struct acceptor *a, const struct run *run);
+
+/* A run known chosen (run->ballot unused). TRIMMED: first + count <= lo. BEHIND as above.
+ * KNOWN: every instance at or above lo is VOTE_CHOSEN already. STORED: every instance of it at or
+ * above lo that was not VOTE_CHOSEN is now, with ballot 0 (index counted from run->first).
+ * `promised` is unchanged, whatever it is. */
+enum acceptor_answer acceptor_on_chosen(struct acceptor *a, const struct run *run);
+
+/* The learner delivered below `delivered`: raises delivered, and lo to its block's start. */
+void acceptor_trim(struct acceptor *a, uint64_t delivered);
+
+/* The log dropped what lies below `tail`: raises a->tail (not above lo). */
+void acceptor_drop(struct acceptor *a, uint64_t tail);
+
+/* The slot of an instance, or NULL if it holds no vote (or one for another instance). */
+const struct vote *acceptor_vote(const struct acceptor *a, uint64_t instance);
+
+/* Consecutive instances from `first` (below `end`) whose slots are of one and the same record. */
+struct piece {
+	uint64_t first;
+	uint64_t ballot; /* 0: known chosen. */
+	uint64_t position;
+	uint32_t checksum;  /* of the whole run's body */
+	uint16_t count;     /* of this piece */
+	uint16_t run_count; /* of the whole run */
+	uint8_t index;      /* of the piece's first instance in the run */
+	bool chosen;
+};
+
+/* The next piece at or after `from`, below `end` (end - from <= VOTES_MAX). False: no vote in
+ * [from, end). A piece never crosses `end`. */
+bool acceptor_piece(const struct acceptor *a, uint64_t from, uint64_t end, struct piece *piece);
+
+/* The log's cleaner moved the record of these instances: each slot whose position is `old` gets
+ * `new_position`; nothing else changes. */
+void acceptor_relocate(struct acceptor *a, uint64_t first, uint16_t count, uint64_t old,
+	uint64_t new_position);
+
+#endif

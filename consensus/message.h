@@ -1,0 +1,299 @@
+/*
+ * message.h - every frame that replicas and clients exchange, and its codec.
+ *
+ * Owns:    the wire layout: one header, four kinds of body (entries, records, ranges, replies).
+ * Never:   looks into a value; trusts a length before it is checked against the frame.
+ * Upholds: W1  what decodes was sealed by message_encode: the tag covers the header, the header
+ *              covers the body's checksum, the checksum covers the body.
+ *          W2  every truncation and every single-bit flip is refused.
+ * Proofs:  tests/unit/test_message.c.
+ *
+ * Little-endian throughout. The body begins HEADER_BYTES after the header's first byte.
+ */
+#ifndef CONSENSUS_MESSAGE_H
+#define CONSENSUS_MESSAGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "consensus/limits.h"
+
+enum message_type {
+	/* Between a client and a replica. */
+	MESSAGE_REQUEST = 1, /* body: entries. echo: the client's own time stamp. */
+	MESSAGE_REPLY,       /* body: replies. first: the leader the client should use (redirect). */
+
+	/* Phase 1, leader <-> each acceptor shard. shard is set in all of them. */
+	MESSAGE_PREPARE, /* ballot */
+	MESSAGE_PROMISE, /* ballot; first: lo; watermark: high (one past the highest voted). */
+	MESSAGE_PULL,    /* ballot; first: from; watermark: to, the stride's end. */
+	MESSAGE_VOTES,   /* ballot; first: from; watermark: to: covered [from, to). body: records. */
+
+	/* Phase 2. */
+	MESSAGE_ACCEPT,   /* ballot, first, count; watermark: all below at this ballot is chosen. */
+	MESSAGE_ACCEPTED, /* ballot; body: ranges; watermark: the acceptor's delivered index. */
+	MESSAGE_REFUSED,  /* ballot: the promised one; first, count: of what was refused;
+	                     watermark: lo; flags: enum refusal. */
+
+	/* Election. ballot: the sender's view of the leader's ballot. */
+	MESSAGE_HEARTBEAT, /* watermark: chosen without a hole at ballot; first: known chosen index
+	                      (delivered); echo: bitmask of members heard; flags: HEARTBEAT_LEADS. */
+	MESSAGE_PREVOTE,   /* ballot: the one it would take. */
+	MESSAGE_PREVOTED,  /* ballot: of the question; first: delivered index. flags: 1 granted. */
+
+	/* Catch-up. */
+	MESSAGE_FETCH,  /* first: from. To the acceptor shard of `first` at the member asked. */
+	MESSAGE_CHOSEN, /* first: from; watermark: one past the last instance in it; body: records.
+	                   count 0: nothing (yet), first < tail: ballot holds tail (gone). */
+
+	/* Identity. */
+	MESSAGE_HELLO, /* ballot: the uuid that the sender holds for the receiver (0: none). */
+
+	/* Linearizable reads (leader's rule): round ballot, nonce in first. */
+	MESSAGE_READ_ROUND,
+	MESSAGE_READ_CONFIRM,
+	MESSAGE_WIRE_END,
+
+	/* Between stages of one node only; never decoded from a wire. */
+	MESSAGE_DELIVERED = 64, /* learner -> acceptors, leader. first: delivered index. */
+	MESSAGE_RESEND,         /* leader -> acceptor: send the run {ballot, first, count} again from
+	                           the log to the members in `echo` (bitmask). */
+	MESSAGE_VOTED,     /* acceptor -> learner: we voted for, or hold as chosen (flag), this run;
+	                      body: its entries. Otherwise as ACCEPT. */
+	MESSAGE_WATERMARK, /* leader -> learner. ballot, watermark; first: known chosen index;
+	                      sender: the member that leads. */
+	MESSAGE_RECALL,    /* learner -> acceptor: hand me the run at `first` again from the log. */
+	MESSAGE_RETRY,     /* leader -> learner: entries seen before: answer what was applied;
+	                      from: client handle, which replaces the old one. */
+	MESSAGE_CATCH_UP,  /* leader -> learner: fetch below `first` from member `sender`. */
+};
+
+enum {
+	MESSAGE_MAGIC = 0x50,
+	MESSAGE_VERSION = 1,
+	MESSAGE_SENDER_CLIENT = 255,
+	ENDPOINT_CLIENT_FIRST = 256, /* message.from: members below, client handles from here. */
+
+	FLAG_NOOP = 1,   /* ACCEPT, VOTED: a no-op run: no entries, payload_len 0. */
+	FLAG_CHOSEN = 2, /* VOTED: known chosen, not only voted. */
+	HEARTBEAT_LEADS = 1, /* The sender leads at `ballot`, whose no-op is chosen. */
+	PREVOTED_GRANTED = 1,
+};
+
+enum refusal {
+	REFUSAL_BALLOT = 1, /* promised is higher */
+	REFUSAL_TRIMMED,    /* below lo, or known chosen */
+	REFUSAL_BEHIND,     /* beyond the window, or the log is full */
+	REFUSAL_CONFLICT,   /* same ballot, other run: alarmed */
+};
+
+/* A decoded header in host order. Which fields mean what is with each type above. */
+struct message {
+	uint64_t ballot;
+	uint64_t first;
+	uint64_t watermark;
+	uint64_t counter;
+	uint64_t uuid;
+	uint32_t cluster;
+	uint32_t epoch;
+	uint32_t checksum; /* crc32c of the body; 0 of an empty one. */
+	uint32_t echo;
+	uint32_t life;
+	uint16_t count;
+	uint16_t payload_len; /* Bytes of the body. */
+	uint16_t shard;
+	uint16_t from; /* Endpoint: set by io, not on the wire. */
+	uint8_t type;
+	uint8_t flags;
+	uint8_t sender; /* Member id, or MESSAGE_SENDER_CLIENT. */
+	bool checksum_known; /* On its way out: checksum is that of the body. Not on the wire. */
+};
+
+/* The wire's header. Unaligned on purpose: it starts at byte 42 of an Ethernet frame. */
+struct message_wire {
+	uint8_t magic_version;
+	uint8_t type;
+	uint8_t flags;
+	uint8_t sender;
+	uint16_t count;
+	uint64_t ballot;
+	uint64_t first;
+	uint64_t watermark;
+	uint64_t counter;
+	uint64_t uuid;
+	uint32_t cluster;
+	uint32_t epoch;
+	uint16_t payload_len;
+	uint16_t shard;
+	uint32_t checksum;
+	uint32_t echo;
+	uint32_t life;
+	uint8_t tag[16]; /* crc32c of the 70 bytes before, zero-extended; later a keyed MAC. */
+} __attribute__((packed));
+
+static_assert(offsetof(struct message_wire, count) == 4, "wire");
+static_assert(offsetof(struct message_wire, ballot) == 6, "wire");
+static_assert(offsetof(struct message_wire, first) == 14, "wire");
+static_assert(offsetof(struct message_wire, watermark) == 22, "wire");
+static_assert(offsetof(struct message_wire, counter) == 30, "wire");
+static_assert(offsetof(struct message_wire, uuid) == 38, "wire");
+static_assert(offsetof(struct message_wire, cluster) == 46, "wire");
+static_assert(offsetof(struct message_wire, epoch) == 50, "wire");
+static_assert(offsetof(struct message_wire, payload_len) == 54, "wire");
+static_assert(offsetof(struct message_wire, shard) == 56, "wire");
+static_assert(offsetof(struct message_wire, checksum) == 58, "wire");
+static_assert(offsetof(struct message_wire, echo) == 62, "wire");
+static_assert(offsetof(struct message_wire, life) == 66, "wire");
+static_assert(offsetof(struct message_wire, tag) == 70, "wire");
+static_assert(sizeof(struct message_wire) == HEADER_BYTES, "wire");
+
+enum entry_kind { ENTRY_COMMAND, ENTRY_OPEN, ENTRY_NOOP, ENTRY_STOP };
+
+/* One command: its value follows, padded to 8 bytes. */
+struct entry {
+	uint64_t session;         /* ENTRY_OPEN: the client's nonce. */
+	uint64_t sequence_length; /* sequence + (kind * 16384 + length) * 2^48. ENTRY_OPEN: the
+	                             leader writes node * 65536 + client handle as the sequence. */
+};
+static_assert(sizeof(struct entry) == ENTRY_BYTES, "wire");
+
+static inline uint64_t entry_sequence(const struct entry *e)
+{
+	return e->sequence_length % SEQUENCE_TOP;
+}
+
+static inline uint32_t entry_length(const struct entry *e)
+{
+	return (uint32_t)(e->sequence_length / SEQUENCE_TOP % 16384);
+}
+
+static inline enum entry_kind entry_kind(const struct entry *e)
+{
+	return (enum entry_kind)(e->sequence_length / SEQUENCE_TOP / 16384);
+}
+
+static inline uint64_t entry_pack(enum entry_kind kind, uint64_t sequence, uint32_t length)
+{
+	return sequence + ((uint64_t)kind * 16384 + length) * SEQUENCE_TOP;
+}
+
+/* Bytes that a value of this length takes in a body, with its entry. */
+static inline uint32_t entry_bytes(uint32_t length)
+{
+	return ENTRY_BYTES + (length + 7) / 8 * 8;
+}
+
+/* A piece of a log as VOTES, CHOSEN and the log itself carry it; entries follow. */
+struct record {
+	uint64_t ballot; /* 0: known chosen (decided), outranks any vote. */
+	uint64_t first;
+	uint32_t checksum; /* crc32c of the entries. */
+	uint16_t count;
+	uint16_t bytes; /* Of the entries that follow. */
+	uint8_t flags;  /* FLAG_NOOP: no entries. */
+	uint8_t reserved[7];
+};
+static_assert(sizeof(struct record) == RECORD_BYTES, "wire");
+
+/* ACCEPTED: votes for [first, first + count). */
+struct range {
+	uint64_t first;
+	uint64_t count;
+};
+
+enum reply_status {
+	REPLY_OK = 0,
+	REPLY_OPENED,   /* result: the session's id; session: the client's nonce. */
+	REPLY_NOT_FOUND,
+	REPLY_MISMATCH, /* cas: the old value was another; result: version */
+	REPLY_FULL,     /* the state machine has no room */
+	REPLY_STALE,
+	REPLY_EXPIRED,
+	REPLY_BUSY,
+	REPLY_REDIRECT, /* result: the leader's member id */
+	REPLY_TOO_LARGE,
+	REPLY_UNKNOWN,
+	REPLY_BAD_COMMAND,
+};
+
+/* One answer; a value (get) may follow, padded to 8. */
+struct reply {
+	uint64_t session;
+	uint64_t sequence_status; /* sequence + (status * 4096 + value length) * 2^48. */
+	uint64_t result;
+};
+
+static inline uint64_t reply_pack(uint64_t sequence, enum reply_status status, uint32_t length)
+{
+	return sequence + ((uint64_t)status * 4096 + length) * SEQUENCE_TOP;
+}
+
+static inline uint64_t reply_sequence(const struct reply *r)
+{
+	return r->sequence_status % SEQUENCE_TOP;
+}
+
+static inline uint32_t reply_length(const struct reply *r)
+{
+	return (uint32_t)(r->sequence_status / SEQUENCE_TOP % 4096);
+}
+
+static inline enum reply_status reply_status(const struct reply *r)
+{
+	return (enum reply_status)(r->sequence_status / SEQUENCE_TOP / 4096);
+}
+
+/* Why a frame was dropped; each has a counter. */
+enum drop {
+	DROP_NONE = 0,
+	DROP_SHORT,     /* shorter than a header */
+	DROP_MAGIC,     /* not ours, or another version */
+	DROP_TYPE,      /* unknown, or a local one */
+	DROP_TAG,       /* header tag wrong */
+	DROP_LENGTH,    /* payload_len differs from the frame */
+	DROP_CHECKSUM,  /* body checksum wrong */
+	DROP_CLUSTER,   /* another cluster or epoch */
+	DROP_MALFORMED, /* count, block, entries, ranges that do not add up */
+	DROP_SENDER,    /* not a member; ballot's node is not the sender; not the pinned uuid */
+	DROP_REASONS,
+};
+
+const char *drop_text(enum drop reason);
+
+/* crc32c (Castagnoli), as iSCSI: initial and final inversion. */
+uint32_t message_crc(const void *bytes, size_t length);
+
+/* Writes m as a header and seals it with the tag. m->payload_len and m->checksum must be those of
+ * the body that follows. */
+void message_encode(const struct message *m, struct message_wire *wire);
+
+/* Decodes `length` bytes (header and body; trailing Ethernet padding is cut by the caller).
+ * DROP_NONE: *m is filled (but `from`), and the body's form is right for its type: every count
+ * fits, every run lies in one block, every entry in the body. Reads nothing beyond `length`. */
+enum drop message_decode(const uint8_t *bytes, size_t length, struct message *m);
+
+/* Is the body a well-formed sequence of exactly `count` entries? */
+bool entries_valid(const uint8_t *body, uint32_t bytes, uint32_t count);
+
+/* The record at *offset of a body; advances *offset past its entries. NULL at the end. Only for
+ * bodies that message_decode accepted. */
+const struct record *record_next(const uint8_t *body, uint32_t bytes, uint32_t *offset);
+
+/* Round and node of a ballot. */
+static inline uint64_t ballot_make(uint64_t round, uint32_t node)
+{
+	return round * BALLOT_NODES + node;
+}
+
+static inline uint64_t ballot_round(uint64_t ballot)
+{
+	return ballot / BALLOT_NODES;
+}
+
+static inline uint32_t ballot_node(uint64_t ballot)
+{
+	return (uint32_t)(ballot % BALLOT_NODES);
+}
+
+#endif

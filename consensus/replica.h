@@ -1,0 +1,79 @@
+/*
+ * replica.h - the roles joined to the stages of a replica: leader, acceptor shard, learner.
+ *
+ * A stage is an actor: it takes a message (header and body), changes its own state, and sends
+ * through its outlet. The poll loop binds the outlet to mbufs and rings, the simulator to buffers
+ * and a virtual network; the stages are the same objects in both.
+ *
+ * Owns:    each stage owns its struct alone; nothing is shared between stages.
+ * Never:   allocates, blocks, reads a clock; time comes in as `now_ns`, monotone.
+ */
+#ifndef CONSENSUS_REPLICA_H
+#define CONSENSUS_REPLICA_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "consensus/acceptor.h"
+#include "consensus/limits.h"
+#include "consensus/log.h"
+#include "consensus/message.h"
+#include "consensus/quorum.h"
+
+enum { PARTS_MAX = 2 * RUN_COUNT_MAX };
+
+/* A body in pieces; concatenated they are message.payload_len bytes. */
+struct part {
+	const void *bytes;
+	uint32_t length;
+};
+
+/* Where a message goes. Exactly one of the three. */
+struct target {
+	uint32_t members; /* Bitmask of member ids; may include ourselves: then our own stage. */
+	uint16_t client;  /* Client handle (>= ENDPOINT_CLIENT_FIRST). */
+	bool local;       /* Our own stage, by the message's type (and shard). */
+};
+
+/* `send` copies what it needs before it returns. It fills in sender, counter, uuid, cluster, epoch
+ * and life, and the body's checksum unless m->checksum_known. It may lose a message to another
+ * member or a client (counted), never a local one: a stage is given input only while STAGE_ROOM
+ * more local messages surely fit each ring that leaves it. */
+struct outlet {
+	void *context;
+	void (*send)(void *context, const struct target *to, const struct message *m,
+		const struct part *parts, uint32_t parts_count);
+};
+
+enum {
+	STAGE_ROOM = 8, /* Local messages that one input may cause at most. */
+};
+
+/* What is the same for all stages of a replica, read only. */
+struct replica_settings {
+	uint32_t self;
+	uint32_t members; /* Count. */
+	uint32_t shards;  /* Power of two. */
+	uint32_t body_max; /* Bytes of a body in one frame, from the MTU. */
+	uint32_t batch_max; /* Commands of a run at most; 0: what fits. */
+	uint32_t window;  /* Instances in flight at most; <= WINDOW_INSTANCES. */
+	bool packing;     /* The leader packs what has arrived from several frames. */
+	uint64_t linger_ns;
+	uint64_t heartbeat_ns;
+	uint64_t election_timeout_ns;
+	uint64_t progress_timeout_ns;
+	uint64_t retransmit_ns;
+	uint64_t commit_idle_ns;
+	uint64_t lag_max;
+	uint64_t lag_timeout_ns;
+	uint64_t seed;
+	uint64_t uuid;
+	const struct quorum *quorum;
+};
+
+static inline uint32_t shard_of(uint64_t instance, uint32_t shards)
+{
+	return (uint32_t)(instance / BLOCK) & (shards - 1);
+}
+
+#endif
