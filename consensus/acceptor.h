@@ -23,11 +23,15 @@
 /* position of a no-op run, which has no record. */
 #define POSITION_NOOP 0xffffffffffffffffull
 
-enum vote_state { VOTE_NONE, VOTE_CAST, VOTE_CHOSEN };
+enum vote_state {
+	VOTE_NONE,
+	VOTE_CAST,
+	VOTE_CHOSEN
+};
 
 /* One instance's slot, at instance % VOTES_MAX; meaningful only if `instance` is the one asked. */
 struct vote {
-	uint64_t ballot;   /* VOTE_CAST: of the vote. VOTE_CHOSEN: 0. */
+	uint64_t ballot; /* VOTE_CAST: of the vote. VOTE_CHOSEN: 0. */
 	uint64_t instance;
 	uint64_t position; /* Of its run's record in the log, or POSITION_NOOP. */
 	uint32_t checksum; /* Of its run's body. */
@@ -38,7 +42,7 @@ struct vote {
 
 struct acceptor {
 	uint64_t promised;
-	uint64_t lo;        /* Delivered index rounded down to a block: votes below need no report. */
+	uint64_t lo; /* Delivered index rounded down to a block: votes below need no report. */
 	uint64_t delivered; /* The node's delivered index, as the learner last said. */
 	uint64_t tail;      /* Oldest instance whose value the log still holds. */
 	uint64_t high;      /* One past the highest instance voted or stored as chosen. */

@@ -6,9 +6,9 @@
 #ifndef CONSENSUS_CHECK_H
 #define CONSENSUS_CHECK_H
 
-#define CHECK(condition) \
-	do { \
-		if (__builtin_expect(!(condition), 0)) \
+#define CHECK(condition)                                              \
+	do {                                                          \
+		if (__builtin_expect(!(condition), 0))                \
 			check_failed(#condition, __FILE__, __LINE__); \
 	} while (0)
 

@@ -19,16 +19,17 @@ enum {
 	/* Instances. A run never straddles a block; a shard owns whole blocks. */
 	BLOCK = 256,
 	RUN_COUNT_MAX = BLOCK,
-	WINDOW_INSTANCES = 4096,                  /* The leader's span in flight, at most. */
-	ACCEPTOR_WINDOW = 2 * WINDOW_INSTANCES,   /* What an acceptor votes in, from `lo` on. */
-	LOG_INSTANCES = 8192,                     /* Delivered instances that the log retains. */
+	WINDOW_INSTANCES = 4096,                     /* The leader's span in flight, at most. */
+	ACCEPTOR_WINDOW = 2 * WINDOW_INSTANCES,      /* What an acceptor votes in, from `lo` on. */
+	LOG_INSTANCES = 8192,                        /* Delivered instances that the log retains. */
 	VOTES_MAX = LOG_INSTANCES + ACCEPTOR_WINDOW, /* Slots of the index: instance % VOTES_MAX. */
 
 	/* Bytes on the wire, Ethernet to UDP: 14 + 20 + 8 (IPv4). */
 	HEADER_BYTES = 86,
 	MTU_MAX = 9000,
 	IP_UDP_BYTES = 28,
-	RECORD_BYTES = 32, /* The header of a record in a log, a votes chunk or a catch-up answer. */
+	RECORD_BYTES =
+		32, /* The header of a record in a log, a votes chunk or a catch-up answer. */
 	ENTRY_BYTES = 16,
 	BODY_MAX = MTU_MAX - IP_UDP_BYTES - HEADER_BYTES,
 
@@ -37,7 +38,7 @@ enum {
 
 /* Instances, ballots and sequences stay below these; nothing wraps. */
 #define INSTANCE_TOP 0xffffffffffff0000ull
-#define BALLOT_NODES 65536u        /* Ballot: round * BALLOT_NODES + node. */
+#define BALLOT_NODES 65536u              /* Ballot: round * BALLOT_NODES + node. */
 #define BALLOT_ROUND_JUMP 0x100000000ull /* A round further above our promise is refused. */
 #define SEQUENCE_TOP 0x1000000000000ull  /* 48 bits. */
 

@@ -22,13 +22,13 @@
 enum message_type {
 	/* Between a client and a replica. */
 	MESSAGE_REQUEST = 1, /* body: entries. echo: the client's own time stamp. */
-	MESSAGE_REPLY,       /* body: replies. first: the leader the client should use (redirect). */
+	MESSAGE_REPLY, /* body: replies. first: the leader the client should use (redirect). */
 
 	/* Phase 1, leader <-> each acceptor shard. shard is set in all of them. */
 	MESSAGE_PREPARE, /* ballot */
 	MESSAGE_PROMISE, /* ballot; first: lo; watermark: high (one past the highest voted). */
 	MESSAGE_PULL,    /* ballot; first: from; watermark: to, the stride's end. */
-	MESSAGE_VOTES,   /* ballot; first: from; watermark: to: covered [from, to). body: records. */
+	MESSAGE_VOTES, /* ballot; first: from; watermark: to: covered [from, to). body: records. */
 
 	/* Phase 2. */
 	MESSAGE_ACCEPT,   /* ballot, first, count; watermark: all below at this ballot is chosen. */
@@ -57,7 +57,7 @@ enum message_type {
 
 	/* Between stages of one node only; never decoded from a wire. */
 	MESSAGE_DELIVERED = 64, /* learner -> acceptors, leader. first: delivered index. */
-	MESSAGE_RESEND,         /* leader -> acceptor: send the run {ballot, first, count} again from
+	MESSAGE_RESEND,    /* leader -> acceptor: send the run {ballot, first, count} again from
 	                           the log to the members in `echo` (bitmask). */
 	MESSAGE_VOTED,     /* acceptor -> learner: we voted for, or hold as chosen (flag), this run;
 	                      body: its entries. Otherwise as ACCEPT. */
@@ -75,8 +75,8 @@ enum {
 	MESSAGE_SENDER_CLIENT = 255,
 	ENDPOINT_CLIENT_FIRST = 256, /* message.from: members below, client handles from here. */
 
-	FLAG_NOOP = 1,   /* ACCEPT, VOTED: a no-op run: no entries, payload_len 0. */
-	FLAG_CHOSEN = 2, /* VOTED: known chosen, not only voted. */
+	FLAG_NOOP = 1,       /* ACCEPT, VOTED: a no-op run: no entries, payload_len 0. */
+	FLAG_CHOSEN = 2,     /* VOTED: known chosen, not only voted. */
 	HEARTBEAT_LEADS = 1, /* The sender leads at `ballot`, whose no-op is chosen. */
 	PREVOTED_GRANTED = 1,
 };
@@ -106,7 +106,7 @@ struct message {
 	uint16_t from; /* Endpoint: set by io, not on the wire. */
 	uint8_t type;
 	uint8_t flags;
-	uint8_t sender; /* Member id, or MESSAGE_SENDER_CLIENT. */
+	uint8_t sender;      /* Member id, or MESSAGE_SENDER_CLIENT. */
 	bool checksum_known; /* On its way out: checksum is that of the body. Not on the wire. */
 };
 
@@ -148,7 +148,12 @@ static_assert(offsetof(struct message_wire, life) == 66, "wire");
 static_assert(offsetof(struct message_wire, tag) == 70, "wire");
 static_assert(sizeof(struct message_wire) == HEADER_BYTES, "wire");
 
-enum entry_kind { ENTRY_COMMAND, ENTRY_OPEN, ENTRY_NOOP, ENTRY_STOP };
+enum entry_kind {
+	ENTRY_COMMAND,
+	ENTRY_OPEN,
+	ENTRY_NOOP,
+	ENTRY_STOP
+};
 
 /* One command: its value follows, padded to 8 bytes. */
 struct entry {
@@ -204,7 +209,7 @@ struct range {
 
 enum reply_status {
 	REPLY_OK = 0,
-	REPLY_OPENED,   /* result: the session's id; session: the client's nonce. */
+	REPLY_OPENED, /* result: the session's id; session: the client's nonce. */
 	REPLY_NOT_FOUND,
 	REPLY_MISMATCH, /* cas: the old value was another; result: version */
 	REPLY_FULL,     /* the state machine has no room */
@@ -273,11 +278,14 @@ void message_encode(const struct message *m, struct message_wire *wire);
  * fits, every run lies in one block, every entry in the body. Reads nothing beyond `length`. */
 enum drop message_decode(const uint8_t *bytes, size_t length, struct message *m);
 
+/* Reads a header that message_decode has accepted before, without checking it again. */
+void message_read(const uint8_t *bytes, struct message *m);
+
 /* Is the body a well-formed sequence of exactly `count` entries? */
 bool entries_valid(const uint8_t *body, uint32_t bytes, uint32_t count);
 
 /* The record at *offset of a body; advances *offset past its entries. NULL at the end. Only for
- * bodies that message_decode accepted. */
+ * bodies that message_decode accepted, standing at a multiple of 8 as every body in an mbuf does. */
 const struct record *record_next(const uint8_t *body, uint32_t bytes, uint32_t *offset);
 
 /* Round and node of a ballot. */

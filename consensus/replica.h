@@ -20,7 +20,9 @@
 #include "consensus/message.h"
 #include "consensus/quorum.h"
 
-enum { PARTS_MAX = 2 * RUN_COUNT_MAX };
+enum {
+	PARTS_MAX = 2 * RUN_COUNT_MAX
+};
 
 /* A body in pieces; concatenated they are message.payload_len bytes. */
 struct part {
@@ -52,12 +54,12 @@ enum {
 /* What is the same for all stages of a replica, read only. */
 struct replica_settings {
 	uint32_t self;
-	uint32_t members; /* Count. */
-	uint32_t shards;  /* Power of two. */
-	uint32_t body_max; /* Bytes of a body in one frame, from the MTU. */
+	uint32_t members;   /* Count. */
+	uint32_t shards;    /* Power of two. */
+	uint32_t body_max;  /* Bytes of a body in one frame, from the MTU. */
 	uint32_t batch_max; /* Commands of a run at most; 0: what fits. */
-	uint32_t window;  /* Instances in flight at most; <= WINDOW_INSTANCES. */
-	bool packing;     /* The leader packs what has arrived from several frames. */
+	uint32_t window;    /* Instances in flight at most; <= WINDOW_INSTANCES. */
+	bool packing;       /* The leader packs what has arrived from several frames. */
 	uint64_t linger_ns;
 	uint64_t heartbeat_ns;
 	uint64_t election_timeout_ns;

@@ -1,0 +1,261 @@
+#include "consensus/message.h"
+
+#include <string.h>
+
+#include <isa-l/crc.h>
+
+static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the wire is little-endian, like us");
+
+enum {
+	TAGGED_BYTES = offsetof(struct message_wire, tag)
+};
+
+const char *drop_text(enum drop reason)
+{
+	switch (reason) {
+	case DROP_NONE:
+		return "none";
+	case DROP_SHORT:
+		return "short";
+	case DROP_MAGIC:
+		return "magic";
+	case DROP_TYPE:
+		return "type";
+	case DROP_TAG:
+		return "tag";
+	case DROP_LENGTH:
+		return "length";
+	case DROP_CHECKSUM:
+		return "checksum";
+	case DROP_CLUSTER:
+		return "cluster";
+	case DROP_MALFORMED:
+		return "malformed";
+	case DROP_SENDER:
+		return "sender";
+	case DROP_REASONS:
+		break;
+	}
+	return "unknown";
+}
+
+uint32_t message_crc(const void *bytes, size_t length)
+{
+	return ~crc32_iscsi((unsigned char *)(uintptr_t)bytes, (int)length, 0xffffffffu);
+}
+
+void message_encode(const struct message *m, struct message_wire *wire)
+{
+	*wire = (struct message_wire){
+		.magic_version = MESSAGE_MAGIC + MESSAGE_VERSION,
+		.type = m->type,
+		.flags = m->flags,
+		.sender = m->sender,
+		.count = m->count,
+		.ballot = m->ballot,
+		.first = m->first,
+		.watermark = m->watermark,
+		.counter = m->counter,
+		.uuid = m->uuid,
+		.cluster = m->cluster,
+		.epoch = m->epoch,
+		.payload_len = m->payload_len,
+		.shard = m->shard,
+		.checksum = m->checksum,
+		.echo = m->echo,
+		.life = m->life,
+	};
+	uint32_t tag = message_crc(wire, TAGGED_BYTES);
+
+	memcpy(wire->tag, &tag, sizeof(tag));
+}
+
+void message_read(const uint8_t *bytes, struct message *m)
+{
+	struct message_wire w;
+
+	memcpy(&w, bytes, sizeof(w));
+	m->ballot = w.ballot;
+	m->first = w.first;
+	m->watermark = w.watermark;
+	m->counter = w.counter;
+	m->uuid = w.uuid;
+	m->cluster = w.cluster;
+	m->epoch = w.epoch;
+	m->checksum = w.checksum;
+	m->echo = w.echo;
+	m->life = w.life;
+	m->count = w.count;
+	m->payload_len = w.payload_len;
+	m->shard = w.shard;
+	m->from = w.sender;
+	m->type = w.type;
+	m->flags = w.flags;
+	m->sender = w.sender;
+	m->checksum_known = true;
+}
+
+static bool tag_right(const uint8_t *bytes)
+{
+	uint8_t tag[16] = {0};
+	uint32_t crc = message_crc(bytes, TAGGED_BYTES);
+
+	memcpy(tag, &crc, sizeof(crc));
+	return memcmp(bytes + TAGGED_BYTES, tag, sizeof(tag)) == 0;
+}
+
+bool entries_valid(const uint8_t *body, uint32_t bytes, uint32_t count)
+{
+	uint32_t at = 0;
+
+	for (uint32_t i = 0; i < count; i++) {
+		struct entry e;
+
+		if (bytes - at < ENTRY_BYTES)
+			return false;
+		memcpy(&e, body + at, sizeof(e));
+		uint32_t step = entry_bytes(entry_length(&e));
+
+		if (bytes - at < step)
+			return false;
+		at += step;
+	}
+	return at == bytes;
+}
+
+static bool run_valid(uint64_t first, uint32_t count)
+{
+	return count >= 1 && count <= RUN_COUNT_MAX && first < INSTANCE_TOP &&
+		first / BLOCK == (first + count - 1) / BLOCK;
+}
+
+static bool records_valid(const uint8_t *body, uint32_t bytes, const struct message *m)
+{
+	uint32_t at = 0;
+
+	while (at < bytes) {
+		struct record r;
+
+		if (bytes - at < RECORD_BYTES)
+			return false;
+		memcpy(&r, body + at, sizeof(r));
+		at += RECORD_BYTES;
+		bool noop = r.flags == FLAG_NOOP;
+
+		if (!run_valid(r.first, r.count) || (r.flags != 0 && !noop) ||
+			(noop && r.bytes != 0) || r.bytes > bytes - at || r.first < m->first ||
+			r.first + r.count > m->watermark)
+			return false;
+		if (!noop && !entries_valid(body + at, r.bytes, r.count))
+			return false;
+		at += r.bytes;
+	}
+	return true;
+}
+
+static bool ranges_valid(const uint8_t *body, uint32_t bytes, uint32_t count)
+{
+	if (bytes != count * sizeof(struct range))
+		return false;
+	for (uint32_t i = 0; i < count; i++) {
+		struct range r;
+
+		memcpy(&r, body + i * sizeof(r), sizeof(r));
+		if (r.first >= INSTANCE_TOP || r.count == 0 || r.count > ACCEPTOR_WINDOW)
+			return false;
+	}
+	return true;
+}
+
+static bool replies_valid(const uint8_t *body, uint32_t bytes, uint32_t count)
+{
+	uint32_t at = 0;
+
+	for (uint32_t i = 0; i < count; i++) {
+		struct reply r;
+
+		if (bytes - at < sizeof(r))
+			return false;
+		memcpy(&r, body + at, sizeof(r));
+		at += (uint32_t)sizeof(r);
+		uint32_t step = (reply_length(&r) + 7) / 8 * 8;
+
+		if (bytes - at < step)
+			return false;
+		at += step;
+	}
+	return at == bytes;
+}
+
+/* The body's form by type. */
+static bool body_valid(const struct message *m, const uint8_t *body)
+{
+	switch (m->type) {
+	case MESSAGE_REQUEST:
+		return m->count >= 1 && m->count <= RUN_COUNT_MAX &&
+			entries_valid(body, m->payload_len, m->count);
+	case MESSAGE_REPLY:
+		return m->count >= 1 && replies_valid(body, m->payload_len, m->count);
+	case MESSAGE_ACCEPT:
+		if (!run_valid(m->first, m->count) || (m->flags & ~FLAG_NOOP) != 0)
+			return false;
+		return m->flags == FLAG_NOOP ? m->payload_len == 0
+					     : entries_valid(body, m->payload_len, m->count);
+	case MESSAGE_ACCEPTED:
+		return ranges_valid(body, m->payload_len, m->count);
+	case MESSAGE_VOTES:
+	case MESSAGE_CHOSEN:
+		return records_valid(body, m->payload_len, m);
+	default:
+		return m->payload_len == 0;
+	}
+}
+
+/* Numbers that no honest sender can have reached are refused here, once, for every role. */
+static bool numbers_valid(const struct message *m)
+{
+	if (m->type == MESSAGE_HELLO)
+		return true; /* Its ballot field carries a uuid. */
+	return m->first < INSTANCE_TOP && m->watermark < INSTANCE_TOP && m->shard < SHARD_MAX;
+}
+
+enum drop message_decode(const uint8_t *bytes, size_t length, struct message *m)
+{
+	if (length < HEADER_BYTES)
+		return DROP_SHORT;
+	if (bytes[0] != MESSAGE_MAGIC + MESSAGE_VERSION)
+		return DROP_MAGIC;
+	if (bytes[1] == 0 || bytes[1] >= MESSAGE_WIRE_END)
+		return DROP_TYPE;
+	if (!tag_right(bytes))
+		return DROP_TAG;
+	message_read(bytes, m);
+	if (length - HEADER_BYTES != m->payload_len)
+		return DROP_LENGTH;
+
+	const uint8_t *body = bytes + HEADER_BYTES;
+	uint32_t crc = m->payload_len == 0 ? 0 : message_crc(body, m->payload_len);
+
+	if (crc != m->checksum)
+		return DROP_CHECKSUM;
+	if (m->sender >= MEMBER_MAX && m->sender != MESSAGE_SENDER_CLIENT)
+		return DROP_SENDER;
+	if ((m->type == MESSAGE_PREPARE || m->type == MESSAGE_ACCEPT) &&
+		ballot_node(m->ballot) != m->sender)
+		return DROP_SENDER;
+	if ((m->type == MESSAGE_REQUEST) != (m->sender == MESSAGE_SENDER_CLIENT))
+		return DROP_SENDER;
+	if (!numbers_valid(m) || !body_valid(m, body))
+		return DROP_MALFORMED;
+	return DROP_NONE;
+}
+
+const struct record *record_next(const uint8_t *body, uint32_t bytes, uint32_t *offset)
+{
+	if (*offset >= bytes)
+		return NULL;
+	const struct record *r = (const struct record *)(const void *)(body + *offset);
+
+	*offset += RECORD_BYTES + r->bytes;
+	return r;
+}
