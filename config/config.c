@@ -33,26 +33,40 @@ static bool check_shards(const struct config *config, struct complaint *c)
 	return true;
 }
 
-/* The log keeps LOG_INSTANCES; the largest way to hold one is a frame of its own. */
-static uint32_t log_needs_mebibytes(const struct config *config)
+/* What is in flight above `lo` must be held, each instance in a record of its own, which is no longer
+ * than the frame that brought it; as much again below `lo` when frames carry two commands or more.
+ * Each shard's log is a ring of a power of two, and so is their sum. */
+static uint32_t log_least_mebibytes(const struct config *config)
 {
-	uint64_t bytes = (uint64_t)LOG_INSTANCES * config->mtu;
+	uint64_t bytes = (uint64_t)ACCEPTOR_WINDOW * config->mtu;
+	uint32_t mebibytes = SHARD_MAX;
 
-	return (uint32_t)((bytes + MEBIBYTE - 1) / MEBIBYTE);
+	while ((uint64_t)mebibytes * MEBIBYTE < bytes)
+		mebibytes *= 2;
+	return mebibytes;
 }
 
 static bool size_log(struct config *config, struct complaint *c)
 {
-	uint32_t needs = log_needs_mebibytes(config);
+	uint32_t least = log_least_mebibytes(config);
 
 	if (config->log_mebibytes == 0)
-		config->log_mebibytes = needs;
-	if (config->log_mebibytes < needs)
+		config->log_mebibytes = least;
+	if (config->log_mebibytes < least)
 		return complain(c, "log.mebibytes",
 			"%" PRIu32 " does not hold %d frames of mtu %" PRIu32
 			", give at least %" PRIu32 ", or 0 for just that",
-			config->log_mebibytes, LOG_INSTANCES, config->mtu, needs);
+			config->log_mebibytes, ACCEPTOR_WINDOW, config->mtu, least);
+	if ((config->log_mebibytes & (config->log_mebibytes - 1)) != 0)
+		return complain(c, "log.mebibytes",
+			"%" PRIu32 " is not a power of two, give one such as %" PRIu32,
+			config->log_mebibytes, 2 * least);
 	return true;
+}
+
+uint64_t config_log_bytes(const struct config *config)
+{
+	return (uint64_t)config->log_mebibytes * MEBIBYTE / config->shards;
 }
 
 static bool read_scalars(const struct document *d, struct config *config, struct complaint *c)

@@ -115,7 +115,7 @@ struct config {
 	struct config_quorums quorums;
 
 	/* A replica's own. */
-	uint32_t log_mebibytes; /* Memory of the log, all shards together. */
+	uint32_t log_mebibytes; /* Of all shards' logs together, a power of two. */
 	struct tunables tunables;
 
 	uint32_t replicas_count;
@@ -137,6 +137,9 @@ enum quorum_result config_quorum(const struct config *config, struct quorum *quo
 
 /* Equal for two files if and (but for chance, 2^-64) only if all that replicas must agree on is. */
 uint64_t config_hash(const struct config *config);
+
+/* Bytes of one shard's log, a power of two. */
+uint64_t config_log_bytes(const struct config *config);
 
 /* Are all nodes in one process, over rings? */
 bool config_is_embedded(const struct config *config);

@@ -54,6 +54,7 @@ uint64_t config_hash(const struct config *config)
 	add_number(&hash, config->integrity);
 	add_number(&hash, config->shards);
 	add_number(&hash, BLOCK);
+	add_number(&hash, SESSION_WINDOW);
 	add_quorums(&hash, &config->quorums);
 	add_number(&hash, config->replicas_count);
 	for (uint32_t i = 0; i < config->replicas_count; i++) {

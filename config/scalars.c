@@ -72,7 +72,7 @@ static const struct field table[SCALAR_COUNT] = {
 	[SCALAR_SHARDS] =
 		UINT("shards", shards, 1, SHARD_MAX, "1", "acceptors of a replica, a power of two"),
 	[SCALAR_LOG_MEBIBYTES] = UINT("log.mebibytes", log_mebibytes, 0, 65536, "0",
-		"memory of a replica's log (0: what full frames need)"),
+		"memory of a replica's log, a power of two (0: the least)"),
 	[SCALAR_QUORUMS_KIND] = CHOICE("quorums.kind", quorums.kind, quorum_kind_choices,
 		"majority", "which sets of replicas are quorums"),
 	[SCALAR_QUORUMS_Q1] = UINT("quorums.q1", quorums.q1, 1, MEMBER_MAX, NULL,

@@ -146,6 +146,23 @@ static void each_shard_has_an_lcore(void **state)
 		"fewer shards");
 }
 
+static void a_log_holds_the_acceptors_window_in_a_power_of_two(void **state)
+{
+	(void)state;
+	refuses_addition("log: {mebibytes: 8}\n",
+		"log.mebibytes: 8 does not hold 8192 frames of mtu 1500, give at least 16, or 0 for just that");
+	refuses_addition("log: {mebibytes: 24}\n",
+		"log.mebibytes: 24 is not a power of two, give one such as 32");
+
+	given_small_with("mtu: 9000\nshards: 4\n");
+	for (int i = 0; i < 3; i++)
+		given_changed("acceptors: [3]", "acceptors: [5, 6, 5, 6]");
+	then_accepted();
+	assert_int_equal(config.log_mebibytes, 128);
+	assert_int_equal(config_log_bytes(&config), 32 << 20);
+	assert_true(config_log_bytes(&config) * config.shards >= 9000 * ACCEPTOR_WINDOW);
+}
+
 static void tunables_of_a_file_keep_the_rules_between_them(void **state)
 {
 	(void)state;
@@ -296,7 +313,7 @@ static void the_hash_leaves_out_what_is_a_replicas_own(void **state)
 
 	(void)state;
 	assert_int_equal(hash, hash_of_small_with("tunables: {window: 99, idle: busy}\n"));
-	assert_int_equal(hash, hash_of_small_with("log: {mebibytes: 99}\n"));
+	assert_int_equal(hash, hash_of_small_with("log: {mebibytes: 64}\n"));
 	assert_int_equal(hash, hash_of_changed("io: 1", "io: 9"));
 	assert_int_equal(hash, hash_of_changed("[ring]", "[ring]\n    queues: 2"));
 	assert_int_equal(hash,
@@ -331,6 +348,7 @@ int main(void)
 		cmocka_unit_test(refuses_ports_that_cannot_be_meant),
 		cmocka_unit_test(refuses_more_nodes_than_there_is_room_for),
 		cmocka_unit_test(each_shard_has_an_lcore),
+		cmocka_unit_test(a_log_holds_the_acceptors_window_in_a_power_of_two),
 		cmocka_unit_test(tunables_of_a_file_keep_the_rules_between_them),
 		cmocka_unit_test(quorum_keys_go_with_their_kind),
 		cmocka_unit_test(quorum_sizes_go_with_the_number_of_replicas),
