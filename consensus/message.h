@@ -44,8 +44,9 @@ enum message_type {
 
 	/* Catch-up. */
 	MESSAGE_FETCH,  /* first: from. To the acceptor shard of `first` at the member asked. */
-	MESSAGE_CHOSEN, /* first: from; watermark: one past the last instance in it; body: records.
-	                   count 0: nothing (yet), first < tail: ballot holds tail (gone). */
+	MESSAGE_CHOSEN, /* first: from; watermark: one past the last instance in it; body: records,
+			   `count` of them. count 0: the value of `first` is gone; watermark: the
+			   oldest instance held. */
 
 	/* Identity. */
 	MESSAGE_HELLO, /* ballot: the uuid that the sender holds for the receiver (0: none). */
@@ -67,6 +68,10 @@ enum message_type {
 	MESSAGE_RETRY,     /* leader -> learner: entries seen before: answer what was applied;
 	                      from: client handle, which replaces the old one. */
 	MESSAGE_CATCH_UP,  /* leader -> learner: fetch below `first` from member `sender`. */
+	MESSAGE_ENROLLED,  /* leader -> acceptors: all members' uuids are pinned; body: MEMBER_MAX
+			     u64. Nothing is voted before. */
+	MESSAGE_GONE,      /* acceptor -> learner: member `sender` no longer holds the value of
+			     `first`; watermark: the oldest instance that it holds. */
 };
 
 enum {

@@ -1,0 +1,68 @@
+/*
+ * replica_acceptor.h - the acceptor stage: one shard's acceptor and its log.
+ *
+ * Owns:    the shard's promised ballot, votes and log; acknowledgements not yet sent.
+ * Never:   answers a frame whose uuid is not the one pinned for its sender, nor votes before the
+ *          leader stage has said who is enrolled.
+ * Upholds: a vote leaves only after its record is in the log (mode none: in memory).
+ * Proofs:  tests/unit/test_replica_acceptor.c; tests/sim.
+ */
+#ifndef CONSENSUS_REPLICA_ACCEPTOR_H
+#define CONSENSUS_REPLICA_ACCEPTOR_H
+
+#include "consensus/replica.h"
+
+enum {
+	ACCEPTOR_RANGES_MAX = 32, /* Ranges of one acknowledgement frame: a burst's at most. */
+};
+
+struct acceptor_counters {
+	uint64_t votes;
+	uint64_t repeats;
+	uint64_t refused;
+	uint64_t trimmed;
+	uint64_t behind;
+	uint64_t conflicts; /* Alarm: one ballot proposed two runs. */
+	uint64_t too_high;  /* Alarm: a ballot from nowhere. */
+	uint64_t chosen;
+	uint64_t resent;
+	uint64_t recalled;
+	uint64_t fetched;
+	uint64_t gone;
+	uint64_t foreign; /* Not enrolled, or another uuid. */
+	uint64_t log_full;
+};
+
+struct acceptor_stage {
+	const struct replica_settings *settings;
+	struct outlet *outlet;
+	uint32_t shard;
+	bool enrolled;
+	uint64_t uuids[MEMBER_MAX];
+
+	/* Votes not yet acknowledged: all at one ballot, of one proposer. */
+	uint64_t acks_ballot;
+	uint32_t acks_to;
+	uint32_t acks_count;
+	struct range acks[ACCEPTOR_RANGES_MAX];
+
+	struct acceptor_counters counters;
+	struct log log;
+	struct record records[RUN_COUNT_MAX]; /* Of an answer in the making. */
+	struct part parts[PARTS_MAX];
+	struct acceptor acceptor;
+};
+
+/* log_size: bytes, a power of two, at least 64 frames. */
+void acceptor_stage_init(struct acceptor_stage *s, const struct replica_settings *settings,
+	uint32_t shard, struct outlet *outlet, uint8_t *log_bytes, uint64_t log_size);
+
+/* PREPARE, PULL, ACCEPT, FETCH, CHOSEN, READ_ROUND from the network or our own leader;
+ * ENROLLED, DELIVERED, RESEND, RECALL from our own stages. */
+void acceptor_stage_on_message(struct acceptor_stage *s, const struct message *m,
+	const uint8_t *body, uint64_t now_ns);
+
+/* End of an input burst: one acknowledgement frame for all votes of it. */
+void acceptor_stage_flush(struct acceptor_stage *s, uint64_t now_ns);
+
+#endif
