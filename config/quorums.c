@@ -99,9 +99,7 @@ bool quorums_read(const struct document *d, struct config *config, struct compla
 	enum quorum_result result = config_quorum(config, &built);
 
 	if (result != QUORUM_OK)
-		return complain(c, "quorums",
-			"%s, give quorums of which each of phase 1 meets each of phase 2",
-			quorum_result_text(result));
+		return complain(c, "quorums", "%s", quorum_result_text(result));
 	return true;
 }
 

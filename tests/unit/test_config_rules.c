@@ -211,21 +211,26 @@ static void quorum_sizes_go_with_the_number_of_replicas(void **state)
 		"such as [0, 1]");
 }
 
+static void refuses_more_sets_than_there_is_room_for(void **state)
+{
+	(void)state;
+	given_small_with("quorums:\n  kind: explicit\n  phase2: [[0]]\n  phase1:\n");
+	for (int i = 0; i < QUORUM_SETS_MAX; i++)
+		strcat(text, "    - [0]\n");
+	then_accepted();
+	strcat(text, "    - [0]\n");
+	then_refused("quorums.phase1: has 65 sets, give at most 64");
+}
+
 static void refuses_quorums_that_do_not_intersect(void **state)
 {
-	static const char *const apart[] = {
-		"quorums: {kind: threshold, q1: 1, q2: 2}\n",
-		"quorums: {kind: explicit, phase1: [[0, 1]], phase2: [[0], [2]]}\n",
-	};
-
 	(void)state;
-	for (size_t i = 0; i < sizeof(apart) / sizeof(apart[0]); i++) {
-		given_small_with(apart[i]);
-		assert_false(when_loaded());
-		assert_non_null(strstr(error, "test.yaml: quorums: "));
-		assert_non_null(strstr(error,
-			"give quorums of which each of phase 1 meets each of phase 2"));
-	}
+	refuses_addition("quorums: {kind: threshold, q1: 1, q2: 2}\n",
+		"quorums: q1 and q2 must each be between 1 and the number of members, and q1 + q2 must "
+		"exceed it");
+	refuses_addition("quorums: {kind: explicit, phase1: [[0, 1]], phase2: [[0], [2]]}\n",
+		"quorums: some phase-1 quorum shares no member with some phase-2 quorum: let every pair "
+		"share one");
 }
 
 static void quorums_of_each_kind_that_intersect_are_built(void **state)
@@ -236,6 +241,9 @@ static void quorums_of_each_kind_that_intersect_are_built(void **state)
 		"quorums: {kind: grid, rows: 1, columns: 3}\n",
 		"quorums: {kind: explicit, phase1: [[0, 1], [1, 2]], phase2: [[1], [0, 2]]}\n",
 	};
+	/* Are replicas 0 and 1 a quorum of phase 1, and is replica 2 alone one of phase 2? */
+	static const bool first[] = {true, false, false, true};
+	static const bool second[] = {false, true, true, false};
 	struct quorum quorum;
 
 	(void)state;
@@ -244,6 +252,8 @@ static void quorums_of_each_kind_that_intersect_are_built(void **state)
 		then_accepted();
 		assert_int_equal(config.quorums.kind, i);
 		assert_int_equal(config_quorum(&config, &quorum), QUORUM_OK);
+		assert_int_equal(quorum_phase1(&quorum, 3), first[i]);
+		assert_int_equal(quorum_phase2(&quorum, 4), second[i]);
 	}
 	assert_int_equal(config.quorums.phase1_count, 2);
 	assert_int_equal(config.quorums.phase1[0], 3);
@@ -352,6 +362,7 @@ int main(void)
 		cmocka_unit_test(tunables_of_a_file_keep_the_rules_between_them),
 		cmocka_unit_test(quorum_keys_go_with_their_kind),
 		cmocka_unit_test(quorum_sizes_go_with_the_number_of_replicas),
+		cmocka_unit_test(refuses_more_sets_than_there_is_room_for),
 		cmocka_unit_test(refuses_quorums_that_do_not_intersect),
 		cmocka_unit_test(quorums_of_each_kind_that_intersect_are_built),
 		cmocka_unit_test(the_hash_covers_what_replicas_must_agree_on),
