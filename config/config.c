@@ -33,8 +33,8 @@ static bool check_shards(const struct config *config, struct complaint *c)
 	return true;
 }
 
-/* What is in flight above `lo` must be held, each instance in a record of its own, which is no longer
- * than the frame that brought it; as much again below `lo` when frames carry two commands or more.
+/* What is in flight above `lo` must be held, each instance in a record of its own, which is no
+ * longer than the frame that brought it; frames with more commands leave room for what is below.
  * Each shard's log is a ring of a power of two, and so is their sum. */
 static uint32_t log_least_mebibytes(const struct config *config)
 {

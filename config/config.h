@@ -124,8 +124,8 @@ struct config {
 	struct config_client clients[CONFIG_CLIENTS_MAX];
 };
 
-/* Reads and checks a file. False: `error` is one sentence that names the file and the key, says what
- * is wrong and what would be right; *config is not to be used. */
+/* Reads and checks a file. False: `error` is one sentence that names the file and the key, says
+ * what is wrong and what would be right; *config is not to be used. */
 bool config_load(const char *path, struct config *config, char *error, size_t size);
 
 /* The same from memory; `path` only names it. */

@@ -59,13 +59,13 @@ const struct field *tunables_fields(void);
 
 void tunables_preset(struct tunables *t);
 
-/* The rules between two tunables, and between one and the number of shards. `parent` is the key path
- * in front of the tunables' names. False: a complaint was made. */
+/* The rules between two tunables, and between one and the number of shards. `parent` is the key
+ * path in front of the tunables' names. False: a complaint was made. */
 bool tunables_check(const struct tunables *t, uint32_t shards, const char *parent,
 	struct complaint *c);
 
-/* Sets one tunable by name, as paxwire-ctl does. False: `t` is as before and `error` is one sentence
- * that says why and what would be right. */
+/* Sets one tunable by name, as paxwire-ctl does. False: `t` is as before and `error` is one
+ * sentence that says why and what would be right. */
 bool tunables_set(struct tunables *t, uint32_t shards, const char *name, const char *value,
 	char *error, size_t size);
 
