@@ -1,0 +1,106 @@
+/*
+ * client.h - the client half: sessions, windows, retries, and who leads.
+ *
+ * Owns:    the sessions of one endpoint, in memory given by the caller.
+ * Never:   has sequences s and t >= s + SESSION_WINDOW of a session outstanding; gives up on a
+ *          command, or sends it under another sequence.
+ * Upholds: K1  a command is reported done once, with the reply to its own sequence.
+ * Proofs:  tests/unit/test_client.c; tests/sim.
+ *
+ * A value is made by the caller when the command is first sent and made again, the same, for each
+ * retry: (session index, sequence) name it.
+ */
+#ifndef CONSENSUS_CLIENT_H
+#define CONSENSUS_CLIENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "consensus/limits.h"
+#include "consensus/message.h"
+
+struct client_settings {
+	uint32_t members;
+	uint32_t window;   /* Commands outstanding of a session: 1..SESSION_WINDOW. */
+	uint32_t body_max; /* Bytes of a request's body. */
+	uint32_t batch;    /* Commands of one request frame at most. */
+	uint64_t retry_ns; /* First timeout; doubles up to 16 times, with jitter. */
+	uint64_t seed;
+	uint32_t value_max; /* Bytes of a value at most. */
+	/* Writes a command's value (value_max bytes of room); returns its length. */
+	uint32_t (*value)(void *context, uint32_t session, uint64_t sequence, uint8_t *value);
+	/* A command is done. */
+	void (*done)(void *context, uint32_t session, uint64_t id, uint64_t sequence,
+		const struct reply *reply, uint64_t sent_ns);
+	void *context;
+};
+
+struct client_command {
+	uint64_t sent_ns;  /* First sent (or intended). */
+	uint64_t retry_ns; /* When to send again. */
+};
+
+struct client_session {
+	uint64_t id;         /* CLIENT_CLOSED, or given by the service. */
+	uint64_t next;       /* Sequence of the next command. */
+	uint64_t base;       /* Oldest outstanding sequence (== next: none). */
+	uint32_t allowed;    /* Commands that the load still wants of it now. */
+	uint8_t outstanding; /* Bit k: base + k is not answered. */
+	uint8_t tries;
+	bool queued;                                    /* In the ready ring. */
+	struct client_command commands[SESSION_WINDOW]; /* By sequence % SESSION_WINDOW. */
+};
+
+#define CLIENT_CLOSED UINT64_MAX
+
+struct client_counters {
+	uint64_t sent;
+	uint64_t done;
+	uint64_t retries;
+	uint64_t busy;
+	uint64_t redirects;
+	uint64_t late;    /* Replies to what was answered before. */
+	uint64_t expired; /* Sessions that the service no longer knew: opened again. */
+};
+
+struct client {
+	struct client_settings settings;
+	uint32_t count;           /* Sessions. */
+	uint32_t leader;          /* Member to send to. */
+	uint64_t leader_heard_ns; /* It answered, or we began to ask it. */
+	uint64_t random;
+	uint32_t outstanding; /* Commands and opens, all sessions together. */
+	uint32_t opened;
+
+	uint32_t ready_head, ready_count; /* Ring of session indices that may send. */
+	uint32_t *ready;
+	uint32_t sweep; /* Next session looked at for a timeout. */
+
+	uint32_t *index; /* Session index + 1 by id, open addressing; 2^index_bits slots. */
+	uint32_t index_bits;
+	struct client_session *sessions;
+	struct client_counters counters;
+};
+
+/* Bytes of memory that client_init needs for `sessions` sessions. */
+uint64_t client_bytes(uint32_t sessions);
+
+/* `memory`: aligned to 64. Every session starts closed, and opens by itself. */
+void client_init(struct client *c, const struct client_settings *settings, uint32_t sessions,
+	void *memory);
+
+/* The load wants `commands` more of this session (closed loop: one for each done). */
+void client_want(struct client *c, uint32_t session, uint32_t commands);
+
+/* Fills one request body: up to `batch` commands that are ready. Returns their count (0: nothing
+ * to send); *bytes is the body's length. Send it to member c->leader. */
+uint32_t client_fill(struct client *c, uint8_t *body, uint32_t *bytes, uint64_t now_ns);
+
+/* One that stood too long without an answer: fills one body with retries. Count as above. */
+uint32_t client_fill_retries(struct client *c, uint8_t *body, uint32_t *bytes, uint64_t now_ns);
+
+/* A REPLY that message_decode accepted. */
+void client_on_reply(struct client *c, const struct message *m, const uint8_t *body,
+	uint64_t now_ns);
+
+#endif

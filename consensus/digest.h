@@ -1,0 +1,48 @@
+/*
+ * digest.h - the running hash over what a replica executed, to compare replicas by.
+ *
+ * Not cryptographic: it finds divergence, not forgery. The words of one command are summed with
+ * keys by position (NH, Black et al., UMAC, 1999); commands are chained, so order counts.
+ */
+#ifndef CONSENSUS_DIGEST_H
+#define CONSENSUS_DIGEST_H
+
+#include <stdint.h>
+#include <string.h>
+
+static inline uint64_t digest_word(const uint8_t *bytes)
+{
+	uint64_t word;
+
+	memcpy(&word, bytes, sizeof(word));
+	return word;
+}
+
+/* `bytes` whole words of a value, as they stand in a body (padded with what the client sent). */
+static inline uint64_t digest_value(const uint8_t *value, uint32_t bytes)
+{
+	uint64_t key = 0x9e3779b97f4a7c15ull;
+	uint64_t sum = bytes;
+	uint32_t at = 0;
+
+	for (; at + 16 <= bytes; at += 16) {
+		sum += (digest_word(value + at) ^ key) *
+			(digest_word(value + at + 8) + (key >> 7 | 1));
+		key += 0xd1b54a32d192ed03ull;
+	}
+	if (at < bytes)
+		sum += (digest_word(value + at) ^ key) * 0xff51afd7ed558ccdull;
+	return sum ^ (sum >> 29);
+}
+
+static inline uint64_t digest_add(uint64_t digest, uint64_t instance, uint64_t session,
+	uint64_t sequence, uint64_t value, uint64_t result)
+{
+	uint64_t h = (instance ^ 0x94d049bb133111ebull) * (session + 0xbf58476d1ce4e5b9ull) +
+		(sequence ^ value) * 0xc2b2ae3d27d4eb4full + result;
+
+	digest = (digest ^ h) * 0x9fb21c651e98df25ull;
+	return digest ^ (digest >> 32);
+}
+
+#endif

@@ -1,0 +1,84 @@
+/*
+ * replica_leader.h - the leader stage: election, identity, proposer and admission joined.
+ *
+ * Owns:    leadership, the runs in flight, the batch in the making, what clients may ask.
+ * Never:   proposes, unless every member's uuid is pinned and its ballot's phase 1 is over.
+ * Upholds: a refusal never outbids; a client's command is answered, proposed or refused.
+ * Proofs:  tests/unit/test_replica_leader.c; tests/sim.
+ */
+#ifndef CONSENSUS_REPLICA_LEADER_H
+#define CONSENSUS_REPLICA_LEADER_H
+
+#include "consensus/admission.h"
+#include "consensus/election.h"
+#include "consensus/identity.h"
+#include "consensus/proposer.h"
+#include "consensus/replica.h"
+
+struct leader_counters {
+	uint64_t proposed_runs;
+	uint64_t proposed_commands;
+	uint64_t noops;
+	uint64_t repeated; /* Commands seen before. */
+	uint64_t busy;
+	uint64_t redirected;
+	uint64_t too_large;
+	uint64_t bad_commands;
+	uint64_t retransmitted;
+	uint64_t terms; /* Leaderships won. */
+	uint64_t step_downs;
+	uint64_t conflicts; /* Alarm: REFUSAL_CONFLICT heard. */
+	uint64_t foreign;   /* Frames of an unpinned uuid. */
+};
+
+/* A member as flow control sees it. */
+struct peer {
+	uint64_t delivered;
+	uint64_t advanced_ns; /* When `delivered` last went up. */
+};
+
+struct leader_stage {
+	const struct replica_settings *settings;
+	struct outlet *outlet;
+	bool enrolled;
+	bool leads;         /* Our no-op is chosen: commands are taken. */
+	bool opened;        /* Our no-op is proposed. */
+	uint64_t opening;   /* The no-op's instance. */
+	uint64_t delivered; /* This node's. */
+	uint64_t watermark_told;
+	uint64_t watermark_sent; /* To the others, on a frame. */
+	uint64_t sent_ns;        /* When a frame last carried the watermark. */
+	struct peer peers[MEMBER_MAX];
+
+	/* The run in the making: entries of several client frames. */
+	uint32_t batch_count;
+	uint32_t batch_bytes;
+	uint64_t batch_ns; /* When its first entry arrived. */
+	uint32_t replies_count;
+	uint32_t replies_bytes;
+	uint16_t replies_to;
+
+	struct leader_counters counters;
+	struct identity identity;
+	struct election election;
+	struct proposer proposer;
+	struct admission admission;
+	_Alignas(8) uint8_t batch[(BODY_MAX + 7) / 8 * 8];
+	_Alignas(8) uint8_t scratch[(BODY_MAX + 7) / 8 * 8];
+	_Alignas(8) uint8_t replies[(BODY_MAX + 7) / 8 * 8];
+};
+
+/* The struct's memory must be zeroed once. */
+void leader_stage_init(struct leader_stage *s, const struct replica_settings *settings,
+	struct outlet *outlet);
+
+void leader_stage_on_message(struct leader_stage *s, const struct message *m, const uint8_t *body,
+	uint64_t now_ns);
+
+/* Timers: heartbeats, elections, retransmission, phase 1. Cheap when nothing is due. */
+void leader_stage_on_tick(struct leader_stage *s, uint64_t now_ns);
+
+/* End of an input burst: the batch goes out (unless it lingers), the learner hears what is chosen. */
+void leader_stage_flush(struct leader_stage *s, uint64_t now_ns);
+
+#endif

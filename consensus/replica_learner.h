@@ -1,0 +1,109 @@
+/*
+ * replica_learner.h - the learner stage: delivery, sessions, state machine, replies.
+ *
+ * Owns:    the delivery window, the session table, the state machine, replies not yet sent.
+ * Never:   answers a client unless this node leads.
+ * Upholds: a command's reply leaves only after it was applied in log order.
+ * Proofs:  tests/unit/test_replica_learner.c; tests/sim.
+ */
+#ifndef CONSENSUS_REPLICA_LEARNER_H
+#define CONSENSUS_REPLICA_LEARNER_H
+
+#include "consensus/digest.h"
+#include "consensus/learner.h"
+#include "consensus/machine.h"
+#include "consensus/replica.h"
+#include "consensus/session.h"
+
+enum {
+	LEARNER_RETAINED_MAX = 512, /* Frames kept from a port at most; beyond, the log has them. */
+	REPLY_BUFFERS = 8,          /* Clients whose replies are merged at a time. */
+	CHECKPOINT_EVERY = 4096,    /* Instances: digests are compared at multiples of it. */
+	CHECKPOINTS = 64,
+};
+
+/* A digest at an instance; read by other threads with checkpoint_read. */
+struct checkpoint {
+	uint64_t instance;
+	uint64_t digest;
+};
+
+struct learner_counters {
+	uint64_t delivered_runs;
+	uint64_t applied;
+	uint64_t duplicates;
+	uint64_t stale;
+	uint64_t expired;
+	uint64_t opened;
+	uint64_t noops;
+	uint64_t replies;
+	uint64_t fetches;
+	uint64_t recalls;
+	uint64_t unretained; /* Frames not kept, for there were too many. */
+};
+
+struct reply_buffer {
+	uint16_t client; /* 0: free. */
+	uint32_t count;
+	uint32_t bytes;
+	_Alignas(8) uint8_t body[(BODY_MAX + 7) / 8 * 8];
+};
+
+struct learner_stage {
+	const struct replica_settings *settings;
+	struct outlet *outlet;
+	void (*release)(void *context, void *frame);
+	void *release_context;
+	struct machine machine;
+	struct session_table sessions;
+	uint64_t digest;
+	uint32_t leader; /* Member id that leads, as far as we heard. */
+	uint32_t source; /* Whom to fetch from. */
+	uint32_t gone;   /* Members that no longer hold what we need. */
+	bool beyond;     /* All of them: this replica can not catch up, and stands. */
+	uint64_t told;   /* Delivered index that the other stages know. */
+	uint64_t told_ns;
+	uint64_t stuck_at; /* Delivered index when it last moved, */
+	uint64_t stuck_ns; /* and when. */
+	uint64_t chain;    /* Fetch on from here, 0: no. */
+	uint32_t retained;
+	uint32_t reply_next;
+	struct checkpoint checkpoints[CHECKPOINTS];
+	struct learner_counters counters;
+	struct command commands[RUN_COUNT_MAX];
+	struct session *command_sessions[RUN_COUNT_MAX];
+	struct result results[RUN_COUNT_MAX];
+	struct reply_buffer replies[REPLY_BUFFERS];
+	struct learner learner;
+};
+
+/* `sessions`: session_slots(sessions_max) slots. `release` gives a retained frame back. */
+void learner_stage_init(struct learner_stage *s, const struct replica_settings *settings,
+	struct outlet *outlet, const struct machine *machine, struct session *sessions,
+	uint32_t sessions_max, void (*release)(void *context, void *frame), void *release_context);
+
+/* VOTED, WATERMARK, RETRY, CATCH_UP, GONE. True: the frame (which holds m's body) is retained, and
+ * comes back through `release`. */
+bool learner_stage_on_message(struct learner_stage *s, const struct message *m, const uint8_t *body,
+	void *frame, uint64_t now_ns);
+
+/* Timers: what is missing is asked for; the other stages hear the delivered index. */
+void learner_stage_on_tick(struct learner_stage *s, uint64_t now_ns);
+
+/* End of an input burst: delivers what is chosen, sends the replies. */
+void learner_stage_flush(struct learner_stage *s, uint64_t now_ns);
+
+static inline uint64_t learner_stage_delivered(const struct learner_stage *s)
+{
+	return __atomic_load_n(&s->learner.delivered, __ATOMIC_RELAXED);
+}
+
+static inline uint64_t learner_stage_digest(const struct learner_stage *s)
+{
+	return s->digest;
+}
+
+/* The digest at a multiple of CHECKPOINT_EVERY. False: not reached, or overwritten. Any thread. */
+bool learner_stage_checkpoint(const struct learner_stage *s, uint64_t instance, uint64_t *digest);
+
+#endif

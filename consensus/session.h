@@ -1,0 +1,92 @@
+/*
+ * session.h - exactly once: what each session has had executed, and the answers.
+ *
+ * Owns:    the table of sessions, in memory given by the caller.
+ * Never:   depends on anything but the log: every replica keeps the same table.
+ * Upholds: S1  a sequence of a session executes at most once.
+ *          S2  a sequence below the session's base is `stale` and does not execute.
+ *          S3  a full table evicts the session whose last applied command is oldest in the log.
+ * Proofs:  tests/unit/test_session.c. (Ongaro, Consensus, 6.3; the window of W replaces "last
+ *          sequence", under which 4 is lost, 5 executes, and 4 never runs.)
+ */
+#ifndef CONSENSUS_SESSION_H
+#define CONSENSUS_SESSION_H
+
+#include <assert.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "consensus/limits.h"
+#include "consensus/message.h"
+
+struct session {
+	uint64_t id;   /* The instance of its open command, plus one; 0: an empty slot. */
+	uint64_t base; /* Sequences below do not execute any more. */
+	uint64_t last; /* Instance of its last applied command. */
+	uint64_t
+		replies[SESSION_WINDOW]; /* By sequence % SESSION_WINDOW: status * 2^56 + result. */
+	uint16_t client; /* Handle of the client to answer, 0: none here. Not replicated. */
+	uint8_t done;    /* Bit k: sequence base + k has executed. */
+};
+static_assert(sizeof(struct session) <= 64, "one cache line");
+
+struct session_table {
+	struct session *slots; /* Twice the sessions, a power of two. */
+	uint64_t mask;
+	uint32_t shift;
+	uint32_t count;
+	uint32_t max;
+	uint64_t evicted;
+};
+
+/* Slots that a table of sessions_max sessions needs: a power of two. */
+uint64_t session_slots(uint32_t sessions_max);
+
+/* `slots`: session_slots(sessions_max) of them. */
+void session_init(struct session_table *t, struct session *slots, uint32_t sessions_max);
+
+static inline uint64_t session_home(const struct session_table *t, uint64_t id)
+{
+	return ((id + 1) * 0x9e3779b97f4a7c15ull) >> t->shift;
+}
+
+static inline void session_prefetch(const struct session_table *t, uint64_t id)
+{
+	__builtin_prefetch(&t->slots[session_home(t, id)]);
+}
+
+/* A new session, whose id is the instance of its open command. */
+struct session *session_open(struct session_table *t, uint64_t id);
+
+/* NULL: never opened, or evicted. */
+struct session *session_find(struct session_table *t, uint64_t id);
+
+enum session_answer {
+	SESSION_RUN,    /* Not executed yet, and now counted as executed: give its reply soon. */
+	SESSION_CACHED, /* Executed before: session_reply. */
+	SESSION_STALE,
+};
+
+/* Is the sequence to be executed at `instance`? Changes the session as the log says. */
+enum session_answer session_apply(struct session *s, uint64_t sequence, uint64_t instance);
+
+/* The same question without changing anything: SESSION_RUN means not executed. */
+enum session_answer session_look(const struct session *s, uint64_t sequence);
+
+static inline void session_keep(struct session *s, uint64_t sequence, enum reply_status status,
+	uint64_t result)
+{
+	s->replies[sequence % SESSION_WINDOW] =
+		(uint64_t)status * (1ull << 56) + result % (1ull << 56);
+}
+
+static inline enum reply_status session_reply(const struct session *s, uint64_t sequence,
+	uint64_t *result)
+{
+	uint64_t kept = s->replies[sequence % SESSION_WINDOW];
+
+	*result = kept % (1ull << 56);
+	return (enum reply_status)(kept >> 56);
+}
+
+#endif

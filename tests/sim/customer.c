@@ -1,0 +1,127 @@
+#include "tests/sim/customer.h"
+
+#include <string.h>
+
+#include "consensus/check.h"
+
+/* The same for every copy of a command, and different for any two. */
+static uint32_t value_of(void *context, uint32_t session, uint64_t sequence, uint8_t *value)
+{
+	uint64_t word = (session + 1) * 0x9e3779b97f4a7c15ull + sequence;
+	uint32_t length = (uint32_t)(word % (CUSTOMER_VALUE_MAX + 1));
+
+	(void)context;
+	for (uint32_t i = 0; i < length; i++)
+		value[i] = (uint8_t)(word >> (i % 8 * 8));
+	return length;
+}
+
+static void want_one(struct customer *c, uint32_t session)
+{
+	if (c->wanted >= c->limit)
+		return;
+	c->wanted++;
+	client_want(&c->client, session, 1);
+}
+
+static void done(void *context, uint32_t session, uint64_t id, uint64_t sequence,
+	const struct reply *reply, uint64_t sent_ns)
+{
+	struct customer *c = context;
+
+	(void)sent_ns;
+	if (reply_status(reply) == REPLY_OK)
+		oracle_on_acknowledged(c->oracle, id, sequence, reply->result);
+	else
+		oracle_violation(c->oracle, "answer: a command was answered with status %u",
+			(unsigned)reply_status(reply));
+	want_one(c, session);
+}
+
+void customer_init(struct customer *c, struct network *network, struct oracle *oracle,
+	struct trace *trace, struct random *random, uint32_t members)
+{
+	uint32_t sessions = 4 + (uint32_t)random_below(random, CUSTOMER_SESSIONS_MAX - 3);
+	const struct client_settings settings = {
+		.members = members,
+		.window = 1 + (uint32_t)random_below(random, SESSION_WINDOW),
+		.body_max = PACKET_BYTES_MAX - HEADER_BYTES,
+		.batch = 1 + (uint32_t)random_below(random, 8),
+		.retry_ns = 3000000,
+		.seed = random_next(random),
+		.value_max = CUSTOMER_VALUE_MAX,
+		.value = value_of,
+		.done = done,
+		.context = c,
+	};
+
+	CHECK(client_bytes(sessions) <= CUSTOMER_MEMORY);
+	c->network = network;
+	c->oracle = oracle;
+	c->trace = trace;
+	c->now_ns = 0;
+	c->next_ns = 1;
+	c->every_ns = 50000 + random_below(random, 1000000);
+	c->wanted = 0;
+	c->limit = UINT64_MAX;
+	c->counter = 0;
+	client_init(&c->client, &settings, sessions, c->memory);
+	for (uint32_t i = 0; i < sessions * settings.window; i++)
+		want_one(c, i % sessions);
+}
+
+void customer_stop(struct customer *c, uint64_t limit)
+{
+	c->limit = limit;
+}
+
+static void send(struct customer *c, const uint8_t *body, uint32_t count, uint32_t bytes)
+{
+	uint8_t packet[PACKET_BYTES_MAX];
+	const struct message m = {
+		.type = MESSAGE_REQUEST,
+		.count = (uint16_t)count,
+		.cluster = 1,
+		.counter = c->counter++,
+		.sender = MESSAGE_SENDER_CLIENT,
+		.payload_len = (uint16_t)bytes,
+		.checksum = message_crc(body, bytes),
+	};
+
+	message_encode(&m, (struct message_wire *)(void *)packet);
+	memcpy(packet + HEADER_BYTES, body, bytes);
+	trace_message(c->trace, c->now_ns, MEMBER_MAX, "sends", (uint16_t)c->client.leader, &m);
+	network_send(c->network, c->now_ns, MEMBER_MAX, (uint16_t)c->client.leader, packet,
+		(uint16_t)(HEADER_BYTES + bytes));
+}
+
+void customer_turn(struct customer *c, uint64_t now_ns)
+{
+	_Alignas(8) uint8_t body[PACKET_BYTES_MAX];
+	uint32_t bytes;
+	uint32_t count;
+
+	c->now_ns = now_ns;
+	c->next_ns = now_ns + c->every_ns;
+	while ((count = client_fill(&c->client, body, &bytes, now_ns)) > 0)
+		send(c, body, count, bytes);
+	while ((count = client_fill_retries(&c->client, body, &bytes, now_ns)) > 0)
+		send(c, body, count, bytes);
+}
+
+void customer_receive(struct customer *c, const struct packet *packet, uint64_t now_ns)
+{
+	struct message m;
+
+	c->now_ns = now_ns;
+	if (message_decode(packet->bytes, packet->length, &m) != DROP_NONE ||
+		m.type != MESSAGE_REPLY)
+		return;
+	trace_message(c->trace, now_ns, MEMBER_MAX, "hears", packet->from, &m);
+	client_on_reply(&c->client, &m, packet->bytes + HEADER_BYTES, now_ns);
+}
+
+bool customer_idle(const struct customer *c)
+{
+	return c->wanted >= c->limit && c->client.outstanding == 0 && c->client.ready_count == 0;
+}

@@ -1,0 +1,219 @@
+#include "tests/sim/node.h"
+
+#include <string.h>
+
+#include "consensus/check.h"
+
+static uint32_t stage_of(const struct message *m)
+{
+	switch (m->type) {
+	case MESSAGE_PREPARE:
+	case MESSAGE_PULL:
+	case MESSAGE_ACCEPT:
+	case MESSAGE_FETCH:
+	case MESSAGE_CHOSEN:
+	case MESSAGE_READ_ROUND:
+	case MESSAGE_RESEND:
+	case MESSAGE_RECALL:
+		return STAGE_ACCEPTOR + m->shard;
+	case MESSAGE_VOTED:
+	case MESSAGE_WATERMARK:
+	case MESSAGE_RETRY:
+	case MESSAGE_CATCH_UP:
+	case MESSAGE_GONE:
+		return STAGE_LEARNER;
+	default:
+		return STAGE_LEADER;
+	}
+}
+
+static struct frame *frame_new(struct node *n)
+{
+	CHECK(n->frames_free_count > 0);
+	return &n->frames[n->frames_free[--n->frames_free_count]];
+}
+
+static void frame_release(void *context, void *frame)
+{
+	struct node *n = context;
+
+	n->frames_free[n->frames_free_count++] = (uint32_t)((struct frame *)frame - n->frames);
+}
+
+static void enqueue(struct node *n, uint32_t stage, const struct frame *f)
+{
+	struct queue *q = &n->queues[stage];
+
+	CHECK(q->head - q->tail < QUEUE_MAX);
+	q->frames[q->head++ % QUEUE_MAX] = (uint32_t)(f - n->frames);
+}
+
+static void enqueue_copy(struct node *n, uint32_t stage, const struct frame *f)
+{
+	struct frame *copy = frame_new(n);
+
+	memcpy(copy, f, offsetof(struct frame, body) + f->m.payload_len);
+	enqueue(n, stage, copy);
+}
+
+/* To our own stages. DELIVERED and ENROLLED go to more than one. */
+static void send_local(struct node *n, const struct frame *f)
+{
+	bool to_acceptors = f->m.type == MESSAGE_DELIVERED || f->m.type == MESSAGE_ENROLLED;
+
+	for (uint32_t shard = 0; to_acceptors && shard < n->settings.shards; shard++)
+		enqueue_copy(n, STAGE_ACCEPTOR + shard, f);
+	if (f->m.type != MESSAGE_ENROLLED)
+		enqueue_copy(n, stage_of(&f->m), f);
+}
+
+static void send_wire(struct node *n, const struct frame *f, uint16_t to)
+{
+	uint8_t bytes[PACKET_BYTES_MAX];
+
+	message_encode(&f->m, (struct message_wire *)(void *)bytes);
+	memcpy(bytes + HEADER_BYTES, f->body, f->m.payload_len);
+	trace_message(n->trace, n->now_ns, (uint16_t)n->settings.self, "sends", to, &f->m);
+	network_send(n->network, n->now_ns, (uint16_t)n->settings.self, to, bytes,
+		(uint16_t)(HEADER_BYTES + f->m.payload_len));
+}
+
+static void node_send(void *context, const struct target *to, const struct message *m,
+	const struct part *parts, uint32_t parts_count)
+{
+	struct node *n = context;
+	struct frame *f = frame_new(n);
+	uint32_t bytes = 0;
+
+	f->m = *m;
+	for (uint32_t i = 0; i < parts_count; i++) {
+		CHECK(bytes + parts[i].length <= SIM_BODY_MAX);
+		memcpy(f->body + bytes, parts[i].bytes, parts[i].length);
+		bytes += parts[i].length;
+	}
+	CHECK(bytes == m->payload_len);
+	if (!to->local)
+		f->m.sender = (uint8_t)n->settings.self;
+	f->m.uuid = n->settings.uuid;
+	f->m.cluster = 1;
+	f->m.counter = n->counter++;
+	if (!m->checksum_known)
+		f->m.checksum = bytes == 0 ? 0 : message_crc(f->body, bytes);
+	CHECK(f->m.checksum == (bytes == 0 ? 0 : message_crc(f->body, bytes)));
+	if (to->local)
+		send_local(n, f);
+	else if (to->client >= ENDPOINT_CLIENT_FIRST)
+		send_wire(n, f, (uint16_t)(MEMBER_MAX + to->client - ENDPOINT_CLIENT_FIRST));
+	else
+		for (uint16_t i = 0; i < n->settings.members; i++) {
+			if ((to->members & 1u << i) == 0)
+				continue;
+			if (i == n->settings.self)
+				send_local(n, f);
+			else
+				send_wire(n, f, i);
+		}
+	frame_release(n, f);
+}
+
+void node_init(struct node *n, const struct replica_settings *settings, struct network *network,
+	struct trace *trace, struct random *random, const struct machine *machine)
+{
+	n->settings = *settings;
+	n->settings.uuid = random_next(random);
+	n->outlet = (struct outlet){.context = n, .send = node_send};
+	n->network = network;
+	n->trace = trace;
+	n->random = random;
+	n->now_ns = 0;
+	n->counter = 0;
+	n->alive = true;
+	n->paused_until_ns = 0;
+	n->dropped = 0;
+	memset(n->queues, 0, sizeof(n->queues));
+	n->frames_free_count = FRAMES_MAX;
+	for (uint32_t i = 0; i < FRAMES_MAX; i++)
+		n->frames_free[i] = FRAMES_MAX - 1 - i;
+	leader_stage_init(&n->leader, &n->settings, &n->outlet);
+	learner_stage_init(&n->learner, &n->settings, &n->outlet, machine, n->sessions,
+		SIM_SESSIONS, frame_release, n);
+	for (uint32_t shard = 0; shard < settings->shards; shard++)
+		acceptor_stage_init(&n->acceptors[shard], &n->settings, shard, &n->outlet,
+			n->logs[shard], SIM_LOG_BYTES);
+}
+
+void node_receive(struct node *n, const uint8_t *bytes, uint16_t length, uint16_t from,
+	uint64_t now_ns)
+{
+	struct frame *f;
+	struct message m;
+
+	n->now_ns = now_ns;
+	if (message_decode(bytes, length, &m) != DROP_NONE || m.shard >= n->settings.shards) {
+		n->dropped++;
+		return;
+	}
+	trace_message(n->trace, now_ns, (uint16_t)n->settings.self, "hears", from, &m);
+	const struct queue *q = &n->queues[stage_of(&m)];
+
+	if (n->frames_free_count < FRAMES_MAX / 2 || q->head - q->tail > QUEUE_MAX / 2) {
+		n->dropped++; /* The pool's reserve is for what stages say to each other. */
+		return;
+	}
+	f = frame_new(n);
+	f->m = m;
+	if (m.sender == MESSAGE_SENDER_CLIENT)
+		f->m.from = (uint16_t)(ENDPOINT_CLIENT_FIRST + from - MEMBER_MAX);
+	memcpy(f->body, bytes + HEADER_BYTES, m.payload_len);
+	enqueue(n, stage_of(&m), f);
+}
+
+static void run_burst(struct node *n, uint32_t stage)
+{
+	struct queue *q = &n->queues[stage];
+	uint32_t burst = 1 + (uint32_t)random_below(n->random, 8);
+
+	for (; burst > 0 && q->head != q->tail; burst--) {
+		struct frame *f = &n->frames[q->frames[q->tail++ % QUEUE_MAX]];
+		bool retained = false;
+
+		if (stage == STAGE_LEADER)
+			leader_stage_on_message(&n->leader, &f->m, f->body, n->now_ns);
+		else if (stage == STAGE_LEARNER)
+			retained =
+				learner_stage_on_message(&n->learner, &f->m, f->body, f, n->now_ns);
+		else
+			acceptor_stage_on_message(&n->acceptors[stage - STAGE_ACCEPTOR], &f->m,
+				f->body, n->now_ns);
+		if (!retained)
+			frame_release(n, f);
+	}
+	if (stage == STAGE_LEADER)
+		leader_stage_flush(&n->leader, n->now_ns);
+	else if (stage == STAGE_LEARNER)
+		learner_stage_flush(&n->learner, n->now_ns);
+	else
+		acceptor_stage_flush(&n->acceptors[stage - STAGE_ACCEPTOR], n->now_ns);
+}
+
+void node_turn(struct node *n, uint64_t now_ns)
+{
+	uint32_t stages = STAGE_ACCEPTOR + n->settings.shards;
+
+	n->now_ns = now_ns;
+	leader_stage_on_tick(&n->leader, now_ns);
+	leader_stage_flush(&n->leader, now_ns);
+	learner_stage_on_tick(&n->learner, now_ns);
+	learner_stage_flush(&n->learner, now_ns);
+	for (;;) {
+		uint32_t waiting[STAGES_MAX];
+		uint32_t count = 0;
+
+		for (uint32_t s = 0; s < stages; s++)
+			if (n->queues[s].head != n->queues[s].tail)
+				waiting[count++] = s;
+		if (count == 0 || random_percent(n->random, 3))
+			return;
+		run_burst(n, waiting[random_below(n->random, count)]);
+	}
+}

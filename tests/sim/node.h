@@ -1,0 +1,83 @@
+/*
+ * node.h - one replica in the simulator: the real stages, with queues where the data plane has
+ * rings, and the virtual network where it has ports.
+ *
+ * Owns:    its stages, the frames that its learner retains, the messages between its stages.
+ * Never:   looks inside a stage but for the oracle's questions.
+ */
+#ifndef SIM_NODE_H
+#define SIM_NODE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "consensus/replica.h"
+#include "consensus/replica_acceptor.h"
+#include "consensus/replica_leader.h"
+#include "consensus/replica_learner.h"
+#include "tests/sim/network.h"
+#include "tests/sim/random.h"
+#include "tests/sim/trace.h"
+
+enum {
+	SIM_BODY_MAX = PACKET_BYTES_MAX - HEADER_BYTES,
+	SIM_SHARDS_MAX = 2,
+	QUEUE_MAX = 1024,
+	FRAMES_MAX = 4096,
+	SIM_LOG_BYTES = 1 << 19,
+	SIM_SESSIONS = 256,
+
+	STAGE_LEADER = 0,
+	STAGE_LEARNER,
+	STAGE_ACCEPTOR, /* and the shards after it */
+	STAGES_MAX = STAGE_ACCEPTOR + SIM_SHARDS_MAX,
+};
+
+struct frame {
+	struct message m;
+	_Alignas(8) uint8_t body[SIM_BODY_MAX];
+};
+
+/* A first-in first-out queue of frames between stages: what a ring is in the data plane. */
+struct queue {
+	uint32_t head, tail;
+	uint32_t frames[QUEUE_MAX];
+};
+
+struct node {
+	struct replica_settings settings;
+	struct outlet outlet;
+	struct network *network;
+	struct trace *trace;
+	struct random *random;
+	uint64_t now_ns;
+	uint64_t counter;
+	bool alive;
+	uint64_t paused_until_ns;
+	uint64_t dropped;
+
+	struct queue queues[STAGES_MAX];
+	uint32_t frames_free_count;
+	uint32_t frames_free[FRAMES_MAX];
+	struct frame frames[FRAMES_MAX];
+
+	struct leader_stage leader;
+	struct learner_stage learner;
+	struct session sessions[2 * SIM_SESSIONS];
+	struct acceptor_stage acceptors[SIM_SHARDS_MAX];
+	_Alignas(64) uint8_t logs[SIM_SHARDS_MAX][SIM_LOG_BYTES];
+};
+
+/* `settings` is copied; the uuid is drawn from `random`. */
+void node_init(struct node *n, const struct replica_settings *settings, struct network *network,
+	struct trace *trace, struct random *random, const struct machine *machine);
+
+/* A packet arrives: decoded, and queued for its stage; or counted as dropped. */
+void node_receive(struct node *n, const uint8_t *bytes, uint16_t length, uint16_t from,
+	uint64_t now_ns);
+
+/* One turn: ticks, then runs the stages in a drawn order until nothing is queued (or, now and
+ * then, stops earlier, as a starved core would). */
+void node_turn(struct node *n, uint64_t now_ns);
+
+#endif

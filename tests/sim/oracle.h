@@ -1,0 +1,70 @@
+/*
+ * oracle.h - what the simulator knows and no replica does: each instance's one command, once.
+ *
+ * Owns:    the record of every execution, over all replicas; the first violation seen.
+ * Upholds: agreement: an instance executes the same command, with the same result, everywhere;
+ *          exactly once: a (session, sequence) executes at one instance; order: a replica's
+ *          instances go up; an acknowledgement's result is that of the execution.
+ *
+ * Its state machine makes each result depend on all commands before it, so that any other order,
+ * gap or repetition shows in the very next result.
+ */
+#ifndef SIM_ORACLE_H
+#define SIM_ORACLE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "consensus/limits.h"
+#include "consensus/machine.h"
+
+enum {
+	ORACLE_INSTANCES_MAX = 1 << 16,
+	ORACLE_COMMANDS_MAX = 1 << 13,
+	ORACLE_TEXT_MAX = 256,
+};
+
+struct oracle;
+
+/* One replica's state machine. */
+struct oracle_machine {
+	struct oracle *oracle;
+	uint32_t node;
+	uint64_t sum;  /* Of all commands so far, in order. */
+	uint64_t next; /* Instances below were executed. */
+	bool swap;     /* Mutant: executes two commands of a batch in the wrong order. */
+};
+
+struct execution {
+	uint64_t session, sequence;
+	uint64_t sum;
+	uint32_t generation;
+};
+
+struct oracle_command {
+	uint64_t session, sequence, instance, result;
+	uint32_t generation;
+};
+
+struct oracle {
+	uint32_t generation; /* Of the seed: entries of other seeds are empty. */
+	uint64_t executed;
+	uint64_t acknowledged;
+	bool violated;
+	char violation[ORACLE_TEXT_MAX];
+	struct oracle_machine machines[MEMBER_MAX];
+	struct execution executions[ORACLE_INSTANCES_MAX];
+	struct oracle_command commands[ORACLE_COMMANDS_MAX]; /* Open addressing. */
+};
+
+void oracle_start(struct oracle *o);
+struct machine oracle_machine(struct oracle *o, uint32_t node);
+
+/* A client was told that its command executed, with this result. */
+void oracle_on_acknowledged(struct oracle *o, uint64_t session, uint64_t sequence, uint64_t result);
+
+/* The first violation is kept; the run ends at it. */
+void oracle_violation(struct oracle *o, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+#endif

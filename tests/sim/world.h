@@ -1,0 +1,64 @@
+/*
+ * world.h - one seed's run: replicas, clients, network and faults on one virtual clock.
+ *
+ * Owns:    everything of the run; made again from the seed alone.
+ * Never:   reads a real clock or any chance but the seed's.
+ */
+#ifndef SIM_WORLD_H
+#define SIM_WORLD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "tests/sim/customer.h"
+#include "tests/sim/network.h"
+#include "tests/sim/node.h"
+#include "tests/sim/oracle.h"
+#include "tests/sim/random.h"
+#include "tests/sim/trace.h"
+
+enum {
+	WORLD_MEMBERS_MAX = 5,
+	WORLD_COMMITS = 300, /* Acknowledged commands of a seed, at least. */
+};
+
+/* A rule broken on purpose: the checks must see it. */
+enum mutant {
+	MUTANT_NONE,
+	MUTANT_FORGETFUL, /* A replica's acceptors forget their promises and votes at a pause. */
+	MUTANT_SWAP,      /* A replica executes two commands of a batch in the wrong order. */
+	MUTANT_ONE_VOTE,  /* One vote is taken for a quorum. */
+};
+
+struct world {
+	uint64_t seed;
+	enum mutant mutant;
+	uint64_t now_ns;
+	struct random random;
+	struct network network;
+	struct trace trace;
+	struct oracle oracle;
+	struct quorum quorum;
+	uint32_t members;
+	uint32_t faults;
+	uint32_t killed; /* Bitmask. */
+	bool calm;       /* No more faults: everything must finish. */
+	uint64_t calm_since_ns;
+	uint64_t fault_next_ns;
+	uint64_t turn_next_ns[WORLD_MEMBERS_MAX];
+	uint64_t promised[WORLD_MEMBERS_MAX][SIM_SHARDS_MAX];
+	struct node nodes[WORLD_MEMBERS_MAX];
+	struct customer customer;
+};
+
+struct world_result {
+	bool passed;
+	uint64_t commits;
+	uint64_t faults;
+	uint64_t virtual_ns;
+};
+
+/* Runs the seed to its end or its first violation, which oracle.violation then names. */
+struct world_result world_run(struct world *w, uint64_t seed, enum mutant mutant);
+
+#endif
