@@ -7,6 +7,7 @@
 enum {
 	SWEEP_SESSIONS = 256, /* Looked at for a timeout in one call. */
 	TRIES_MAX = 4,        /* Doublings of the timeout. */
+	UNHEARD_MAX = 4,      /* Frames of retries without a word from the leader. */
 };
 
 static uint32_t bits_for(uint32_t sessions)
@@ -188,13 +189,13 @@ uint32_t client_fill(struct client *c, uint8_t *body, uint32_t *bytes, uint64_t 
 	return count;
 }
 
-/* No answer from the one we think leads for several timeouts: the next one may know. */
-static void doubt_leader(struct client *c, uint64_t now_ns)
+/* Several retries and no word from the one we think leads: the next one may know. */
+static void doubt_leader(struct client *c)
 {
-	if (now_ns - c->leader_heard_ns < 4 * c->settings.retry_ns)
+	if (++c->unheard < UNHEARD_MAX)
 		return;
+	c->unheard = 0;
 	c->leader = c->leader + 1 == c->settings.members ? 0 : c->leader + 1;
-	c->leader_heard_ns = now_ns;
 }
 
 uint32_t client_fill_retries(struct client *c, uint8_t *body, uint32_t *bytes, uint64_t now_ns)
@@ -231,7 +232,7 @@ uint32_t client_fill_retries(struct client *c, uint8_t *body, uint32_t *bytes, u
 	}
 	c->counters.retries += count;
 	if (count > 0)
-		doubt_leader(c, now_ns);
+		doubt_leader(c);
 	return count;
 }
 
@@ -320,8 +321,10 @@ static void on_one(struct client *c, const struct reply *r, uint64_t now_ns)
 		on_opened(c, r);
 		return;
 	}
-	if (status == REPLY_REDIRECT && r->result < c->settings.members)
+	if (status == REPLY_REDIRECT && r->result < c->settings.members) {
 		c->leader = (uint32_t)r->result;
+		c->unheard = 0;
+	}
 	s = find(c, r->session);
 	if (s == NULL) {
 		/* Of an open that was refused, whose session field is its index. */
@@ -349,7 +352,7 @@ void client_on_reply(struct client *c, const struct message *m, const uint8_t *b
 	uint32_t at = 0;
 
 	if (m->sender == c->leader)
-		c->leader_heard_ns = now_ns;
+		c->unheard = 0;
 	for (uint32_t i = 0; i < m->count; i++) {
 		const struct reply *r = (const struct reply *)(const void *)(body + at);
 

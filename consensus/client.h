@@ -67,7 +67,7 @@ struct client {
 	struct client_settings settings;
 	uint32_t count;           /* Sessions. */
 	uint32_t leader;          /* Member to send to. */
-	uint64_t leader_heard_ns; /* It answered, or we began to ask it. */
+	uint32_t unheard; /* Frames of retries since it last answered. */
 	uint64_t random;
 	uint32_t outstanding; /* Commands and opens, all sessions together. */
 	uint32_t opened;

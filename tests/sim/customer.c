@@ -41,7 +41,7 @@ static void done(void *context, uint32_t session, uint64_t id, uint64_t sequence
 void customer_init(struct customer *c, struct network *network, struct oracle *oracle,
 	struct trace *trace, struct random *random, uint32_t members)
 {
-	uint32_t sessions = 4 + (uint32_t)random_below(random, CUSTOMER_SESSIONS_MAX - 3);
+	uint32_t sessions = 2 + (uint32_t)random_below(random, CUSTOMER_SESSIONS_MAX - 1);
 	const struct client_settings settings = {
 		.members = members,
 		.window = 1 + (uint32_t)random_below(random, SESSION_WINDOW),
@@ -61,7 +61,7 @@ void customer_init(struct customer *c, struct network *network, struct oracle *o
 	c->trace = trace;
 	c->now_ns = 0;
 	c->next_ns = 1;
-	c->every_ns = 50000 + random_below(random, 1000000);
+	c->every_ns = 50000 + random_below(random, 3000000);
 	c->wanted = 0;
 	c->limit = UINT64_MAX;
 	c->counter = 0;

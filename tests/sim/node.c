@@ -156,7 +156,7 @@ void node_receive(struct node *n, const uint8_t *bytes, uint16_t length, uint16_
 	trace_message(n->trace, now_ns, (uint16_t)n->settings.self, "hears", from, &m);
 	const struct queue *q = &n->queues[stage_of(&m)];
 
-	if (n->frames_free_count < FRAMES_MAX / 2 || q->head - q->tail > QUEUE_MAX / 2) {
+	if (n->frames_free_count < FRAMES_MAX / 2 || q->head - q->tail > QUEUE_MAX / 8) {
 		n->dropped++; /* The pool's reserve is for what stages say to each other. */
 		return;
 	}

@@ -91,7 +91,7 @@ static void fault(struct world *w)
 		kill_one(w);
 	else
 		memset(w->network.cut, 0, sizeof(w->network.cut));
-	w->fault_next_ns = w->now_ns + between(&w->random, 200, 8000) * US;
+	w->fault_next_ns = w->now_ns + between(&w->random, 100, 4000) * US;
 }
 
 static void calm_down(struct world *w)
@@ -127,7 +127,7 @@ static void start(struct world *w, uint64_t seed, enum mutant mutant)
 	w->faults = 0;
 	w->killed = 0;
 	w->calm = false;
-	w->fault_next_ns = between(r, 1, 40) * MS;
+	w->fault_next_ns = between(r, 1, 12) * MS;
 	if (mutant == MUTANT_ONE_VOTE) {
 		const uint32_t each[] = {1, 2, 4, 8, 16};
 
