@@ -83,8 +83,11 @@ static void tick_follower(struct election *e, uint64_t now_ns, struct election_o
 	}
 	if (e->leader != ELECTION_NOBODY || now_ns < e->stand_ns)
 		return;
-	if (e->stand_ns == 0) { /* The first time: a short draw tells the members apart. */
-		e->stand_ns = now_ns + 1 + random_below(e, 4 * e->settings->heartbeat_ns);
+	if (e->stand_ns == 0) { /* The first time: by id, so that a fresh cluster does not duel. */
+		uint64_t heartbeat = e->settings->heartbeat_ns;
+
+		e->stand_ns = now_ns + 1 + (1 + 2 * e->settings->self) * heartbeat +
+			random_below(e, heartbeat + 1);
 		return;
 	}
 	members = connected(e, now_ns);

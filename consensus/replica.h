@@ -73,6 +73,38 @@ struct replica_settings {
 	const struct quorum *quorum;
 };
 
+enum stage_kind {
+	STAGE_LEADER,
+	STAGE_LEARNER,
+	STAGE_ACCEPTOR
+};
+
+/* Which stage a message is for; an acceptor's shard is m->shard. MESSAGE_DELIVERED goes to every
+ * acceptor as well, MESSAGE_ENROLLED to every acceptor only. */
+static inline enum stage_kind stage_of(const struct message *m)
+{
+	switch (m->type) {
+	case MESSAGE_PREPARE:
+	case MESSAGE_PULL:
+	case MESSAGE_ACCEPT:
+	case MESSAGE_FETCH:
+	case MESSAGE_CHOSEN:
+	case MESSAGE_READ_ROUND:
+	case MESSAGE_RESEND:
+	case MESSAGE_RECALL:
+	case MESSAGE_ENROLLED:
+		return STAGE_ACCEPTOR;
+	case MESSAGE_VOTED:
+	case MESSAGE_WATERMARK:
+	case MESSAGE_RETRY:
+	case MESSAGE_CATCH_UP:
+	case MESSAGE_GONE:
+		return STAGE_LEARNER;
+	default:
+		return STAGE_LEADER;
+	}
+}
+
 static inline uint32_t shard_of(uint64_t instance, uint32_t shards)
 {
 	return (uint32_t)(instance / BLOCK) & (shards - 1);

@@ -4,27 +4,12 @@
 
 #include "consensus/check.h"
 
-static uint32_t stage_of(const struct message *m)
+/* The number of the stage's queue. */
+static uint32_t queue_of(const struct message *m)
 {
-	switch (m->type) {
-	case MESSAGE_PREPARE:
-	case MESSAGE_PULL:
-	case MESSAGE_ACCEPT:
-	case MESSAGE_FETCH:
-	case MESSAGE_CHOSEN:
-	case MESSAGE_READ_ROUND:
-	case MESSAGE_RESEND:
-	case MESSAGE_RECALL:
-		return STAGE_ACCEPTOR + m->shard;
-	case MESSAGE_VOTED:
-	case MESSAGE_WATERMARK:
-	case MESSAGE_RETRY:
-	case MESSAGE_CATCH_UP:
-	case MESSAGE_GONE:
-		return STAGE_LEARNER;
-	default:
-		return STAGE_LEADER;
-	}
+	enum stage_kind kind = stage_of(m);
+
+	return (uint32_t)kind + (kind == STAGE_ACCEPTOR ? m->shard : 0u);
 }
 
 static struct frame *frame_new(struct node *n)
@@ -64,7 +49,7 @@ static void send_local(struct node *n, const struct frame *f)
 	for (uint32_t shard = 0; to_acceptors && shard < n->settings.shards; shard++)
 		enqueue_copy(n, STAGE_ACCEPTOR + shard, f);
 	if (f->m.type != MESSAGE_ENROLLED)
-		enqueue_copy(n, stage_of(&f->m), f);
+		enqueue_copy(n, queue_of(&f->m), f);
 }
 
 static void send_wire(struct node *n, const struct frame *f, uint16_t to)
@@ -154,7 +139,7 @@ void node_receive(struct node *n, const uint8_t *bytes, uint16_t length, uint16_
 		return;
 	}
 	trace_message(n->trace, now_ns, (uint16_t)n->settings.self, "hears", from, &m);
-	const struct queue *q = &n->queues[stage_of(&m)];
+	const struct queue *q = &n->queues[queue_of(&m)];
 
 	if (n->frames_free_count < FRAMES_MAX / 2 || q->head - q->tail > QUEUE_MAX / 8) {
 		n->dropped++; /* The pool's reserve is for what stages say to each other. */
@@ -165,7 +150,7 @@ void node_receive(struct node *n, const uint8_t *bytes, uint16_t length, uint16_
 	if (m.sender == MESSAGE_SENDER_CLIENT)
 		f->m.from = (uint16_t)(ENDPOINT_CLIENT_FIRST + from - MEMBER_MAX);
 	memcpy(f->body, bytes + HEADER_BYTES, m.payload_len);
-	enqueue(n, stage_of(&m), f);
+	enqueue(n, queue_of(&m), f);
 }
 
 static void run_burst(struct node *n, uint32_t stage)

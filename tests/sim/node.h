@@ -27,10 +27,7 @@ enum {
 	SIM_LOG_BYTES = 1 << 19,
 	SIM_SESSIONS = 256,
 
-	STAGE_LEADER = 0,
-	STAGE_LEARNER,
-	STAGE_ACCEPTOR, /* and the shards after it */
-	STAGES_MAX = STAGE_ACCEPTOR + SIM_SHARDS_MAX,
+	STAGES_MAX = STAGE_ACCEPTOR + SIM_SHARDS_MAX, /* Acceptors last, one a shard. */
 };
 
 struct frame {

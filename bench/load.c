@@ -1,0 +1,228 @@
+#include "bench/load.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <rte_ethdev.h>
+#include <rte_malloc.h>
+
+enum {
+	FRAMES_A_TURN = 32,
+	SWEEP_NS = 50000, /* Between looks for timeouts. */
+};
+
+/* The same for every copy of a command, another for every command. */
+static uint32_t value_of(void *context, uint32_t session, uint64_t sequence, uint8_t *value)
+{
+	const struct load *l = context;
+	uint32_t length = l->settings.value_bytes;
+	uint64_t word = (session + 1) * 0x9e3779b97f4a7c15ull + sequence;
+	uint32_t at = 0;
+
+	for (; at + 8 <= length; at += 8)
+		memcpy(value + at, &word, 8);
+	if (at < length)
+		memcpy(value + at, &word, length - at);
+	return length;
+}
+
+static void done(void *context, uint32_t session, uint64_t id, uint64_t sequence,
+	const struct reply *reply, uint64_t sent_ns)
+{
+	struct load *l = context;
+	uint64_t from_ns = sent_ns;
+
+	(void)id;
+	l->done++;
+	if (reply_status(reply) != REPLY_OK)
+		l->failed++;
+	if (l->seen == LOAD_OPEN)
+		from_ns = l->intended[session * SESSION_WINDOW + sequence % SESSION_WINDOW];
+	if (__atomic_load_n(&l->recording, __ATOMIC_RELAXED))
+		histogram_record(&l->latencies, l->now_ns > from_ns ? l->now_ns - from_ns : 0);
+	if (l->seen == LOAD_CLOSED || (l->seen == LOAD_SINGLE && session == 0))
+		client_want(&l->client, session, 1);
+}
+
+bool load_create(struct load *l, const struct load_settings *settings,
+	const struct embedded_client *endpoint, char *error, size_t size)
+{
+	const struct client_settings client = {
+		.members = settings->members,
+		.window = settings->window,
+		.body_max = settings->body_max,
+		.batch = settings->batch,
+		.retry_ns = settings->retry_ns,
+		.seed = 1,
+		.value_max = settings->value_bytes,
+		.value = value_of,
+		.done = done,
+		.context = l,
+	};
+
+	memset(l, 0, sizeof(*l));
+	l->settings = *settings;
+	l->endpoint = endpoint;
+	l->memory = rte_zmalloc("load", client_bytes(settings->sessions), RTE_CACHE_LINE_SIZE);
+	l->intended = rte_zmalloc("intended",
+		settings->sessions * SESSION_WINDOW * sizeof(uint64_t), RTE_CACHE_LINE_SIZE);
+	if (l->memory == NULL || l->intended == NULL) {
+		snprintf(error, size,
+			"%u sessions do not fit DPDK's memory: give it more with -m, or take fewer.",
+			settings->sessions);
+		return false;
+	}
+	client_init(&l->client, &client, settings->sessions, l->memory);
+	l->spacing_ns = settings->rate > 0 ? 1e9 / settings->rate : 0;
+	l->random = 88172645463325252ull;
+	l->phase = LOAD_DRAIN;
+	l->seen = LOAD_DRAIN;
+	l->stage = (struct stage){.name = "load", .poll = load_poll, .self = l};
+	return true;
+}
+
+void load_destroy(struct load *l)
+{
+	rte_free(l->memory);
+	rte_free(l->intended);
+}
+
+/* ---- Open loop ---- */
+
+static double gap_ns(struct load *l)
+{
+	if (!l->settings.poisson)
+		return l->spacing_ns;
+	l->random ^= l->random << 13;
+	l->random ^= l->random >> 7;
+	l->random ^= l->random << 17;
+	return -log((double)(l->random >> 11) / 9007199254740992.0 + 1e-18) * l->spacing_ns;
+}
+
+/* Commands whose time has come go to sessions with room, round robin. */
+static void offer(struct load *l)
+{
+	for (uint32_t i = 0; i < FRAMES_A_TURN * 16 && l->due_ns <= (double)l->now_ns; i++) {
+		uint32_t session = l->next_session;
+		const struct client_session *s = &l->client.sessions[session];
+
+		if (s->next + s->allowed - s->base >= l->settings.window) {
+			l->unoffered++; /* Late: it stays due, and its latency runs. */
+			l->next_session = session + 1 == l->settings.sessions ? 0 : session + 1;
+			return;
+		}
+		l->intended[session * SESSION_WINDOW + (s->next + s->allowed) % SESSION_WINDOW] =
+			(uint64_t)l->due_ns;
+		client_want(&l->client, session, 1);
+		l->offered++;
+		l->due_ns += gap_ns(l);
+		l->next_session = session + 1 == l->settings.sessions ? 0 : session + 1;
+	}
+}
+
+static void enter(struct load *l, enum load_phase phase)
+{
+	uint32_t sessions = phase == LOAD_CLOSED ? l->settings.sessions : phase == LOAD_SINGLE;
+
+	for (uint32_t i = 0; i < sessions; i++) {
+		const struct client_session *s = &l->client.sessions[i];
+		uint32_t window = phase == LOAD_SINGLE ? 1 : l->settings.window;
+		uint64_t has = s->next - s->base + s->allowed;
+
+		if (has < window)
+			client_want(&l->client, i, (uint32_t)(window - has));
+	}
+	l->due_ns = (double)l->now_ns;
+	l->seen = phase;
+}
+
+/* ---- Frames ---- */
+
+static uint32_t receive(struct load *l, uint16_t queue)
+{
+	struct rte_mbuf *rx[HANDOFF_BURST];
+	uint16_t count = rte_eth_rx_burst(l->endpoint->port, queue, rx, HANDOFF_BURST);
+
+	for (uint16_t i = 0; i < count; i++)
+		rte_prefetch0(rte_pktmbuf_mtod(rx[i], void *));
+	for (uint16_t i = 0; i < count; i++) {
+		uint32_t reason = frame_validate(rx[i], &l->endpoint->address);
+		const struct frame *f = frame_of(rx[i]);
+
+		if (reason == DROP_NONE && f->m.type == MESSAGE_REPLY)
+			client_on_reply(&l->client, &f->m, f->body, l->now_ns);
+		else
+			l->rx_drops++;
+		rte_pktmbuf_free(rx[i]);
+	}
+	l->rx_frames += count;
+	return count;
+}
+
+/* Frames of one kind of filling, to the leader, in one burst. */
+static uint32_t transmit(struct load *l,
+	uint32_t (*fill)(struct client *c, uint8_t *body, uint32_t *bytes, uint64_t now_ns))
+{
+	struct rte_mbuf *tx[FRAMES_A_TURN];
+	uint32_t leader = l->client.leader;
+	uint16_t count = 0;
+
+	while (count < FRAMES_A_TURN) {
+		struct rte_mbuf *mbuf = rte_pktmbuf_alloc(l->endpoint->pool);
+		uint32_t bytes;
+
+		if (unlikely(mbuf == NULL))
+			break;
+		uint8_t *body = rte_pktmbuf_mtod_offset(mbuf, uint8_t *, FRAME_BODY_OFFSET);
+		uint32_t commands = fill(&l->client, body, &bytes, l->now_ns);
+
+		if (commands == 0) {
+			rte_pktmbuf_free(mbuf);
+			break;
+		}
+		const struct message m = {
+			.type = MESSAGE_REQUEST,
+			.count = (uint16_t)commands,
+			.cluster = l->settings.cluster,
+			.counter = l->counter++,
+			.sender = MESSAGE_SENDER_CLIENT,
+			.payload_len = (uint16_t)bytes,
+			.checksum = message_crc(body, bytes),
+		};
+
+		frame_write(mbuf, &l->endpoint->templates[leader], &m);
+		l->bytes += mbuf->pkt_len;
+		tx[count++] = mbuf;
+	}
+	uint16_t sent =
+		count == 0 ? 0 : rte_eth_tx_burst(l->endpoint->port, (uint16_t)leader, tx, count);
+
+	for (uint16_t i = sent; i < count; i++)
+		rte_pktmbuf_free(tx[i]);
+	l->tx_full += (uint64_t)(count - sent);
+	l->tx_frames += sent;
+	return sent;
+}
+
+uint32_t load_poll(void *self, uint64_t now_ns)
+{
+	struct load *l = self;
+	enum load_phase phase = __atomic_load_n(&l->phase, __ATOMIC_ACQUIRE);
+	uint32_t work = 0;
+
+	l->now_ns = now_ns;
+	if (unlikely(phase != l->seen))
+		enter(l, phase);
+	for (uint16_t queue = 0; queue < l->settings.members; queue++)
+		work += receive(l, queue);
+	if (l->seen == LOAD_OPEN)
+		offer(l);
+	if (l->client.ready_count > 0)
+		work += transmit(l, client_fill);
+	if (now_ns - l->sweep_ns >= SWEEP_NS) {
+		l->sweep_ns = now_ns;
+		transmit(l, client_fill_retries);
+	}
+	return work;
+}

@@ -1,0 +1,88 @@
+/*
+ * load.h - the load: a client endpoint as a stage, closed loop or open loop.
+ *
+ * Owns:    the sessions, the frames in the making, the latencies.
+ * Upholds: open loop: a latency runs from the moment the command was meant to go out, not from
+ *          when it could (coordinated omission).
+ */
+#ifndef BENCH_LOAD_H
+#define BENCH_LOAD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "bench/histogram.h"
+#include "consensus/client.h"
+#include "dataplane/embedded.h"
+
+enum load_phase {
+	LOAD_CLOSED, /* Every session keeps its window full. */
+	LOAD_SINGLE, /* One command at a time, of one session: the unloaded latency. */
+	LOAD_OPEN,   /* Commands at a rate, whatever the answers do. */
+	LOAD_DRAIN,  /* Nothing new. */
+};
+
+struct load_settings {
+	uint32_t members;
+	uint32_t sessions;
+	uint32_t window; /* Outstanding of a session. */
+	uint32_t batch;  /* Commands in a request frame at most. */
+	uint32_t value_bytes;
+	uint32_t body_max;
+	uint32_t cluster;
+	double rate; /* Open loop: commands a second. */
+	bool poisson;
+	uint64_t retry_ns;
+};
+
+struct load {
+	struct stage stage;
+	struct load_settings settings;
+	const struct embedded_client *endpoint;
+	struct client client;
+	void *memory;
+	enum load_phase phase; /* Set by control, read each turn: relaxed. */
+	enum load_phase seen;
+	bool recording; /* As phase. */
+	uint64_t now_ns;
+	uint64_t sweep_ns;
+	uint64_t counter;
+
+	/* Open loop. */
+	double due_ns; /* When the next command is meant to go out. */
+	double spacing_ns;
+	uint32_t next_session;
+	uint64_t random;
+	uint64_t *intended; /* Of each session, by sequence % SESSION_WINDOW. */
+	uint64_t offered;
+	uint64_t unoffered; /* Meant to go out, but every session was full: counted, and late. */
+
+	uint64_t done;
+	uint64_t failed; /* Answered with another status than OK. */
+	uint64_t tx_frames;
+	uint64_t rx_frames;
+	uint64_t rx_drops;
+	uint64_t tx_full;
+	uint64_t bytes;
+	struct histogram latencies;
+};
+
+/* False: a sentence in `error`. */
+bool load_create(struct load *l, const struct load_settings *settings,
+	const struct embedded_client *endpoint, char *error, size_t size);
+void load_destroy(struct load *l);
+
+/* Its turn: answers in, commands out. */
+uint32_t load_poll(void *load, uint64_t now_ns);
+
+static inline void load_set_phase(struct load *l, enum load_phase phase)
+{
+	__atomic_store_n(&l->phase, phase, __ATOMIC_RELEASE);
+}
+
+static inline void load_set_recording(struct load *l, bool recording)
+{
+	__atomic_store_n(&l->recording, recording, __ATOMIC_RELEASE);
+}
+
+#endif

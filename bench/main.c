@@ -1,0 +1,107 @@
+/*
+ * paxwire-bench: a cluster and its load in one process, measured.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <rte_eal.h>
+
+#include "bench/options.h"
+#include "bench/report.h"
+#include "bench/run.h"
+#include "dataplane/embedded.h"
+
+enum {
+	CLUSTER_TEXT_MAX = 4096
+};
+
+static void on_signal(int signal_number)
+{
+	(void)signal_number;
+	run_interrupt();
+}
+
+/* The cluster file that --embedded N and --lcores stand for. With two lcores the first replica,
+ * which a fresh cluster elects, shares its own with the load; the followers have the other. */
+static void cluster_text(const struct options *o, char *text, size_t size)
+{
+	size_t used = (size_t)snprintf(text, size,
+		"cluster: {name: embedded, id: 1}\n"
+		"sessions_max: %u\n"
+		"quorums: {kind: majority}\n"
+		"tunables: {idle: busy, packing: %s, batch: 0, window: 4096}\n"
+		"replicas:\n",
+		o->sessions + 64 < 16384 ? 16384 : o->sessions + 64, o->packing ? "true" : "false");
+
+	for (uint32_t i = 0; i < o->replicas; i++) {
+		uint32_t lcore = o->lcores == 1 || i == 0 ? 1 : 2;
+
+		used += (size_t)snprintf(text + used, size - used,
+			"  - {id: %u, address: 10.0.0.%u, ports: [ring], "
+			"stages: {io: %u, leader: %u, acceptors: [%u], learner: %u}}\n",
+			i, i + 1, lcore, lcore, lcore, lcore);
+	}
+}
+
+static bool load_config(const struct options *o, struct config *config, char *error, size_t size)
+{
+	char text[CLUSTER_TEXT_MAX];
+
+	if (o->config != NULL) {
+		if (!config_load(o->config, config, error, size))
+			return false;
+		if (config_is_embedded(config))
+			return true;
+		snprintf(error, size, "%s: replicas: an embedded cluster needs the ports `ring`.",
+			o->config);
+		return false;
+	}
+	cluster_text(o, text, sizeof(text));
+	return config_load_text("embedded", text, strlen(text), config, error, size);
+}
+
+static int fail(const char *error)
+{
+	fprintf(stderr, "paxwire-bench: %s\n", error);
+	return EXIT_FAILURE;
+}
+
+int main(int argc, char **argv)
+{
+	static struct config config;
+	static struct report report;
+	const struct options options = options_parse(argc, argv);
+	const struct sigaction on_end = {.sa_handler = on_signal};
+	char error[CONFIG_ERROR_MAX];
+
+	if (!load_config(&options, &config, error, sizeof(error)) ||
+		!embedded_eal("paxwire-bench", options.lcores, options.eal_count, options.eal,
+			error, sizeof(error)))
+		return fail(error);
+	sigaction(SIGINT, &on_end, NULL);
+	sigaction(SIGTERM, &on_end, NULL);
+	if (!run(&options, &config, &report, error, sizeof(error)))
+		return fail(error);
+	report_print(&report);
+	if (options.json != NULL && !report_json(&report, options.json)) {
+		fprintf(stderr, "paxwire-bench: %s can not be written: %s.\n", options.json,
+			strerror(errno));
+		return EXIT_FAILURE;
+	}
+	if (options.percentiles != NULL) {
+		FILE *f = fopen(options.percentiles, "w");
+
+		if (f == NULL) {
+			fprintf(stderr, "paxwire-bench: %s can not be written: %s.\n",
+				options.percentiles, strerror(errno));
+			return EXIT_FAILURE;
+		}
+		histogram_print(&report.saturated.latencies, f);
+		fclose(f);
+	}
+	rte_eal_cleanup();
+	return report.agreement ? EXIT_SUCCESS : EXIT_FAILURE;
+}

@@ -1,0 +1,189 @@
+#include "bench/options.h"
+
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "consensus/limits.h"
+
+static const char help[] =
+	"usage: paxwire-bench [options] [-- EAL arguments]\n"
+	"Hosts a cluster of replicas and the load in this process, over net_ring ports.\n"
+	"\n"
+	"  --demo             a saturated phase for throughput, then an unloaded one for latency\n"
+	"  --embedded N       replicas in this process: 3 to 9, odd or even        (3)\n"
+	"  --config FILE      the cluster from a file instead (its ports must be `ring`)\n"
+	"  --lcores N         worker lcores: 1 or 2                                (1)\n"
+	"  --seconds S        of the measured phase                                (5)\n"
+	"  --warmup S         before it                                            (1)\n"
+	"  --sessions N       client sessions                                      (4096)\n"
+	"  --window N         commands outstanding of a session: 1 to 4            (1)\n"
+	"  --batch N          commands in a client frame; 0: what fits             (0)\n"
+	"  --packing on|off   the leader packs what several frames brought         (on)\n"
+	"  --value BYTES      of a command's value                                 (64)\n"
+	"  --rate R           open loop: commands a second (default: closed loop)\n"
+	"  --poisson          open loop: exponential gaps instead of equal ones\n"
+	"  --json FILE        the report for machines\n"
+	"  --percentiles FILE latencies as HdrHistogram's percentile text\n";
+
+__attribute__((format(printf, 1, 2), noreturn)) static void refuse(const char *format, ...)
+{
+	va_list arguments;
+
+	fputs("paxwire-bench: ", stderr);
+	va_start(arguments, format);
+	vfprintf(stderr, format, arguments);
+	va_end(arguments);
+	fputc('\n', stderr);
+	exit(1);
+}
+
+static double number(const char *option, const char *text, double low, double high)
+{
+	char *end;
+	double value = strtod(text, &end);
+
+	if (end == text || *end != 0 || !(value >= low && value <= high))
+		refuse("--%s takes a number from %g to %g, not \"%s\".", option, low, high, text);
+	return value;
+}
+
+static uint32_t whole(const char *option, const char *text, uint32_t low, uint32_t high)
+{
+	double value = number(option, text, low, high);
+
+	if (value != (double)(uint32_t)value)
+		refuse("--%s takes a whole number, not \"%s\".", option, text);
+	return (uint32_t)value;
+}
+
+static bool on_off(const char *option, const char *text)
+{
+	if (strcmp(text, "on") != 0 && strcmp(text, "off") != 0)
+		refuse("--%s is on or off, not \"%s\".", option, text);
+	return strcmp(text, "on") == 0;
+}
+
+enum {
+	OPTION_DEMO = 1,
+	OPTION_EMBEDDED,
+	OPTION_CONFIG,
+	OPTION_LCORES,
+	OPTION_SECONDS,
+	OPTION_WARMUP,
+	OPTION_SESSIONS,
+	OPTION_WINDOW,
+	OPTION_BATCH,
+	OPTION_PACKING,
+	OPTION_VALUE,
+	OPTION_RATE,
+	OPTION_POISSON,
+	OPTION_JSON,
+	OPTION_PERCENTILES,
+	OPTION_HELP,
+};
+
+static const struct option longs[] = {
+	{"demo", no_argument, NULL, OPTION_DEMO},
+	{"embedded", required_argument, NULL, OPTION_EMBEDDED},
+	{"config", required_argument, NULL, OPTION_CONFIG},
+	{"lcores", required_argument, NULL, OPTION_LCORES},
+	{"seconds", required_argument, NULL, OPTION_SECONDS},
+	{"warmup", required_argument, NULL, OPTION_WARMUP},
+	{"sessions", required_argument, NULL, OPTION_SESSIONS},
+	{"window", required_argument, NULL, OPTION_WINDOW},
+	{"batch", required_argument, NULL, OPTION_BATCH},
+	{"packing", required_argument, NULL, OPTION_PACKING},
+	{"value", required_argument, NULL, OPTION_VALUE},
+	{"rate", required_argument, NULL, OPTION_RATE},
+	{"poisson", no_argument, NULL, OPTION_POISSON},
+	{"json", required_argument, NULL, OPTION_JSON},
+	{"percentiles", required_argument, NULL, OPTION_PERCENTILES},
+	{"help", no_argument, NULL, OPTION_HELP},
+	{NULL, 0, NULL, 0},
+};
+
+static void take(struct options *o, int option)
+{
+	switch (option) {
+	case OPTION_DEMO:
+		o->demo = true;
+		break;
+	case OPTION_EMBEDDED:
+		o->replicas = whole("embedded", optarg, 1, MEMBER_MAX);
+		break;
+	case OPTION_CONFIG:
+		o->config = optarg;
+		break;
+	case OPTION_LCORES:
+		o->lcores = whole("lcores", optarg, 1, 2);
+		break;
+	case OPTION_SECONDS:
+		o->seconds = number("seconds", optarg, 0.1, 86400);
+		break;
+	case OPTION_WARMUP:
+		o->warmup_seconds = number("warmup", optarg, 0, 3600);
+		break;
+	case OPTION_SESSIONS:
+		o->sessions = whole("sessions", optarg, 1, 1000000);
+		break;
+	case OPTION_WINDOW:
+		o->window = whole("window", optarg, 1, SESSION_WINDOW);
+		break;
+	case OPTION_BATCH:
+		o->batch = whole("batch", optarg, 0, RUN_COUNT_MAX);
+		break;
+	case OPTION_PACKING:
+		o->packing = on_off("packing", optarg);
+		break;
+	case OPTION_VALUE:
+		o->value_bytes = whole("value", optarg, 0, MTU_MAX);
+		break;
+	case OPTION_RATE:
+		o->rate = number("rate", optarg, 1, 1e9);
+		break;
+	case OPTION_POISSON:
+		o->poisson = true;
+		break;
+	case OPTION_JSON:
+		o->json = optarg;
+		break;
+	case OPTION_PERCENTILES:
+		o->percentiles = optarg;
+		break;
+	case OPTION_HELP:
+		fputs(help, stdout);
+		exit(0);
+	default:
+		fputs("paxwire-bench: --help lists the options.\n", stderr);
+		exit(1);
+	}
+}
+
+struct options options_parse(int argc, char **argv)
+{
+	struct options o = {
+		.replicas = 3,
+		.lcores = 1,
+		.seconds = 5,
+		.warmup_seconds = 1,
+		.sessions = 4096,
+		.window = 1,
+		.packing = true,
+		.value_bytes = 64,
+	};
+	int option;
+
+	while ((option = getopt_long(argc, argv, "", longs, NULL)) != -1)
+		take(&o, option);
+	if (optind < argc && strcmp(argv[optind - 1], "--") != 0)
+		refuse("\"%s\" is no option: --help lists them; EAL arguments stand after --.",
+			argv[optind]);
+	if (o.poisson && o.rate == 0)
+		refuse("--poisson needs an open loop: give --rate as well.");
+	o.eal_count = argc - optind;
+	o.eal = argv + optind;
+	return o;
+}

@@ -1,0 +1,33 @@
+/*
+ * options.h - the command line of paxwire-bench.
+ */
+#ifndef BENCH_OPTIONS_H
+#define BENCH_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct options {
+	bool demo;
+	const char *config; /* NULL: the embedded profile's values, built in. */
+	uint32_t replicas;
+	uint32_t lcores;
+	double seconds; /* Of the measured phase. */
+	double warmup_seconds;
+	uint32_t sessions;
+	uint32_t window;
+	uint32_t batch; /* 0: what fits. */
+	bool packing;
+	uint32_t value_bytes;
+	double rate; /* 0: closed loop. */
+	bool poisson;
+	const char *json;
+	const char *percentiles; /* File for HdrHistogram's text. */
+	int eal_count;
+	char **eal;
+};
+
+/* Prints one sentence and exits with 1 if an argument is wrong. */
+struct options options_parse(int argc, char **argv);
+
+#endif

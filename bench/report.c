@@ -1,0 +1,186 @@
+#include "bench/report.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+static double rate(uint64_t count, double seconds)
+{
+	return seconds > 0 ? (double)count / seconds : 0;
+}
+
+static double us(const struct histogram *h, double percentile)
+{
+	return (double)histogram_percentile(h, percentile) / 1000.0;
+}
+
+static const char *ports(const struct report *r)
+{
+	return config_is_embedded(r->config) ? "net_ring (in process)"
+					     : r->config->replicas[0].ports.devargs[0];
+}
+
+static const char *idle_text(enum idle_policy idle)
+{
+	return idle == IDLE_BUSY ? "busy" : idle == IDLE_YIELD ? "yield" : "adaptive";
+}
+
+static void print_latencies(const char *what, const struct histogram *h)
+{
+	printf("  %-12s p50 %.2f  p90 %.2f  p99 %.2f  p99.9 %.2f  p99.99 %.2f  max %.2f us\n", what,
+		us(h, 50), us(h, 90), us(h, 99), us(h, 99.9), us(h, 99.99),
+		(double)h->max_ns / 1000.0);
+}
+
+static void print_conditions(const struct report *r)
+{
+	const struct config *c = r->config;
+	const struct options *o = &r->options;
+
+	printf("paxwire-bench: %u replicas and the load in one process, %u lcore%s\n",
+		c->replicas_count, o->lcores, o->lcores == 1 ? "" : "s");
+	printf("  ports %s, MTU %u, integrity %s, durability %s, state machine %s, idle %s\n",
+		ports(r), c->mtu, config_integrity_text(c->integrity),
+		config_durability_text(c->durability), config_state_machine_text(c->state_machine),
+		idle_text(c->tunables.idle));
+	printf("  %u sessions, window %u, %u-byte values, packing %s\n", o->sessions, o->window,
+		o->value_bytes, c->tunables.packing ? "on" : "off");
+}
+
+static void print_saturated(const struct report *r)
+{
+	const struct outcome *s = &r->saturated;
+
+	printf("\n%s, %.1f s\n", r->options.rate > 0 ? "Open loop" : "Saturated, closed loop",
+		s->seconds);
+	printf("  %-12s %.0f commits/s", "throughput", rate(s->commits, s->seconds));
+	if (s->offered > 0)
+		printf(" of %.0f offered", s->offered);
+	printf("; %.0f frames/s, %.2f Gbit/s over all ports\n", rate(s->frames, s->seconds),
+		rate(s->bytes, s->seconds) * 8 / 1e9);
+	printf("  %-12s %.4f us a commit, idle polls included; %.0f TSC cycles in turns with work\n",
+		"CPU", s->cpu_us_per_commit, s->work_cycles_per_commit);
+	printf("  %-12s", "by stage");
+	for (uint32_t i = 0; i <= OUTCOME_STAGES; i++)
+		printf(" %s %.0f%s", s->stages[i].name, s->stages[i].cycles_per_commit,
+			i == OUTCOME_STAGES ? " cycles a commit\n" : ",");
+	printf("  %-12s %.2f commands an Accept;", "batches", s->batch_mean);
+	for (uint32_t i = 0; i <= OUTCOME_STAGES; i++)
+		printf(" %s %.1f%s", s->stages[i].name, s->stages[i].frames_per_turn,
+			i == OUTCOME_STAGES ? " frames a turn\n" : ",");
+	print_latencies("latency", &s->latencies);
+}
+
+static double share(double part, double whole)
+{
+	return whole > 0 ? part / whole : 0;
+}
+
+static void print_ports(const struct report *r)
+{
+	const struct outcome *s = &r->saturated;
+
+	printf("\nThe ports alone, in this run\n");
+	printf("  %-12s %.0f frames/s in bursts; we moved %.0f, %.1f%% of it\n", "throughput",
+		r->before.frames_per_s, rate(s->frames, s->seconds),
+		100 * share(rate(s->frames, s->seconds), r->before.frames_per_s));
+	printf("  %-12s p50 %.2f us before, %.2f after\n", "ping-pong",
+		(double)r->before.rtt_p50_ns / 1000, (double)r->after.rtt_p50_ns / 1000);
+	if (r->unloaded.commits > 0)
+		printf("  %-12s an unloaded commit takes %.1f ping-pongs\n", "ratio",
+			share(us(&r->unloaded.latencies, 50), (double)r->before.rtt_p50_ns / 1000));
+	if (r->after.rtt_p50_ns > 0 &&
+		share((double)r->after.rtt_p50_ns, (double)r->before.rtt_p50_ns) > 1.5)
+		printf("  %-12s the ping-pong moved more than 1.5 times: discard this run\n",
+			"beware");
+}
+
+void report_print(const struct report *r)
+{
+	print_conditions(r);
+	print_saturated(r);
+	if (r->unloaded.commits > 0) {
+		printf("\nUnloaded, one command at a time, %.1f s\n", r->unloaded.seconds);
+		print_latencies("latency", &r->unloaded.latencies);
+	}
+	print_ports(r);
+	printf("\nHealth\n");
+	printf("  %-12s %s: %" PRIu64 " checkpoints and the end compared, at instance %" PRIu64
+	       "\n",
+		"agreement", r->agreement ? "true" : "FALSE", r->compared, r->delivered);
+	printf("  %-12s first commit after %.3f s; %" PRIu64 " frames dropped, %" PRIu64
+	       " runs retransmitted\n",
+		"cluster", r->first_commit_s, r->drops, r->retransmits);
+	printf("  %-12s %" PRIu64 " retries, %" PRIu64 " busy, %" PRIu64 " failed\n", "clients",
+		r->client_retries, r->client_busy, r->failed);
+	if (r->interrupted)
+		printf("  %-12s the run was ended early by a signal\n", "note");
+}
+
+static void json_latencies(FILE *f, const char *name, const struct histogram *h)
+{
+	fprintf(f,
+		"  \"%s\": {\"p50\": %.3f, \"p90\": %.3f, \"p99\": %.3f, \"p999\": %.3f, "
+		"\"p9999\": %.3f, \"max\": %.3f},\n",
+		name, us(h, 50), us(h, 90), us(h, 99), us(h, 99.9), us(h, 99.99),
+		(double)h->max_ns / 1000.0);
+}
+
+static void json_stages(FILE *f, const struct outcome *s)
+{
+	fprintf(f, "  \"stages\": {");
+	for (uint32_t i = 0; i <= OUTCOME_STAGES; i++)
+		fprintf(f, "\"%s\": {\"cycles_per_commit\": %.1f, \"frames_per_turn\": %.2f}%s",
+			s->stages[i].name, s->stages[i].cycles_per_commit,
+			s->stages[i].frames_per_turn, i == OUTCOME_STAGES ? "},\n" : ", ");
+}
+
+static void json_body(const struct report *r, FILE *f)
+{
+	const struct outcome *s = &r->saturated;
+	const struct config *c = r->config;
+
+	fprintf(f, "{\n  \"commits_per_s\": %.1f,\n", rate(s->commits, s->seconds));
+	fprintf(f, "  \"offered_per_s\": %.1f,\n", s->offered);
+	fprintf(f, "  \"cpu_us_per_commit\": %.5f,\n", s->cpu_us_per_commit);
+	fprintf(f, "  \"work_cycles_per_commit\": %.1f,\n", s->work_cycles_per_commit);
+	fprintf(f, "  \"frames_per_s\": %.1f,\n", rate(s->frames, s->seconds));
+	fprintf(f, "  \"gbit_per_s\": %.4f,\n", rate(s->bytes, s->seconds) * 8 / 1e9);
+	json_latencies(f, "latency_us", &s->latencies);
+	if (r->unloaded.commits > 0)
+		json_latencies(f, "unloaded_latency_us", &r->unloaded.latencies);
+	json_stages(f, s);
+	fprintf(f, "  \"port_rtt_us\": {\"p50\": %.3f, \"p99\": %.3f, \"p50_after\": %.3f},\n",
+		(double)r->before.rtt_p50_ns / 1000, (double)r->before.rtt_p99_ns / 1000,
+		(double)r->after.rtt_p50_ns / 1000);
+	fprintf(f, "  \"port_frames_per_s\": %.1f,\n", r->before.frames_per_s);
+	fprintf(f, "  \"agreement\": %s,\n", r->agreement ? "true" : "false");
+	fprintf(f, "  \"checkpoints_compared\": %" PRIu64 ",\n", r->compared);
+	fprintf(f, "  \"delivered\": %" PRIu64 ",\n", r->delivered);
+	fprintf(f, "  \"first_commit_s\": %.4f,\n", r->first_commit_s);
+	fprintf(f, "  \"drops\": %" PRIu64 ",\n  \"retransmits\": %" PRIu64 ",\n", r->drops,
+		r->retransmits);
+	fprintf(f, "  \"client_retries\": %" PRIu64 ",\n  \"client_busy\": %" PRIu64 ",\n",
+		r->client_retries, r->client_busy);
+	fprintf(f, "  \"failed\": %" PRIu64 ",\n", r->failed);
+	fprintf(f, "  \"value_bytes\": %u,\n  \"mtu\": %u,\n", r->options.value_bytes, c->mtu);
+	fprintf(f, "  \"sessions\": %u,\n  \"lcores\": %u,\n", r->options.sessions,
+		r->options.lcores);
+	fprintf(f, "  \"packing\": %s,\n", c->tunables.packing ? "true" : "false");
+	fprintf(f, "  \"batch_mean\": %.3f,\n", s->batch_mean);
+	fprintf(f, "  \"durability\": \"%s\",\n", config_durability_text(c->durability));
+	fprintf(f, "  \"integrity\": \"%s\",\n", config_integrity_text(c->integrity));
+	fprintf(f, "  \"state_machine\": \"%s\",\n", config_state_machine_text(c->state_machine));
+	fprintf(f, "  \"idle\": \"%s\",\n", idle_text(c->tunables.idle));
+	fprintf(f, "  \"interrupted\": %s,\n", r->interrupted ? "true" : "false");
+	fprintf(f, "  \"ports\": \"%s\"\n}\n", ports(r));
+}
+
+bool report_json(const struct report *r, const char *path)
+{
+	FILE *f = fopen(path, "w");
+
+	if (f == NULL)
+		return false;
+	json_body(r, f);
+	return fclose(f) == 0;
+}

@@ -1,0 +1,374 @@
+#include "bench/run.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <rte_cycles.h>
+
+#include "bench/load.h"
+#include "dataplane/app_null.h"
+#include "dataplane/embedded.h"
+
+static volatile sig_atomic_t interrupted;
+
+void run_interrupt(void)
+{
+	interrupted = 1;
+}
+
+/* What is counted from a phase's begin to its end. */
+struct counts {
+	uint64_t ns;
+	uint64_t done;
+	uint64_t frames;
+	uint64_t bytes;
+	uint64_t cpu_ns;
+	uint64_t busy_cycles[OUTCOME_STAGES + 1];
+	uint64_t busy_turns[OUTCOME_STAGES + 1];
+	uint64_t work[OUTCOME_STAGES + 1];
+	uint64_t runs;
+	uint64_t commands;
+};
+
+struct session_of_run {
+	struct embedded cluster;
+	struct load load;
+	uint64_t checkpoint; /* Next to be compared. */
+	struct report *report;
+};
+
+static const char *const stage_names[] = {"io", "leader", "acceptor", "learner", "load"};
+
+static void count_stage(struct counts *c, uint32_t kind, const struct stage *s)
+{
+	c->busy_cycles[kind] += __atomic_load_n(&s->busy_cycles, __ATOMIC_RELAXED);
+	c->busy_turns[kind] += __atomic_load_n(&s->busy_turns, __ATOMIC_RELAXED);
+	c->work[kind] += __atomic_load_n(&s->work, __ATOMIC_RELAXED);
+}
+
+static struct counts count(struct session_of_run *r)
+{
+	struct counts c = {.ns = lcore_now_ns()};
+	struct embedded *e = &r->cluster;
+
+	c.done = __atomic_load_n(&r->load.done, __ATOMIC_RELAXED);
+	c.frames = __atomic_load_n(&r->load.tx_frames, __ATOMIC_RELAXED);
+	c.bytes = __atomic_load_n(&r->load.bytes, __ATOMIC_RELAXED);
+	for (uint32_t i = 0; i < e->lcores_count; i++)
+		c.cpu_ns += lcore_cpu_ns(&e->lcores[i]);
+	for (uint32_t i = 0; i < e->replicas_count; i++) {
+		const struct replica *replica = &e->replicas[i];
+
+		c.frames += __atomic_load_n(&replica->io.tx_frames, __ATOMIC_RELAXED);
+		c.bytes += __atomic_load_n(&replica->io.tx_bytes, __ATOMIC_RELAXED);
+		c.runs +=
+			__atomic_load_n(&replica->leader->counters.proposed_runs, __ATOMIC_RELAXED);
+		c.commands += __atomic_load_n(&replica->leader->counters.proposed_commands,
+			__ATOMIC_RELAXED);
+		count_stage(&c, 0, &replica->io.stage);
+		count_stage(&c, 1, &replica->leader_poll);
+		for (uint32_t s = 0; s < e->config->shards; s++)
+			count_stage(&c, 2, &replica->acceptor_polls[s]);
+		count_stage(&c, 3, &replica->learner_poll);
+	}
+	count_stage(&c, 4, &r->load.stage);
+	return c;
+}
+
+static double each(uint64_t total, uint64_t count)
+{
+	return count == 0 ? 0 : (double)total / (double)count;
+}
+
+static void conclude(struct outcome *o, const struct counts *begin, const struct counts *end)
+{
+	uint64_t commits = end->done - begin->done;
+	uint64_t cycles = 0;
+
+	o->seconds = (double)(end->ns - begin->ns) / 1e9;
+	o->commits = commits;
+	o->frames = end->frames - begin->frames;
+	o->bytes = end->bytes - begin->bytes;
+	o->cpu_us_per_commit = each(end->cpu_ns - begin->cpu_ns, commits) / 1000.0;
+	o->batch_mean = each(end->commands - begin->commands, end->runs - begin->runs);
+	for (uint32_t i = 0; i <= OUTCOME_STAGES; i++) {
+		uint64_t busy = end->busy_cycles[i] - begin->busy_cycles[i];
+
+		cycles += busy;
+		o->stages[i].name = stage_names[i];
+		o->stages[i].cycles_per_commit = each(busy, commits);
+		o->stages[i].frames_per_turn = each(end->work[i] - begin->work[i],
+			end->busy_turns[i] - begin->busy_turns[i]);
+	}
+	o->work_cycles_per_commit = each(cycles, commits);
+}
+
+/* ---- Agreement ---- */
+
+/* Compares the replicas' digests at checkpoints that all have reached. */
+static void compare_checkpoints(struct session_of_run *r)
+{
+	const struct embedded *e = &r->cluster;
+	uint64_t least = UINT64_MAX;
+
+	for (uint32_t i = 0; i < e->replicas_count; i++) {
+		uint64_t delivered = learner_stage_delivered(e->replicas[i].learner);
+
+		least = delivered < least ? delivered : least;
+	}
+	/* What the replicas have overwritten meanwhile is passed over. */
+	if (least > r->checkpoint + (uint64_t)CHECKPOINT_EVERY * CHECKPOINTS / 2)
+		r->checkpoint = least - least % CHECKPOINT_EVERY -
+			(uint64_t)CHECKPOINT_EVERY * CHECKPOINTS / 4;
+	for (; r->checkpoint <= least; r->checkpoint += CHECKPOINT_EVERY) {
+		uint64_t first = 0, other = 0;
+		bool all = learner_stage_checkpoint(e->replicas[0].learner, r->checkpoint, &first);
+		bool equal = true;
+
+		for (uint32_t i = 1; all && i < e->replicas_count; i++) {
+			all = learner_stage_checkpoint(e->replicas[i].learner, r->checkpoint,
+				&other);
+			equal = equal && other == first;
+		}
+		if (all && !equal)
+			r->report->agreement = false;
+		r->report->compared += all && equal ? 1 : 0;
+	}
+}
+
+static bool same_delivered(const struct embedded *e)
+{
+	uint64_t first = learner_stage_delivered(e->replicas[0].learner);
+
+	for (uint32_t i = 1; i < e->replicas_count; i++)
+		if (learner_stage_delivered(e->replicas[i].learner) != first)
+			return false;
+	return true;
+}
+
+/* The stages stand still. */
+static void compare_ends(struct session_of_run *r)
+{
+	const struct embedded *e = &r->cluster;
+
+	r->report->delivered = learner_stage_delivered(e->replicas[0].learner);
+	for (uint32_t i = 1; i < e->replicas_count; i++)
+		if (learner_stage_digest(e->replicas[i].learner) !=
+			learner_stage_digest(e->replicas[0].learner))
+			r->report->agreement = false;
+	if (!same_delivered(e))
+		r->report->agreement = false;
+}
+
+/* ---- Phases ---- */
+
+static void nap(void)
+{
+	const struct timespec t = {.tv_nsec = 2000000};
+
+	nanosleep(&t, NULL);
+}
+
+static void progress(struct session_of_run *r, const char *what, double at, uint64_t commits)
+{
+	if (!isatty(STDERR_FILENO))
+		return;
+	fprintf(stderr, "\r%-10s %5.1f s  %12.0f commits/s  %u sessions ", what, at,
+		(double)commits, r->load.client.opened);
+	fflush(stderr);
+}
+
+/* Lets time pass, comparing; until `seconds` are over. */
+static void pass(struct session_of_run *r, const char *what, double seconds)
+{
+	uint64_t begin_ns = lcore_now_ns();
+	uint64_t line_ns = begin_ns;
+	uint64_t line_done = r->load.done;
+
+	while (!interrupted && (double)(lcore_now_ns() - begin_ns) < seconds * 1e9) {
+		uint64_t now_ns = lcore_now_ns();
+
+		nap();
+		compare_checkpoints(r);
+		if (now_ns - line_ns < 1000000000ull)
+			continue;
+		uint64_t done = __atomic_load_n(&r->load.done, __ATOMIC_RELAXED);
+
+		progress(r, what, (double)(now_ns - begin_ns) / 1e9, done - line_done);
+		line_ns = now_ns;
+		line_done = done;
+	}
+}
+
+static void set_accounting(struct session_of_run *r, bool accounts)
+{
+	for (uint32_t i = 0; i < r->cluster.lcores_count; i++)
+		__atomic_store_n(&r->cluster.lcores[i].accounts, accounts, __ATOMIC_RELAXED);
+}
+
+static void measure(struct session_of_run *r, const char *what, double seconds, bool accounts,
+	struct outcome *o)
+{
+	struct counts begin, end;
+
+	set_accounting(r, accounts);
+	load_set_recording(&r->load, true);
+	begin = count(r);
+	pass(r, what, seconds);
+	end = count(r);
+	load_set_recording(&r->load, false);
+	nap();
+	conclude(o, &begin, &end);
+	histogram_merge(&o->latencies, &r->load.latencies);
+	histogram_reset(&r->load.latencies);
+}
+
+static bool wait_for_sessions(struct session_of_run *r, char *error, size_t size)
+{
+	uint64_t begin_ns = lcore_now_ns();
+
+	load_set_phase(&r->load, LOAD_SINGLE);
+	while (__atomic_load_n(&r->load.done, __ATOMIC_RELAXED) == 0 && !interrupted) {
+		if (lcore_now_ns() - begin_ns > 10000000000ull) {
+			snprintf(error, size,
+				"no command was committed within 10 s: is each lcore's CPU free?");
+			return false;
+		}
+		nap();
+	}
+	r->report->first_commit_s = (double)(lcore_now_ns() - begin_ns) / 1e9;
+	while (__atomic_load_n(&r->load.client.opened, __ATOMIC_RELAXED) <
+			r->load.settings.sessions &&
+		!interrupted) {
+		if (lcore_now_ns() - begin_ns > 60000000000ull) {
+			snprintf(error, size, "only %u of %u sessions opened within 60 s.",
+				r->load.client.opened, r->load.settings.sessions);
+			return false;
+		}
+		nap();
+	}
+	return true;
+}
+
+static void drain(struct session_of_run *r)
+{
+	uint64_t begin_ns = lcore_now_ns();
+
+	load_set_phase(&r->load, LOAD_DRAIN);
+	while (lcore_now_ns() - begin_ns < 5000000000ull) {
+		nap();
+		compare_checkpoints(r);
+		if (__atomic_load_n(&r->load.client.outstanding, __ATOMIC_RELAXED) == 0 &&
+			same_delivered(&r->cluster))
+			break;
+	}
+	/* The last watermark still travels. */
+	for (uint32_t i = 0; i < 20; i++)
+		nap();
+}
+
+static void gather_counters(struct session_of_run *r)
+{
+	struct report *report = r->report;
+
+	for (uint32_t i = 0; i < r->cluster.replicas_count; i++) {
+		const struct replica *replica = &r->cluster.replicas[i];
+
+		for (uint32_t reason = 0; reason < FRAME_DROP_REASONS; reason++)
+			report->drops += replica->io.drops[reason];
+		report->drops += replica->io.tx_full + replica->io.overload;
+		for (uint32_t p = 0; p < POSITIONS_MAX; p++)
+			report->drops +=
+				replica->crossings[p].no_mbuf + replica->crossings[p].ring_full;
+		report->retransmits += replica->leader->counters.retransmitted;
+	}
+	report->drops += r->load.rx_drops + r->load.tx_full;
+	report->client_retries = r->load.client.counters.retries;
+	report->client_busy = r->load.client.counters.busy;
+	report->failed = r->load.failed;
+}
+
+static void phases(struct session_of_run *r)
+{
+	const struct options *o = &r->report->options;
+	enum load_phase loaded = o->rate > 0 ? LOAD_OPEN : LOAD_CLOSED;
+
+	load_set_phase(&r->load, loaded);
+	pass(r, "warm-up", o->warmup_seconds);
+	uint64_t offered = r->load.offered;
+
+	measure(r, o->rate > 0 ? "open loop" : "saturated", o->seconds, true,
+		&r->report->saturated);
+	r->report->saturated.offered = o->rate > 0
+		? (double)(r->load.offered - offered) / r->report->saturated.seconds
+		: 0;
+	if (o->demo) {
+		load_set_phase(&r->load, LOAD_SINGLE);
+		pass(r, "settling", 0.3);
+		histogram_reset(&r->load.latencies);
+		measure(r, "unloaded", o->seconds / 2, false, &r->report->unloaded);
+	}
+	drain(r);
+}
+
+bool run(const struct options *options, const struct config *config, struct report *report,
+	char *error, size_t size)
+{
+	static struct session_of_run r;
+	const struct machine machine = app_null();
+	struct machine machines[MEMBER_MAX];
+	const uint32_t body_max = config->mtu - IP_UDP_BYTES - HEADER_BYTES;
+	const uint32_t run_max = body_max - RECORD_BYTES;
+	const uint32_t fits = run_max / entry_bytes(options->value_bytes);
+	const struct load_settings settings = {
+		.members = config->replicas_count,
+		.sessions = options->sessions,
+		.window = options->window,
+		.batch = options->batch == 0 ? fits : options->batch,
+		.value_bytes = options->value_bytes,
+		.body_max = run_max,
+		.cluster = config->cluster_id,
+		.rate = options->rate,
+		.poisson = options->poisson,
+		.retry_ns = 200000000,
+	};
+
+	r.report = report;
+	r.checkpoint = CHECKPOINT_EVERY;
+	report->options = *options;
+	report->config = config;
+	report->agreement = true;
+	if (fits == 0) {
+		snprintf(error, size,
+			"a value of %u bytes does not fit one frame: with MTU %u it may have %u.",
+			options->value_bytes, config->mtu, run_max - ENTRY_BYTES - 7);
+		return false;
+	}
+	for (uint32_t i = 0; i < config->replicas_count; i++)
+		machines[i] = machine;
+	if (!embedded_create(&r.cluster, config, machines, error, size) ||
+		!load_create(&r.load, &settings, &r.cluster.client, error, size) ||
+		!embedded_place(&r.cluster, &r.load.stage, 1, error, size))
+		return false;
+	probe_run(&r.cluster, r.cluster.lcores_count, entry_bytes(options->value_bytes), 0.5,
+		&report->before);
+	if (!embedded_start(&r.cluster, error, size))
+		return false;
+	bool ok = wait_for_sessions(&r, error, size);
+
+	if (ok)
+		phases(&r);
+	embedded_stop(&r.cluster);
+	compare_ends(&r);
+	gather_counters(&r);
+	report->interrupted = interrupted != 0;
+	if (ok && !interrupted)
+		probe_run(&r.cluster, r.cluster.lcores_count, entry_bytes(options->value_bytes),
+			0.5, &report->after);
+	load_destroy(&r.load);
+	embedded_destroy(&r.cluster);
+	return ok;
+}

@@ -1,0 +1,65 @@
+/*
+ * run.h - one measured run of an embedded cluster under the load, and what came of it.
+ */
+#ifndef BENCH_RUN_H
+#define BENCH_RUN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "bench/histogram.h"
+#include "bench/options.h"
+#include "bench/probe.h"
+#include "config/config.h"
+
+enum {
+	OUTCOME_STAGES = 4
+};
+
+struct stage_outcome {
+	const char *name; /* io, leader, acceptor, learner: over all replicas; or load. */
+	double cycles_per_commit;
+	double frames_per_turn; /* Of turns that did work. */
+};
+
+/* One phase of a run. */
+struct outcome {
+	double seconds;
+	uint64_t commits;
+	uint64_t frames; /* Sent over all ports. */
+	uint64_t bytes;
+	double offered; /* Commands a second; 0: closed loop. */
+	double cpu_us_per_commit;
+	double work_cycles_per_commit;
+	double batch_mean; /* Commands in an Accept. */
+	struct stage_outcome stages[OUTCOME_STAGES + 1];
+	struct histogram latencies;
+};
+
+struct report {
+	struct options options;
+	const struct config *config;
+	struct probe before, after;
+	struct outcome saturated; /* Or the open loop's. */
+	struct outcome unloaded;  /* demo: one command at a time. */
+	double first_commit_s;    /* From the start of the stages. */
+	uint64_t drops;
+	uint64_t retransmits;
+	uint64_t client_retries;
+	uint64_t client_busy;
+	uint64_t failed; /* Commands answered otherwise than OK. */
+	uint64_t delivered;
+	uint64_t compared; /* Checkpoints found equal. */
+	bool agreement;
+	bool interrupted;
+};
+
+/* Runs it all; false: a sentence in `error`. DPDK is up already. */
+bool run(const struct options *options, const struct config *config, struct report *report,
+	char *error, size_t size);
+
+/* Seen by SIGINT and SIGTERM: the run ends early, with its report. */
+void run_interrupt(void);
+
+#endif

@@ -1,0 +1,159 @@
+#include "dataplane/lcore.h"
+
+#include <sched.h>
+#include <time.h>
+
+#include <rte_cycles.h>
+#include <rte_launch.h>
+#include <rte_lcore.h>
+#include <rte_pause.h>
+
+enum {
+	ADAPTIVE_SPINS = 64,    /* Idle turns before yielding. */
+	ADAPTIVE_YIELDS = 4096, /* Idle turns before sleeping. */
+	ADAPTIVE_SLEEP_US = 50,
+};
+
+void lcore_init(struct lcore *l, uint32_t id, enum idle_policy idle)
+{
+	*l = (struct lcore){.id = id, .idle = idle};
+}
+
+void lcore_add(struct lcore *l, struct stage *stage)
+{
+	l->stages[l->stages_count++] = stage;
+}
+
+/* ns = tsc * mult >> 32: no division in a turn. Set once, before any lcore starts. */
+static uint64_t clock_mult;
+static uint64_t clock_base;
+
+uint64_t lcore_now_ns(void)
+{
+	if (unlikely(clock_mult == 0)) {
+		clock_base = rte_rdtsc();
+		clock_mult = (uint64_t)(1e9 / (double)rte_get_tsc_hz() * 4294967296.0);
+	}
+	return (uint64_t)((unsigned __int128)(rte_rdtsc() - clock_base) * clock_mult >> 32) + 1;
+}
+
+static uint64_t thread_cpu_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (uint64_t)t.tv_sec * 1000000000ull + (uint64_t)t.tv_nsec;
+}
+
+static void answer_cpu(struct lcore *l)
+{
+	uint64_t asked = __atomic_load_n(&l->cpu_asked, __ATOMIC_ACQUIRE);
+
+	if (likely(asked == l->cpu_answered))
+		return;
+	__atomic_store_n(&l->cpu_ns, thread_cpu_ns(), __ATOMIC_RELAXED);
+	__atomic_store_n(&l->cpu_answered, asked, __ATOMIC_RELEASE); /* Pairs with lcore_cpu_ns. */
+}
+
+static void idle(struct lcore *l, uint32_t idle_turns)
+{
+	if (l->idle == IDLE_BUSY) {
+		rte_pause();
+		return;
+	}
+	if (l->idle == IDLE_YIELD) {
+		sched_yield();
+		return;
+	}
+	if (idle_turns < ADAPTIVE_SPINS) {
+		rte_pause();
+	} else if (idle_turns < ADAPTIVE_YIELDS) {
+		sched_yield();
+	} else {
+		const struct timespec nap = {.tv_nsec = ADAPTIVE_SLEEP_US * 1000};
+
+		nanosleep(&nap, NULL);
+	}
+}
+
+/* One turn that measures each stage. */
+static uint32_t turn_accounted(struct lcore *l, uint64_t now_ns)
+{
+	uint32_t all = 0;
+	uint64_t before = rte_rdtsc();
+
+	for (uint32_t i = 0; i < l->stages_count; i++) {
+		struct stage *s = l->stages[i];
+		uint32_t work = s->poll(s->self, now_ns);
+		uint64_t after = rte_rdtsc();
+
+		if (work > 0) {
+			s->busy_cycles += after - before;
+			s->busy_turns++;
+			s->work += work;
+		} else {
+			s->idle_cycles += after - before;
+			s->idle_turns++;
+		}
+		before = after;
+		all += work;
+	}
+	return all;
+}
+
+static uint32_t turn(struct lcore *l, uint64_t now_ns)
+{
+	uint32_t all = 0;
+
+	for (uint32_t i = 0; i < l->stages_count; i++)
+		all += l->stages[i]->poll(l->stages[i]->self, now_ns);
+	return all;
+}
+
+static int lcore_main(void *argument)
+{
+	struct lcore *l = argument;
+	uint32_t idle_turns = 0;
+
+	while (!__atomic_load_n(&l->stop, __ATOMIC_RELAXED)) {
+		uint64_t now_ns = lcore_now_ns();
+		uint32_t work = l->accounts ? turn_accounted(l, now_ns) : turn(l, now_ns);
+
+		l->turns++;
+		answer_cpu(l);
+		idle_turns = work > 0 ? 0 : idle_turns + 1;
+		if (work == 0)
+			idle(l, idle_turns);
+	}
+	answer_cpu(l);
+	return 0;
+}
+
+bool lcore_start(struct lcore *l)
+{
+	lcore_now_ns();
+	__atomic_store_n(&l->stop, false, __ATOMIC_RELAXED);
+	l->running = rte_eal_remote_launch(lcore_main, l, l->id) == 0;
+	return l->running;
+}
+
+void lcore_stop(struct lcore *l)
+{
+	if (!l->running)
+		return;
+	__atomic_store_n(&l->stop, true, __ATOMIC_RELAXED);
+	rte_eal_wait_lcore(l->id);
+	l->running = false;
+}
+
+uint64_t lcore_cpu_ns(struct lcore *l)
+{
+	uint64_t asked = l->cpu_asked + 1;
+
+	if (!l->running)
+		return l->cpu_ns;
+	__atomic_store_n(&l->cpu_asked, asked, __ATOMIC_RELEASE);
+	while (__atomic_load_n(&l->cpu_answered, __ATOMIC_ACQUIRE) != asked)
+		sched_yield();
+	return __atomic_load_n(&l->cpu_ns, __ATOMIC_RELAXED);
+}

@@ -1,0 +1,135 @@
+#include "dataplane/replica.h"
+
+#include <string.h>
+
+static uint32_t local_position(const struct message *m)
+{
+	switch (stage_of(m)) {
+	case STAGE_LEADER:
+		return POSITION_LEADER;
+	case STAGE_LEARNER:
+		return POSITION_LEARNER;
+	case STAGE_ACCEPTOR:
+		break;
+	}
+	return POSITION_ACCEPTOR + m->shard;
+}
+
+/* An mbuf with the body at its place; NULL when the pool is empty (counted). */
+static struct rte_mbuf *body_mbuf(struct crossing *c, const struct message *m,
+	const struct part *parts, uint32_t parts_count)
+{
+	struct replica *r = c->replica;
+	struct rte_mbuf *mbuf =
+		rte_pktmbuf_alloc(m->payload_len <= CONTROL_ROOM ? r->control_pool : r->data_pool);
+
+	if (unlikely(mbuf == NULL)) {
+		c->no_mbuf++;
+		return NULL;
+	}
+	uint8_t *at = rte_pktmbuf_mtod(mbuf, uint8_t *) + FRAME_BODY_OFFSET;
+
+	for (uint32_t i = 0; i < parts_count; i++) {
+		rte_memcpy(at, parts[i].bytes, parts[i].length);
+		at += parts[i].length;
+	}
+	return mbuf;
+}
+
+static void put(struct crossing *c, uint32_t position, struct rte_mbuf *mbuf, uint64_t route)
+{
+	if (unlikely(!handoff_put(&c->replica->rings[c->position][position], mbuf, route))) {
+		c->ring_full++;
+		rte_pktmbuf_free(mbuf);
+	}
+}
+
+static void send_route(struct crossing *c, uint32_t route, struct message *m,
+	const struct part *parts, uint32_t parts_count)
+{
+	struct rte_mbuf *mbuf = body_mbuf(c, m, parts, parts_count);
+
+	if (unlikely(mbuf == NULL))
+		return;
+	if (!m->checksum_known) {
+		m->checksum = m->payload_len == 0
+			? 0
+			: message_crc(rte_pktmbuf_mtod_offset(mbuf, uint8_t *, FRAME_BODY_OFFSET),
+				  m->payload_len);
+		m->checksum_known = true;
+	}
+	m->counter = ((uint64_t)c->position << 56) + c->counter++;
+	frame_write(mbuf, &c->replica->routes[route].template, m);
+	put(c, POSITION_IO, mbuf, route);
+}
+
+/* To a stage of our own. The frame in hand goes itself if its body is what is sent. */
+static void send_own(struct crossing *c, uint32_t position, const struct message *m,
+	const struct part *parts, uint32_t parts_count)
+{
+	struct rte_mbuf *mbuf;
+
+	if (parts_count == 1 && c->in != NULL && !c->in_taken &&
+		parts[0].bytes == frame_of(c->in)->body) {
+		mbuf = c->in;
+		c->in_taken = true;
+	} else {
+		mbuf = body_mbuf(c, m, parts, parts_count);
+		if (unlikely(mbuf == NULL))
+			return;
+		frame_of(mbuf)->body = rte_pktmbuf_mtod_offset(mbuf, uint8_t *, FRAME_BODY_OFFSET);
+	}
+	frame_of(mbuf)->m = *m;
+	put(c, position, mbuf, 0);
+}
+
+static void send_local(struct crossing *c, const struct message *m, const struct part *parts,
+	uint32_t parts_count)
+{
+	bool to_acceptors = m->type == MESSAGE_DELIVERED || m->type == MESSAGE_ENROLLED;
+
+	for (uint32_t s = 0; to_acceptors && s < c->replica->settings.shards; s++)
+		send_own(c, POSITION_ACCEPTOR + s, m, parts, parts_count);
+	if (m->type != MESSAGE_ENROLLED)
+		send_own(c, local_position(m), m, parts, parts_count);
+}
+
+void outlet_send(void *crossing, const struct target *to, const struct message *given,
+	const struct part *parts, uint32_t parts_count)
+{
+	struct crossing *c = crossing;
+	const struct replica_settings *s = &c->replica->settings;
+	struct message m = *given;
+
+	m.uuid = s->uuid;
+	m.cluster = c->replica->cluster;
+	if (to->local) {
+		send_local(c, &m, parts, parts_count);
+		return;
+	}
+	m.sender = (uint8_t)s->self;
+	if (to->client >= ENDPOINT_CLIENT_FIRST) {
+		send_route(c, MEMBER_MAX + to->client - ENDPOINT_CLIENT_FIRST, &m, parts,
+			parts_count);
+		return;
+	}
+	for (uint32_t i = 0; i < s->members; i++)
+		if (i != s->self && (to->members & 1u << i) != 0)
+			send_route(c, i, &m, parts, parts_count);
+	/* Ourselves last: this may give the frame in hand away. */
+	if (!m.checksum_known && m.type == MESSAGE_ACCEPT && m.payload_len > 0)
+		m.checksum = message_crc(parts[0].bytes, m.payload_len);
+	if ((to->members & 1u << s->self) != 0)
+		send_own(c, local_position(&m), &m, parts, parts_count);
+}
+
+bool crossing_has_room(const struct crossing *c)
+{
+	for (uint32_t to = 0; to < POSITIONS_MAX; to++) {
+		const struct handoff *h = &c->replica->rings[c->position][to];
+
+		if (h->ring != NULL && handoff_room(h) < HANDOFF_BURST * STAGE_ROOM)
+			return false;
+	}
+	return true;
+}

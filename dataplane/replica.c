@@ -1,0 +1,195 @@
+#include "dataplane/replica.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include <rte_cycles.h>
+#include <rte_malloc.h>
+#include <rte_random.h>
+
+#define US 1000ull
+#define MS 1000000ull
+
+static void settings_from(struct replica_settings *s, const struct config *config, uint32_t id)
+{
+	const struct tunables *t = &config->tunables;
+
+	*s = (struct replica_settings){
+		.self = id,
+		.members = config->replicas_count,
+		.shards = config->shards,
+		.body_max = config->mtu - IP_UDP_BYTES - HEADER_BYTES,
+		.batch_max = t->batch,
+		.window = t->window,
+		.packing = t->packing,
+		.linger_ns = t->linger_us * US,
+		.heartbeat_ns = t->heartbeat_us * US,
+		.election_timeout_ns = t->election_timeout_ms * MS,
+		.progress_timeout_ns = t->progress_timeout_ms * MS,
+		.retransmit_ns = t->retransmit_us * US,
+		.commit_idle_ns = t->commit_idle_us * US,
+		.lag_max = t->lag_max,
+		.lag_timeout_ns = t->lag_timeout_ms * MS,
+		.seed = rte_rand(),
+		.uuid = rte_rand() | 1,
+	};
+}
+
+static struct rte_mempool *pool_create(const char *kind, uint32_t id, uint32_t count, uint32_t room)
+{
+	char name[RTE_MEMPOOL_NAMESIZE];
+
+	snprintf(name, sizeof(name), "%s_%u", kind, id);
+	/* A stack: what was freed last is still in the cache. */
+	return rte_pktmbuf_pool_create_by_ops(name, count, MBUF_CACHE, FRAME_PRIVATE_BYTES,
+		(uint16_t)(RTE_PKTMBUF_HEADROOM + room), (int)rte_socket_id(), "lf_stack");
+}
+
+static bool ring_create(struct replica *r, uint32_t from, uint32_t to)
+{
+	char name[RTE_RING_NAMESIZE];
+
+	snprintf(name, sizeof(name), "r%u_%u_%u", r->settings.self, from, to);
+	r->rings[from][to] = handoff_create(name, HANDOFF_SIZE);
+	return r->rings[from][to].ring != NULL;
+}
+
+static bool rings_create(struct replica *r)
+{
+	bool ok = ring_create(r, POSITION_IO, POSITION_LEADER) &&
+		ring_create(r, POSITION_LEADER, POSITION_IO) &&
+		ring_create(r, POSITION_LEADER, POSITION_LEARNER) &&
+		ring_create(r, POSITION_LEARNER, POSITION_LEADER) &&
+		ring_create(r, POSITION_LEARNER, POSITION_IO);
+
+	for (uint32_t s = 0; ok && s < r->settings.shards; s++) {
+		uint32_t acceptor = POSITION_ACCEPTOR + s;
+
+		ok = ring_create(r, POSITION_IO, acceptor) &&
+			ring_create(r, acceptor, POSITION_IO) &&
+			ring_create(r, POSITION_LEADER, acceptor) &&
+			ring_create(r, acceptor, POSITION_LEADER) &&
+			ring_create(r, POSITION_LEARNER, acceptor) &&
+			ring_create(r, acceptor, POSITION_LEARNER);
+	}
+	return ok;
+}
+
+static bool memory_create(struct replica *r, const struct config *config)
+{
+	r->leader = rte_zmalloc("leader", sizeof(*r->leader), RTE_CACHE_LINE_SIZE);
+	r->learner = rte_zmalloc("learner", sizeof(*r->learner), RTE_CACHE_LINE_SIZE);
+	r->sessions = rte_zmalloc("sessions",
+		session_slots(config->sessions_max) * sizeof(*r->sessions), RTE_CACHE_LINE_SIZE);
+	bool ok = r->leader != NULL && r->learner != NULL && r->sessions != NULL;
+
+	for (uint32_t s = 0; ok && s < config->shards; s++) {
+		r->acceptors[s] =
+			rte_zmalloc("acceptor", sizeof(*r->acceptors[s]), RTE_CACHE_LINE_SIZE);
+		r->logs[s] = rte_zmalloc("log", config_log_bytes(config), RTE_CACHE_LINE_SIZE);
+		ok = r->acceptors[s] != NULL && r->logs[s] != NULL;
+	}
+	return ok;
+}
+
+static void stage_init(struct stage *stage, const char *name,
+	uint32_t (*poll)(void *self, uint64_t now_ns), void *self)
+{
+	*stage = (struct stage){.name = name, .poll = poll, .self = self};
+}
+
+static void release_mbuf(void *context, void *frame)
+{
+	(void)context;
+	rte_pktmbuf_free(frame);
+}
+
+bool replica_create(struct replica *r, const struct config *config, uint32_t id,
+	const struct machine *machine, char *error, size_t size)
+{
+	memset(r, 0, sizeof(*r));
+	settings_from(&r->settings, config, id);
+	enum quorum_result quorum = config_quorum(config, &r->quorum);
+
+	if (quorum != QUORUM_OK) {
+		snprintf(error, size, "%s: quorums: %s.", config->path, quorum_result_text(quorum));
+		return false;
+	}
+	r->settings.quorum = &r->quorum;
+	r->cluster = config->cluster_id;
+	r->data_pool = pool_create("data", id, DATA_MBUFS, config->mtu + 64);
+	r->control_pool =
+		pool_create("control", id, CONTROL_MBUFS, FRAME_BODY_OFFSET + CONTROL_ROOM);
+	if (r->data_pool == NULL || r->control_pool == NULL || !rings_create(r) ||
+		!memory_create(r, config)) {
+		snprintf(error, size,
+			"replica %u does not fit the memory that DPDK has: give it more with -m.",
+			id);
+		return false;
+	}
+	for (uint32_t p = 0; p < POSITIONS_MAX; p++) {
+		r->crossings[p].replica = r;
+		r->crossings[p].position = p;
+		r->crossings[p].outlet =
+			(struct outlet){.context = &r->crossings[p], .send = outlet_send};
+	}
+	leader_stage_init(r->leader, &r->settings, &r->crossings[POSITION_LEADER].outlet);
+	learner_stage_init(r->learner, &r->settings, &r->crossings[POSITION_LEARNER].outlet,
+		machine, r->sessions, config->sessions_max, release_mbuf, NULL);
+	stage_init(&r->io.stage, "io", io_poll, r);
+	stage_init(&r->leader_poll, "leader", leader_poll, r);
+	stage_init(&r->learner_poll, "learner", learner_poll, r);
+	for (uint32_t s = 0; s < config->shards; s++) {
+		struct crossing *c = &r->crossings[POSITION_ACCEPTOR + s];
+
+		acceptor_stage_init(r->acceptors[s], &r->settings, s, &c->outlet, r->logs[s],
+			config_log_bytes(config));
+		stage_init(&r->acceptor_polls[s], "acceptor", acceptor_poll, c);
+	}
+	return true;
+}
+
+void replica_destroy(struct replica *r)
+{
+	struct handoff_element elements[HANDOFF_BURST];
+
+	for (uint32_t from = 0; from < POSITIONS_MAX; from++)
+		for (uint32_t to = 0; to < POSITIONS_MAX; to++) {
+			struct handoff *h = &r->rings[from][to];
+			uint32_t taken;
+
+			while (h->ring != NULL && (taken = handoff_take_burst(h, elements)) > 0)
+				for (uint32_t i = 0; i < taken; i++)
+					rte_pktmbuf_free(elements[i].mbuf);
+			if (h->ring != NULL)
+				handoff_free(h);
+		}
+	for (uint32_t s = 0; s < SHARD_MAX; s++) {
+		rte_free(r->acceptors[s]);
+		rte_free(r->logs[s]);
+	}
+	rte_free(r->leader);
+	rte_free(r->learner);
+	rte_free(r->sessions);
+	rte_mempool_free(r->data_pool);
+	rte_mempool_free(r->control_pool);
+}
+
+void replica_attach(struct replica *r, const struct frame_address *self, uint16_t port,
+	uint16_t rx_queues)
+{
+	r->address = *self;
+	r->port = port;
+	r->rx_queues = rx_queues;
+}
+
+void replica_route(struct replica *r, uint32_t member, const struct frame_address *to,
+	uint16_t queue)
+{
+	struct route *route = &r->routes[member];
+
+	route->port = r->port;
+	route->queue = queue;
+	route->address = *to;
+	frame_template_init(&route->template, &r->address, to);
+}

@@ -1,0 +1,56 @@
+/*
+ * turn.h - one burst of input of a stage: taken from a ring, each frame handled, each mbuf leaves.
+ */
+#ifndef DATAPLANE_TURN_H
+#define DATAPLANE_TURN_H
+
+#include "dataplane/replica.h"
+
+enum {
+	TICK_NS = 2000
+}; /* Timers are looked at no more often. */
+
+struct turn {
+	struct crossing *crossing;
+	uint32_t count;
+	uint32_t at;
+	struct rte_mbuf *mbuf;
+	struct frame *frame;
+	struct handoff_element elements[HANDOFF_BURST];
+};
+
+/* A burst from the stage at `from`; none if there is no ring, or no room for what it may cause. */
+static inline void turn_begin(struct turn *t, struct crossing *c, uint32_t from)
+{
+	struct handoff *h = &c->replica->rings[from][c->position];
+
+	t->crossing = c;
+	t->at = 0;
+	t->count = 0;
+	if (h->ring != NULL && !rte_ring_empty(h->ring) && crossing_has_room(c))
+		t->count = handoff_take_burst(h, t->elements);
+	for (uint32_t i = 0; i < t->count; i++)
+		rte_prefetch0(frame_of(t->elements[i].mbuf));
+}
+
+static inline bool turn_next(struct turn *t)
+{
+	if (t->at == t->count)
+		return false;
+	t->mbuf = t->elements[t->at].mbuf;
+	t->frame = frame_of(t->mbuf);
+	t->crossing->in = t->mbuf;
+	t->crossing->in_taken = false;
+	t->at++;
+	return true;
+}
+
+/* The frame was handled: freed here, unless it was handed on or retained. */
+static inline void turn_done(struct turn *t, bool retained)
+{
+	if (!retained && !t->crossing->in_taken)
+		rte_pktmbuf_free(t->mbuf);
+	t->crossing->in = NULL;
+}
+
+#endif
