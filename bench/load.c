@@ -7,8 +7,10 @@
 #include <rte_ethdev.h>
 #include <rte_malloc.h>
 
+#include "dataplane/heap.h"
+
 enum {
-	FRAMES_A_TURN = 32,
+	FRAMES_A_TURN = 8,
 	SWEEP_NS = 50000, /* Between looks for timeouts. */
 };
 
@@ -64,9 +66,9 @@ bool load_create(struct load *l, const struct load_settings *settings,
 	memset(l, 0, sizeof(*l));
 	l->settings = *settings;
 	l->endpoint = endpoint;
-	l->memory = rte_zmalloc("load", client_bytes(settings->sessions), RTE_CACHE_LINE_SIZE);
-	l->intended = rte_zmalloc("intended",
-		settings->sessions * SESSION_WINDOW * sizeof(uint64_t), RTE_CACHE_LINE_SIZE);
+	l->memory = heap_zalloc("load", client_bytes(settings->sessions));
+	l->intended =
+		heap_zalloc("intended", settings->sessions * SESSION_WINDOW * sizeof(uint64_t));
 	if (l->memory == NULL || l->intended == NULL) {
 		snprintf(error, size,
 			"%u sessions do not fit DPDK's memory: give it more with -m, or take fewer.",

@@ -42,7 +42,7 @@ void admission_clear(struct admission *a);
 
 static inline struct admission_slot *admission_home(struct admission *a, uint64_t session)
 {
-	return &a->slots[(session * 0x9e3779b97f4a7c15ull >> 32) % ADMISSION_SLOTS];
+	return &a->slots[(session + session / ADMISSION_SLOTS) % ADMISSION_SLOTS];
 }
 
 /* *moved: the learner must hear of this client handle: it is new for the session. */

@@ -59,7 +59,7 @@ void client_init(struct client *c, const struct client_settings *settings, uint3
 
 static uint64_t index_home(const struct client *c, uint64_t id)
 {
-	return (id + 1) * 0x9e3779b97f4a7c15ull >> (64 - c->index_bits);
+	return (id + (id >> c->index_bits)) & ((1ull << c->index_bits) - 1);
 }
 
 /* Ids are never reused, and an expired one is overwritten by its successor's slot: the table has

@@ -65,8 +65,8 @@ struct client_counters {
 
 struct client {
 	struct client_settings settings;
-	uint32_t count;           /* Sessions. */
-	uint32_t leader;          /* Member to send to. */
+	uint32_t count;   /* Sessions. */
+	uint32_t leader;  /* Member to send to. */
 	uint32_t unheard; /* Frames of retries since it last answered. */
 	uint64_t random;
 	uint32_t outstanding; /* Commands and opens, all sessions together. */

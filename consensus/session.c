@@ -22,7 +22,7 @@ void session_init(struct session_table *t, struct session *slots, uint32_t sessi
 	memset(slots, 0, count * sizeof(*slots));
 	t->slots = slots;
 	t->mask = count - 1;
-	t->shift = 64u - (uint32_t)__builtin_ctzll(count);
+	t->shift = (uint32_t)__builtin_ctzll(count);
 	t->count = 0;
 	t->max = sessions_max;
 	t->evicted = 0;

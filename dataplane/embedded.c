@@ -2,28 +2,20 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include <rte_eal.h>
 #include <rte_errno.h>
-#include <rte_memory.h>
 
+#include "dataplane/heap.h"
 #include "dataplane/port.h"
 
 enum {
 	ARGUMENTS_MAX = 64,
-	MEMORY_MIB = 1536,
+	MEMORY_MIB = 640, /* Of our heap: touched as needed. */
+	EAL_MIB = 64,
 	CLIENT_MBUFS = 16383,
 };
-
-/* Without huge pages the kernel may still back memory with them where it is asked to. */
-static int advise(const struct rte_memseg_list *list, void *unused)
-{
-	(void)unused;
-	madvise(list->base_va, list->len, MADV_HUGEPAGE);
-	return 0;
-}
 
 static void place_lcores(uint32_t lcores, char *text, size_t size)
 {
@@ -54,7 +46,7 @@ bool embedded_eal(const char *program, uint32_t lcores, int more_count, char **m
 	int count = 9;
 
 	place_lcores(lcores, placement, sizeof(placement));
-	snprintf(memory, sizeof(memory), "%u", MEMORY_MIB);
+	snprintf(memory, sizeof(memory), "%u", EAL_MIB);
 	for (int i = 0; i < more_count && count < ARGUMENTS_MAX - 1; i++)
 		arguments[count++] = more[i];
 	if (rte_eal_init(count, arguments) < 0) {
@@ -62,8 +54,7 @@ bool embedded_eal(const char *program, uint32_t lcores, int more_count, char **m
 			rte_strerror(rte_errno));
 		return false;
 	}
-	rte_memseg_list_walk(advise, NULL);
-	return true;
+	return heap_create(MEMORY_MIB, error, size);
 }
 
 static struct frame_address address_of(const struct embedded *e, uint32_t node)
@@ -97,7 +88,7 @@ static bool wires_create(struct embedded *e, char *error, size_t size)
 				continue;
 			snprintf(name, sizeof(name), "w%u_%u", from, to);
 			e->wires[from][to] = rte_ring_create(name, EMBEDDED_RING_SIZE,
-				(int)rte_socket_id(), RING_F_SP_ENQ | RING_F_SC_DEQ);
+				heap_socket(), RING_F_SP_ENQ | RING_F_SC_DEQ);
 			if (e->wires[from][to] == NULL) {
 				snprintf(error, size,
 					"the rings between replicas do not fit DPDK's memory: "
@@ -153,7 +144,7 @@ static bool client_join(struct embedded *e, char *error, size_t size)
 	c->address = address_of(e, e->replicas_count);
 	c->pool = rte_pktmbuf_pool_create_by_ops("client", CLIENT_MBUFS, MBUF_CACHE,
 		FRAME_PRIVATE_BYTES, (uint16_t)(RTE_PKTMBUF_HEADROOM + e->config->mtu + 64),
-		(int)rte_socket_id(), "lf_stack");
+		heap_socket(), "lf_stack");
 	if (c->pool == NULL) {
 		snprintf(error, size,
 			"the client's buffers do not fit DPDK's memory: give it more with -m.");

@@ -1,12 +1,12 @@
 #include "dataplane/handoff.h"
 
-#include <rte_lcore.h>
+#include "dataplane/heap.h"
 
 struct handoff handoff_create(const char *name, uint32_t size)
 {
 	return (struct handoff){
 		.ring = rte_ring_create_elem(name, sizeof(struct handoff_element), size,
-			(int)rte_socket_id(), RING_F_SP_ENQ | RING_F_SC_DEQ),
+			heap_socket(), RING_F_SP_ENQ | RING_F_SC_DEQ),
 	};
 }
 

@@ -7,6 +7,8 @@
 #include <rte_malloc.h>
 #include <rte_random.h>
 
+#include "dataplane/heap.h"
+
 #define US 1000ull
 #define MS 1000000ull
 
@@ -42,7 +44,7 @@ static struct rte_mempool *pool_create(const char *kind, uint32_t id, uint32_t c
 	snprintf(name, sizeof(name), "%s_%u", kind, id);
 	/* A stack: what was freed last is still in the cache. */
 	return rte_pktmbuf_pool_create_by_ops(name, count, MBUF_CACHE, FRAME_PRIVATE_BYTES,
-		(uint16_t)(RTE_PKTMBUF_HEADROOM + room), (int)rte_socket_id(), "lf_stack");
+		(uint16_t)(RTE_PKTMBUF_HEADROOM + room), heap_socket(), "lf_stack");
 }
 
 static bool ring_create(struct replica *r, uint32_t from, uint32_t to)
@@ -77,16 +79,15 @@ static bool rings_create(struct replica *r)
 
 static bool memory_create(struct replica *r, const struct config *config)
 {
-	r->leader = rte_zmalloc("leader", sizeof(*r->leader), RTE_CACHE_LINE_SIZE);
-	r->learner = rte_zmalloc("learner", sizeof(*r->learner), RTE_CACHE_LINE_SIZE);
-	r->sessions = rte_zmalloc("sessions",
-		session_slots(config->sessions_max) * sizeof(*r->sessions), RTE_CACHE_LINE_SIZE);
+	r->leader = heap_zalloc("leader", sizeof(*r->leader));
+	r->learner = heap_zalloc("learner", sizeof(*r->learner));
+	r->sessions =
+		heap_zalloc("sessions", session_slots(config->sessions_max) * sizeof(*r->sessions));
 	bool ok = r->leader != NULL && r->learner != NULL && r->sessions != NULL;
 
 	for (uint32_t s = 0; ok && s < config->shards; s++) {
-		r->acceptors[s] =
-			rte_zmalloc("acceptor", sizeof(*r->acceptors[s]), RTE_CACHE_LINE_SIZE);
-		r->logs[s] = rte_zmalloc("log", config_log_bytes(config), RTE_CACHE_LINE_SIZE);
+		r->acceptors[s] = heap_zalloc("acceptor", sizeof(*r->acceptors[s]));
+		r->logs[s] = heap_zalloc("log", config_log_bytes(config));
 		ok = r->acceptors[s] != NULL && r->logs[s] != NULL;
 	}
 	return ok;
