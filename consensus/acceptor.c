@@ -10,6 +10,11 @@ void acceptor_init(struct acceptor *a, uint64_t window)
 	a->tail = 0;
 	a->high = 0;
 	a->window = window;
+	/*@ loop invariant 0 <= i <= VOTES_MAX;
+	    loop invariant \forall integer k; 0 <= k < i ==>
+	      a->votes[k].ballot == 0 && a->votes[k].state == VOTE_NONE;
+	    loop assigns i, a->votes[0 .. VOTES_MAX - 1];
+	    loop variant VOTES_MAX - i; */
 	for (uint32_t i = 0; i < VOTES_MAX; i++) {
 		a->votes[i].ballot = 0;
 		a->votes[i].instance = 0;
@@ -21,6 +26,8 @@ void acceptor_init(struct acceptor *a, uint64_t window)
 	}
 }
 
+/*@ requires \valid_read(a);
+    assigns \nothing; */
 static bool too_high(const struct acceptor *a, uint64_t ballot)
 {
 	return ballot / BALLOT_NODES > a->promised / BALLOT_NODES &&
@@ -38,6 +45,9 @@ enum acceptor_answer acceptor_on_prepare(struct acceptor *a, uint64_t ballot)
 	return ACCEPTOR_PROMISED;
 }
 
+/*@ requires \valid_read(v);
+    assigns \nothing;
+    ensures \result <==> v->state != VOTE_NONE && v->instance == instance; */
 static bool holds(const struct vote *v, uint64_t instance)
 {
 	return v->state != VOTE_NONE && v->instance == instance;
@@ -50,12 +60,21 @@ const struct vote *acceptor_vote(const struct acceptor *a, uint64_t instance)
 	return holds(v, instance) ? v : NULL;
 }
 
+/*@ requires \valid(a);
+    assigns a->high;
+    ensures a->high >= end && a->high >= \old(a->high); */
 static void raise_high(struct acceptor *a, uint64_t end)
 {
 	if (end > a->high)
 		a->high = end;
 }
 
+/*@ requires \valid(v) && \valid_read(run) && \separated(v, run);
+    requires run_ok(run) && index < run->count && state <= VOTE_CHOSEN;
+    assigns *v;
+    ensures v->ballot == ballot && v->instance == run->first + index && v->state == state &&
+      v->position == run->position && v->checksum == run->checksum && v->count == run->count &&
+      v->index == index; */
 static void set_vote(struct vote *v, const struct run *run, uint32_t index, uint64_t ballot,
 	enum vote_state state)
 {
@@ -69,11 +88,26 @@ static void set_vote(struct vote *v, const struct run *run, uint32_t index, uint
 }
 
 /* What the slots of the run's instances say of it: VOTED if it may be voted for. */
+/*@ requires \valid_read(a) && \valid_read(run) && \separated(a, run) && run_ok(run);
+    assigns \nothing;
+    ensures \result == ACCEPTOR_VOTED || \result == ACCEPTOR_REPEATED ||
+      \result == ACCEPTOR_TRIMMED || \result == ACCEPTOR_CONFLICT;
+    ensures \result == ACCEPTOR_VOTED ==>
+      \forall integer i; run->first <= i < run->first + run->count && holds_vote(a, i) ==>
+        a->votes[i % VOTES_MAX].state != VOTE_CHOSEN &&
+        a->votes[i % VOTES_MAX].ballot != run->ballot; */
 static enum acceptor_answer compare_votes(const struct acceptor *a, const struct run *run)
 {
 	uint32_t same = 0;
 	bool conflict = false;
 
+	/*@ loop invariant 0 <= i <= run->count && same <= i;
+	    loop invariant !conflict && same == 0 ==>
+	      \forall integer j; run->first <= j < run->first + i && holds_vote(a, j) ==>
+	        a->votes[j % VOTES_MAX].state != VOTE_CHOSEN &&
+	        a->votes[j % VOTES_MAX].ballot != run->ballot;
+	    loop assigns i, same, conflict;
+	    loop variant run->count - i; */
 	for (uint32_t i = 0; i < run->count; i++) {
 		const struct vote *v = &a->votes[(run->first + i) % VOTES_MAX];
 
@@ -111,8 +145,23 @@ enum acceptor_answer acceptor_on_accept(struct acceptor *a, const struct run *ru
 	a->promised = run->ballot;
 	if (answer == ACCEPTOR_REPEATED)
 		return ACCEPTOR_REPEATED;
-	for (uint32_t i = 0; i < run->count; i++)
-		set_vote(&a->votes[(run->first + i) % VOTES_MAX], run, i, run->ballot, VOTE_CAST);
+	/*@ loop invariant 0 <= i <= run->count;
+	    loop invariant \forall integer j; run->first <= j < run->first + i ==>
+	      a->votes[j % VOTES_MAX].ballot == run->ballot &&
+	      a->votes[j % VOTES_MAX].instance == j &&
+	      a->votes[j % VOTES_MAX].position == run->position &&
+	      a->votes[j % VOTES_MAX].state == VOTE_CAST;
+	    loop invariant \forall integer k; 0 <= k < VOTES_MAX &&
+	      (\forall integer j; run->first <= j < run->first + i ==> k != j % VOTES_MAX) ==>
+	        slot_same{Pre,Here}(a, k);
+	    loop invariant \forall integer k; 0 <= k < VOTES_MAX ==> slot_ok(a, k);
+	    loop assigns i, a->votes[0 .. VOTES_MAX - 1];
+	    loop variant run->count - i; */
+	for (uint32_t i = 0; i < run->count; i++) {
+		struct vote *v = &a->votes[(run->first + i) % VOTES_MAX];
+
+		set_vote(v, run, i, run->ballot, VOTE_CAST);
+	}
 	raise_high(a, run->first + run->count);
 	return ACCEPTOR_VOTED;
 }
@@ -126,6 +175,17 @@ enum acceptor_answer acceptor_on_chosen(struct acceptor *a, const struct run *ru
 	if (run->first + run->count > a->lo + a->window)
 		return ACCEPTOR_BEHIND;
 	/* Nothing below can fail. */
+	/*@ loop invariant 0 <= i <= run->count;
+	    loop invariant \forall integer j; run->first <= j < run->first + run->count &&
+	      \at(holds_vote(a, j), Pre) &&
+	      \at(a->votes[j % VOTES_MAX].state, Pre) == VOTE_CHOSEN ==>
+	        slot_same{Pre,Here}(a, j % VOTES_MAX);
+	    loop invariant \forall integer k; 0 <= k < VOTES_MAX &&
+	      (\forall integer j; run->first <= j < run->first + i ==> k != j % VOTES_MAX) ==>
+	        slot_same{Pre,Here}(a, k);
+	    loop invariant \forall integer k; 0 <= k < VOTES_MAX ==> slot_ok(a, k);
+	    loop assigns i, stored, a->votes[0 .. VOTES_MAX - 1];
+	    loop variant run->count - i; */
 	for (uint32_t i = 0; i < run->count; i++) {
 		struct vote *v = &a->votes[(run->first + i) % VOTES_MAX];
 
@@ -141,6 +201,9 @@ enum acceptor_answer acceptor_on_chosen(struct acceptor *a, const struct run *ru
 }
 
 /* The index reaches VOTES_MAX back from the window's end; what lies below is overwritten. */
+/*@ requires \valid(a) && a->tail <= a->lo <= INSTANCE_TOP;
+    assigns a->tail;
+    ensures \old(a->tail) <= a->tail <= a->lo; */
 static void follow_index(struct acceptor *a)
 {
 	if (a->lo + ACCEPTOR_WINDOW > a->tail + VOTES_MAX)
@@ -168,6 +231,10 @@ bool acceptor_piece(const struct acceptor *a, uint64_t from, uint64_t end, struc
 {
 	uint64_t at = from;
 
+	/*@ loop invariant from <= at <= end;
+	    loop invariant \forall integer i; from <= i < at ==> !holds_vote(a, i);
+	    loop assigns at;
+	    loop variant end - at; */
 	while (at < end && !holds(&a->votes[at % VOTES_MAX], at))
 		at++;
 	if (at == end)
@@ -181,7 +248,12 @@ bool acceptor_piece(const struct acceptor *a, uint64_t from, uint64_t end, struc
 	piece->run_count = v->count;
 	piece->index = v->index;
 	piece->chosen = v->state == VOTE_CHOSEN;
-	piece->count = 0;
+	piece->count = 1;
+	at++;
+	/*@ loop invariant at <= end && at == piece->first + piece->count;
+	    loop invariant 1 <= piece->count && piece->count <= VOTES_MAX;
+	    loop assigns at, piece->count;
+	    loop variant end - at; */
 	while (at < end && piece->count < piece->run_count) {
 		const struct vote *next = &a->votes[at % VOTES_MAX];
 
@@ -199,6 +271,9 @@ bool acceptor_piece(const struct acceptor *a, uint64_t from, uint64_t end, struc
 void acceptor_relocate(struct acceptor *a, uint64_t first, uint16_t count, uint64_t old,
 	uint64_t new_position)
 {
+	/*@ loop invariant 0 <= i <= count;
+	    loop assigns i, a->votes[0 .. VOTES_MAX - 1].position;
+	    loop variant count - i; */
 	for (uint32_t i = 0; i < count; i++) {
 		struct vote *v = &a->votes[(first + i) % VOTES_MAX];
 

@@ -72,11 +72,43 @@ enum acceptor_answer {
 	ACCEPTOR_TOO_HIGH, /* the round is more than 2^32 above our promise's */
 };
 
+/*@ predicate slot_ok(struct acceptor *a, integer k) = a->votes[k].ballot <= a->promised;
+  @ predicate acceptor_ok(struct acceptor *a) =
+  @   1 <= a->window <= ACCEPTOR_WINDOW &&
+  @   a->tail <= a->lo && a->lo == a->delivered - a->delivered % BLOCK &&
+  @   a->delivered <= INSTANCE_TOP &&
+  @   (\forall integer k; 0 <= k < VOTES_MAX ==> slot_ok(a, k));
+  @ predicate slot_same{A,B}(struct acceptor *a, integer k) =
+  @   \at(a->votes[k].ballot, A) == \at(a->votes[k].ballot, B) &&
+  @   \at(a->votes[k].instance, A) == \at(a->votes[k].instance, B) &&
+  @   \at(a->votes[k].position, A) == \at(a->votes[k].position, B) &&
+  @   \at(a->votes[k].checksum, A) == \at(a->votes[k].checksum, B) &&
+  @   \at(a->votes[k].count, A) == \at(a->votes[k].count, B) &&
+  @   \at(a->votes[k].index, A) == \at(a->votes[k].index, B) &&
+  @   \at(a->votes[k].state, A) == \at(a->votes[k].state, B);
+  @ predicate all_same{A,B}(struct acceptor *a) =
+  @   \forall integer k; 0 <= k < VOTES_MAX ==> slot_same{A,B}(a, k);
+  @ predicate holds_vote(struct acceptor *a, integer i) =
+  @   a->votes[i % VOTES_MAX].state != VOTE_NONE && a->votes[i % VOTES_MAX].instance == i;
+  @ predicate run_ok(struct run *r) = 1 <= r->count <= RUN_COUNT_MAX && r->first < INSTANCE_TOP;
+  @*/
+
 /* lo = delivered = tail = promised = high = 0, no votes. 1 <= window <= ACCEPTOR_WINDOW. */
+/*@ requires \valid(a) && 1 <= window <= ACCEPTOR_WINDOW;
+    assigns *a;
+    ensures ok: acceptor_ok(a) && a->promised == 0 && a->lo == 0;
+    ensures none: \forall integer k; 0 <= k < VOTES_MAX ==> a->votes[k].state == VOTE_NONE; */
 void acceptor_init(struct acceptor *a, uint64_t window);
 
 /* PROMISED: promised == ballot (equal ballots are promised again). REFUSED, TOO_HIGH: nothing
  * changed. (Lamport, Paxos Made Simple, phase 1b; design: section 3.) */
+/*@ requires \valid(a) && acceptor_ok(a);
+    assigns a->promised;
+    ensures A1: a->promised >= \old(a->promised);
+    ensures A2: acceptor_ok(a);
+    ensures stale: ballot < \old(a->promised) <==> \result == ACCEPTOR_REFUSED;
+    ensures promised: \result == ACCEPTOR_PROMISED ==> a->promised == ballot;
+    ensures refused: \result != ACCEPTOR_PROMISED ==> a->promised == \old(a->promised); */
 enum acceptor_answer acceptor_on_prepare(struct acceptor *a, uint64_t ballot);
 
 /* Checked in this order: REFUSED, TOO_HIGH, TRIMMED (first < lo), BEHIND, then per instance
@@ -84,21 +116,73 @@ enum acceptor_answer acceptor_on_prepare(struct acceptor *a, uint64_t ballot);
  * index 0, count and checksum; and so do all others). VOTED: promised = ballot, each instance's
  * slot is this run's, high covers it; all other slots unchanged. REPEATED: promised = ballot,
  * slots unchanged. Anything else: nothing changed. (Phase 2b, >=.) */
+/*@ requires \valid(a) && \valid_read(run) && \separated(a, run);
+    requires acceptor_ok(a) && run_ok(run);
+    assigns a->promised, a->high, a->votes[0 .. VOTES_MAX - 1];
+    ensures A1: a->promised >= \old(a->promised);
+    ensures A2: acceptor_ok(a);
+    ensures stale: run->ballot < \old(a->promised) <==> \result == ACCEPTOR_REFUSED;
+    ensures refused: \result != ACCEPTOR_VOTED && \result != ACCEPTOR_REPEATED ==>
+      a->promised == \old(a->promised) && a->high == \old(a->high) && all_same{Pre,Post}(a);
+    ensures repeated: \result == ACCEPTOR_REPEATED ==>
+      a->promised == run->ballot && a->high == \old(a->high) && all_same{Pre,Post}(a);
+    ensures voted: \result == ACCEPTOR_VOTED ==>
+      a->promised == run->ballot && a->high >= run->first + run->count &&
+      (\forall integer i; run->first <= i < run->first + run->count ==>
+        a->votes[i % VOTES_MAX].ballot == run->ballot &&
+        a->votes[i % VOTES_MAX].instance == i &&
+        a->votes[i % VOTES_MAX].position == run->position &&
+        a->votes[i % VOTES_MAX].state == VOTE_CAST);
+    ensures others: \forall integer k; 0 <= k < VOTES_MAX &&
+      (\forall integer i; run->first <= i < run->first + run->count ==> k != i % VOTES_MAX) ==>
+        slot_same{Pre,Post}(a, k);
+    ensures A3_A4: \result == ACCEPTOR_VOTED ==>
+      \forall integer i; run->first <= i < run->first + run->count &&
+        \at(holds_vote(a, i), Pre) ==>
+        \at(a->votes[i % VOTES_MAX].state, Pre) != VOTE_CHOSEN &&
+        \at(a->votes[i % VOTES_MAX].ballot, Pre) != run->ballot;
+    ensures A6: \result == ACCEPTOR_VOTED ==>
+      a->lo <= run->first && run->first + run->count <= a->lo + a->window; */
 enum acceptor_answer acceptor_on_accept(struct acceptor *a, const struct run *run);
 
 /* A run known chosen (run->ballot unused). TRIMMED: first + count <= lo. BEHIND as above.
  * KNOWN: every instance at or above lo is VOTE_CHOSEN already. STORED: every instance of it at or
  * above lo that was not VOTE_CHOSEN is now, with ballot 0 (index counted from run->first).
  * `promised` is unchanged, whatever it is. */
+/*@ requires \valid(a) && \valid_read(run) && \separated(a, run);
+    requires acceptor_ok(a) && run_ok(run);
+    assigns a->high, a->votes[0 .. VOTES_MAX - 1];
+    ensures A2: acceptor_ok(a);
+    ensures A4: \forall integer i; run->first <= i < run->first + run->count &&
+      \at(holds_vote(a, i), Pre) && \at(a->votes[i % VOTES_MAX].state, Pre) == VOTE_CHOSEN ==>
+        slot_same{Pre,Post}(a, i % VOTES_MAX);
+    ensures others: \forall integer k; 0 <= k < VOTES_MAX &&
+      (\forall integer i; run->first <= i < run->first + run->count ==> k != i % VOTES_MAX) ==>
+        slot_same{Pre,Post}(a, k);
+    ensures refused: \result == ACCEPTOR_TRIMMED || \result == ACCEPTOR_BEHIND ==>
+      all_same{Pre,Post}(a); */
 enum acceptor_answer acceptor_on_chosen(struct acceptor *a, const struct run *run);
 
 /* The learner delivered below `delivered`: raises delivered, and lo to its block's start. */
+/*@ requires \valid(a) && acceptor_ok(a) && delivered <= INSTANCE_TOP;
+    assigns a->delivered, a->lo, a->tail;
+    ensures A5: a->delivered >= \old(a->delivered) && a->lo >= \old(a->lo) &&
+      a->tail >= \old(a->tail);
+    ensures A2: acceptor_ok(a); */
 void acceptor_trim(struct acceptor *a, uint64_t delivered);
 
 /* The log dropped what lies below `tail`: raises a->tail (not above lo). */
+/*@ requires \valid(a) && acceptor_ok(a);
+    assigns a->tail;
+    ensures A5: a->tail >= \old(a->tail);
+    ensures A2: acceptor_ok(a); */
 void acceptor_drop(struct acceptor *a, uint64_t tail);
 
 /* The slot of an instance, or NULL if it holds no vote (or one for another instance). */
+/*@ requires \valid_read(a);
+    assigns \nothing;
+    ensures \result == \null || \result == &a->votes[instance % VOTES_MAX];
+    ensures held: \result != \null <==> holds_vote(a, instance); */
 const struct vote *acceptor_vote(const struct acceptor *a, uint64_t instance);
 
 /* Consecutive instances from `first` (below `end`) whose slots are of one and the same record. */
@@ -115,10 +199,22 @@ struct piece {
 
 /* The next piece at or after `from`, below `end` (end - from <= VOTES_MAX). False: no vote in
  * [from, end). A piece never crosses `end`. */
+/*@ requires \valid_read(a) && \valid(piece) && \separated(a, piece);
+    requires from <= end <= INSTANCE_TOP && end - from <= VOTES_MAX;
+    assigns *piece;
+    ensures inside: \result ==>
+      from <= piece->first && 1 <= piece->count && piece->first + piece->count <= end;
+    ensures held: \result ==> holds_vote(a, piece->first);
+    ensures skipped: \result ==>
+      \forall integer i; from <= i < piece->first ==> !holds_vote(a, i);
+    ensures none: !\result ==> \forall integer i; from <= i < end ==> !holds_vote(a, i); */
 bool acceptor_piece(const struct acceptor *a, uint64_t from, uint64_t end, struct piece *piece);
 
 /* The log's cleaner moved the record of these instances: each slot whose position is `old` gets
  * `new_position`; nothing else changes. */
+/*@ requires \valid(a) && acceptor_ok(a) && first < INSTANCE_TOP && count <= RUN_COUNT_MAX;
+    assigns a->votes[0 .. VOTES_MAX - 1].position;
+    ensures A2: acceptor_ok(a); */
 void acceptor_relocate(struct acceptor *a, uint64_t first, uint16_t count, uint64_t old,
 	uint64_t new_position);
 
