@@ -103,5 +103,10 @@ int main(int argc, char **argv)
 		fclose(f);
 	}
 	rte_eal_cleanup();
-	return report.agreement ? EXIT_SUCCESS : EXIT_FAILURE;
+	if (!report.agreement || report.unanswered > 0 || report.failed > 0)
+		return EXIT_FAILURE;
+	if (options.commits > 0 && report.saturated.commits < options.commits &&
+		!report.interrupted)
+		return fail("the commits asked for were not reached in --seconds.");
+	return EXIT_SUCCESS;
 }

@@ -17,6 +17,8 @@ static const char help[] =
 	"  --config FILE      the cluster from a file instead (its ports must be `ring`)\n"
 	"  --lcores N         worker lcores: 1 or 2                                (1)\n"
 	"  --seconds S        of the measured phase                                (5)\n"
+	"  --commits N        end the measured phase at so many commits\n"
+	"  --kill-leader      stop the leading replica for good, a second into it\n"
 	"  --warmup S         before it                                            (1)\n"
 	"  --sessions N       client sessions                                      (4096)\n"
 	"  --window N         commands outstanding of a session: 1 to 4            (1)\n"
@@ -72,6 +74,8 @@ enum {
 	OPTION_CONFIG,
 	OPTION_LCORES,
 	OPTION_SECONDS,
+	OPTION_COMMITS,
+	OPTION_KILL_LEADER,
 	OPTION_WARMUP,
 	OPTION_SESSIONS,
 	OPTION_WINDOW,
@@ -91,6 +95,8 @@ static const struct option longs[] = {
 	{"config", required_argument, NULL, OPTION_CONFIG},
 	{"lcores", required_argument, NULL, OPTION_LCORES},
 	{"seconds", required_argument, NULL, OPTION_SECONDS},
+	{"commits", required_argument, NULL, OPTION_COMMITS},
+	{"kill-leader", no_argument, NULL, OPTION_KILL_LEADER},
 	{"warmup", required_argument, NULL, OPTION_WARMUP},
 	{"sessions", required_argument, NULL, OPTION_SESSIONS},
 	{"window", required_argument, NULL, OPTION_WINDOW},
@@ -122,6 +128,12 @@ static void take(struct options *o, int option)
 		break;
 	case OPTION_SECONDS:
 		o->seconds = number("seconds", optarg, 0.1, 86400);
+		break;
+	case OPTION_COMMITS:
+		o->commits = (uint64_t)number("commits", optarg, 1, 1e15);
+		break;
+	case OPTION_KILL_LEADER:
+		o->kill_leader = true;
 		break;
 	case OPTION_WARMUP:
 		o->warmup_seconds = number("warmup", optarg, 0, 3600);
@@ -183,6 +195,8 @@ struct options options_parse(int argc, char **argv)
 			argv[optind]);
 	if (o.poisson && o.rate == 0)
 		refuse("--poisson needs an open loop: give --rate as well.");
+	if (o.kill_leader && o.replicas < 3)
+		refuse("--kill-leader needs at least 3 replicas: fewer have no majority without one.");
 	o.eal_count = argc - optind;
 	o.eal = argv + optind;
 	return o;

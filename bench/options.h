@@ -12,7 +12,9 @@ struct options {
 	const char *config; /* NULL: the embedded profile's values, built in. */
 	uint32_t replicas;
 	uint32_t lcores;
-	double seconds; /* Of the measured phase. */
+	double seconds;   /* Of the measured phase, at most. */
+	uint64_t commits; /* It ends at so many; 0: by time only. */
+	bool kill_leader; /* In its middle. */
 	double warmup_seconds;
 	uint32_t sessions;
 	uint32_t window;

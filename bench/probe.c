@@ -6,7 +6,8 @@
 
 enum {
 	BURST = 32,
-	BURSTS_OUT = 8
+	BURSTS_OUT = 8,
+	DRAIN_NS = 100000000
 };
 
 struct bare {
@@ -80,7 +81,7 @@ static void ping_pong(struct bare *b)
 		do {
 			if (b->alone)
 				echo_once(b);
-		} while (take_bare(b) == 0);
+		} while (take_bare(b) == 0 && lcore_now_ns() < end_ns + DRAIN_NS);
 		histogram_record(&b->trips, lcore_now_ns() - start_ns);
 	}
 }
@@ -92,7 +93,8 @@ static void flood(struct bare *b)
 	uint64_t out = 0;
 	uint64_t now_ns = begin_ns;
 
-	while (now_ns < end_ns || out > 0) {
+	/* What is still under way at the end is waited for, but not for ever. */
+	while (now_ns < end_ns || (out > 0 && now_ns < end_ns + DRAIN_NS)) {
 		if (now_ns < end_ns && out < BURST * BURSTS_OUT)
 			out += send_bare(b, BURST);
 		if (b->alone)

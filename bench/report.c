@@ -112,6 +112,11 @@ void report_print(const struct report *r)
 		"cluster", r->first_commit_s, r->drops, r->retransmits);
 	printf("  %-12s %" PRIu64 " retries, %" PRIu64 " busy, %" PRIu64 " failed\n", "clients",
 		r->client_retries, r->client_busy, r->failed);
+	if (r->killed >= 0)
+		printf("  %-12s replica %d led, and was stopped for good; agreement is of the others\n",
+			"killed", r->killed);
+	if (r->unanswered > 0)
+		printf("  %-12s %u commands had no answer after 20 s\n", "LOST", r->unanswered);
 	if (r->interrupted)
 		printf("  %-12s the run was ended early by a signal\n", "note");
 }
@@ -161,7 +166,8 @@ static void json_body(const struct report *r, FILE *f)
 		r->retransmits);
 	fprintf(f, "  \"client_retries\": %" PRIu64 ",\n  \"client_busy\": %" PRIu64 ",\n",
 		r->client_retries, r->client_busy);
-	fprintf(f, "  \"failed\": %" PRIu64 ",\n", r->failed);
+	fprintf(f, "  \"failed\": %" PRIu64 ",\n  \"unanswered\": %u,\n  \"killed\": %d,\n",
+		r->failed, r->unanswered, r->killed);
 	fprintf(f, "  \"value_bytes\": %u,\n  \"mtu\": %u,\n", r->options.value_bytes, c->mtu);
 	fprintf(f, "  \"sessions\": %u,\n  \"lcores\": %u,\n", r->options.sessions,
 		r->options.lcores);

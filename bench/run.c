@@ -108,59 +108,84 @@ static void conclude(struct outcome *o, const struct counts *begin, const struct
 
 /* ---- Agreement ---- */
 
-/* Compares the replicas' digests at checkpoints that all have reached. */
-static void compare_checkpoints(struct session_of_run *r)
+static bool alive(const struct embedded *e, uint32_t replica)
 {
-	const struct embedded *e = &r->cluster;
+	return (e->killed & 1u << replica) == 0;
+}
+
+/* The lowest delivered index of the living; *same: all stand there. */
+static uint64_t least_delivered(const struct embedded *e, bool *same)
+{
 	uint64_t least = UINT64_MAX;
+	uint64_t most = 0;
 
 	for (uint32_t i = 0; i < e->replicas_count; i++) {
 		uint64_t delivered = learner_stage_delivered(e->replicas[i].learner);
 
+		if (!alive(e, i))
+			continue;
 		least = delivered < least ? delivered : least;
+		most = delivered > most ? delivered : most;
 	}
+	*same = least == most;
+	return least;
+}
+
+/* One checkpoint: true if every living replica still has it; *equal: they agree. */
+static bool compare_one(const struct embedded *e, uint64_t checkpoint, bool *equal)
+{
+	uint64_t first = 0, other = 0;
+	bool any = false;
+
+	*equal = true;
+	for (uint32_t i = 0; i < e->replicas_count; i++) {
+		if (!alive(e, i))
+			continue;
+		if (!learner_stage_checkpoint(e->replicas[i].learner, checkpoint, &other))
+			return false;
+		first = any ? first : other;
+		*equal = *equal && other == first;
+		any = true;
+	}
+	return true;
+}
+
+/* Compares the replicas' digests at checkpoints that all have reached. */
+static void compare_checkpoints(struct session_of_run *r)
+{
+	bool same, equal;
+	uint64_t least = least_delivered(&r->cluster, &same);
+
 	/* What the replicas have overwritten meanwhile is passed over. */
 	if (least > r->checkpoint + (uint64_t)CHECKPOINT_EVERY * CHECKPOINTS / 2)
 		r->checkpoint = least - least % CHECKPOINT_EVERY -
 			(uint64_t)CHECKPOINT_EVERY * CHECKPOINTS / 4;
 	for (; r->checkpoint <= least; r->checkpoint += CHECKPOINT_EVERY) {
-		uint64_t first = 0, other = 0;
-		bool all = learner_stage_checkpoint(e->replicas[0].learner, r->checkpoint, &first);
-		bool equal = true;
-
-		for (uint32_t i = 1; all && i < e->replicas_count; i++) {
-			all = learner_stage_checkpoint(e->replicas[i].learner, r->checkpoint,
-				&other);
-			equal = equal && other == first;
-		}
-		if (all && !equal)
-			r->report->agreement = false;
-		r->report->compared += all && equal ? 1 : 0;
+		if (!compare_one(&r->cluster, r->checkpoint, &equal))
+			continue;
+		r->report->agreement = r->report->agreement && equal;
+		r->report->compared += equal ? 1 : 0;
 	}
-}
-
-static bool same_delivered(const struct embedded *e)
-{
-	uint64_t first = learner_stage_delivered(e->replicas[0].learner);
-
-	for (uint32_t i = 1; i < e->replicas_count; i++)
-		if (learner_stage_delivered(e->replicas[i].learner) != first)
-			return false;
-	return true;
 }
 
 /* The stages stand still. */
 static void compare_ends(struct session_of_run *r)
 {
 	const struct embedded *e = &r->cluster;
+	bool same;
+	bool any = false;
+	uint64_t digest = 0;
 
-	r->report->delivered = learner_stage_delivered(e->replicas[0].learner);
-	for (uint32_t i = 1; i < e->replicas_count; i++)
-		if (learner_stage_digest(e->replicas[i].learner) !=
-			learner_stage_digest(e->replicas[0].learner))
-			r->report->agreement = false;
-	if (!same_delivered(e))
-		r->report->agreement = false;
+	r->report->delivered = least_delivered(e, &same);
+	for (uint32_t i = 0; i < e->replicas_count; i++) {
+		if (!alive(e, i))
+			continue;
+		if (any && learner_stage_digest(e->replicas[i].learner) != digest)
+			same = false;
+		digest = learner_stage_digest(e->replicas[i].learner);
+		any = true;
+	}
+	r->report->agreement = r->report->agreement && same;
 }
 
 /* ---- Phases ---- */
@@ -181,14 +206,15 @@ static void progress(struct session_of_run *r, const char *what, double at, uint
 	fflush(stderr);
 }
 
-/* Lets time pass, comparing; until `seconds` are over. */
-static void pass(struct session_of_run *r, const char *what, double seconds)
+/* Lets time pass, comparing; until `seconds` are over, or so many commands are done. */
+static void pass(struct session_of_run *r, const char *what, double seconds, uint64_t done_max)
 {
 	uint64_t begin_ns = lcore_now_ns();
 	uint64_t line_ns = begin_ns;
 	uint64_t line_done = r->load.done;
 
-	while (!interrupted && (double)(lcore_now_ns() - begin_ns) < seconds * 1e9) {
+	while (!interrupted && (double)(lcore_now_ns() - begin_ns) < seconds * 1e9 &&
+		__atomic_load_n(&r->load.done, __ATOMIC_RELAXED) < done_max) {
 		uint64_t now_ns = lcore_now_ns();
 
 		nap();
@@ -209,15 +235,29 @@ static void set_accounting(struct session_of_run *r, bool accounts)
 		__atomic_store_n(&r->cluster.lcores[i].accounts, accounts, __ATOMIC_RELAXED);
 }
 
-static void measure(struct session_of_run *r, const char *what, double seconds, bool accounts,
-	struct outcome *o)
+/* A second into the phase, whoever leads is stopped for good. */
+static void kill_leader(struct session_of_run *r, const char *what)
+{
+	pass(r, what, 1, UINT64_MAX);
+	for (uint32_t i = 0; i < r->cluster.replicas_count; i++)
+		if (__atomic_load_n(&r->cluster.replicas[i].leader->leads, __ATOMIC_RELAXED)) {
+			embedded_kill(&r->cluster, i);
+			r->report->killed = (int)i;
+			return;
+		}
+}
+
+static void measure(struct session_of_run *r, const char *what, double seconds, uint64_t commits,
+	bool accounts, struct outcome *o)
 {
 	struct counts begin, end;
 
 	set_accounting(r, accounts);
 	load_set_recording(&r->load, true);
 	begin = count(r);
-	pass(r, what, seconds);
+	if (accounts && r->report->options.kill_leader)
+		kill_leader(r, what);
+	pass(r, what, seconds, commits == 0 ? UINT64_MAX : begin.done + commits);
 	end = count(r);
 	load_set_recording(&r->load, false);
 	nap();
@@ -258,13 +298,17 @@ static void drain(struct session_of_run *r)
 	uint64_t begin_ns = lcore_now_ns();
 
 	load_set_phase(&r->load, LOAD_DRAIN);
-	while (lcore_now_ns() - begin_ns < 5000000000ull) {
+	bool same = false;
+
+	/* Generous: a stall of this machine is not a disagreement. */
+	while (lcore_now_ns() - begin_ns < 20000000000ull) {
 		nap();
 		compare_checkpoints(r);
-		if (__atomic_load_n(&r->load.client.outstanding, __ATOMIC_RELAXED) == 0 &&
-			same_delivered(&r->cluster))
+		least_delivered(&r->cluster, &same);
+		if (same && __atomic_load_n(&r->load.client.outstanding, __ATOMIC_RELAXED) == 0)
 			break;
 	}
+	r->report->unanswered = __atomic_load_n(&r->load.client.outstanding, __ATOMIC_RELAXED);
 	/* The last watermark still travels. */
 	for (uint32_t i = 0; i < 20; i++)
 		nap();
@@ -297,19 +341,19 @@ static void phases(struct session_of_run *r)
 	enum load_phase loaded = o->rate > 0 ? LOAD_OPEN : LOAD_CLOSED;
 
 	load_set_phase(&r->load, loaded);
-	pass(r, "warm-up", o->warmup_seconds);
+	pass(r, "warm-up", o->warmup_seconds, UINT64_MAX);
 	uint64_t offered = r->load.offered;
 
-	measure(r, o->rate > 0 ? "open loop" : "saturated", o->seconds, true,
+	measure(r, o->rate > 0 ? "open loop" : "saturated", o->seconds, o->commits, true,
 		&r->report->saturated);
 	r->report->saturated.offered = o->rate > 0
 		? (double)(r->load.offered - offered) / r->report->saturated.seconds
 		: 0;
 	if (o->demo) {
 		load_set_phase(&r->load, LOAD_SINGLE);
-		pass(r, "settling", 0.3);
+		pass(r, "settling", 0.3, UINT64_MAX);
 		histogram_reset(&r->load.latencies);
-		measure(r, "unloaded", o->seconds / 2, false, &r->report->unloaded);
+		measure(r, "unloaded", o->seconds / 2, 0, false, &r->report->unloaded);
 	}
 	drain(r);
 }
@@ -341,6 +385,7 @@ bool run(const struct options *options, const struct config *config, struct repo
 	report->options = *options;
 	report->config = config;
 	report->agreement = true;
+	report->killed = -1;
 	if (fits == 0) {
 		snprintf(error, size,
 			"a value of %u bytes does not fit one frame: with MTU %u it may have %u.",
@@ -365,7 +410,7 @@ bool run(const struct options *options, const struct config *config, struct repo
 	compare_ends(&r);
 	gather_counters(&r);
 	report->interrupted = interrupted != 0;
-	if (ok && !interrupted)
+	if (ok && !interrupted && report->killed < 0)
 		probe_run(&r.cluster, r.cluster.lcores_count, entry_bytes(options->value_bytes),
 			0.5, &report->after);
 	load_destroy(&r.load);

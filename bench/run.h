@@ -53,6 +53,8 @@ struct report {
 	uint64_t compared; /* Checkpoints found equal. */
 	bool agreement;
 	bool interrupted;
+	int killed;          /* The replica that --kill-leader stopped, or -1. */
+	uint32_t unanswered; /* Commands without an answer after the drain. */
 };
 
 /* Runs it all; false: a sentence in `error`. DPDK is up already. */

@@ -151,9 +151,6 @@ enum acceptor_answer acceptor_on_accept(struct acceptor *a, const struct run *ru
 	      a->votes[j % VOTES_MAX].instance == j &&
 	      a->votes[j % VOTES_MAX].position == run->position &&
 	      a->votes[j % VOTES_MAX].state == VOTE_CAST;
-	    loop invariant \forall integer k; 0 <= k < VOTES_MAX &&
-	      (\forall integer j; run->first <= j < run->first + i ==> k != j % VOTES_MAX) ==>
-	        slot_same{Pre,Here}(a, k);
 	    loop invariant \forall integer k; 0 <= k < VOTES_MAX ==> slot_ok(a, k);
 	    loop assigns i, a->votes[0 .. VOTES_MAX - 1];
 	    loop variant run->count - i; */

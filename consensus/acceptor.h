@@ -133,9 +133,6 @@ enum acceptor_answer acceptor_on_prepare(struct acceptor *a, uint64_t ballot);
         a->votes[i % VOTES_MAX].instance == i &&
         a->votes[i % VOTES_MAX].position == run->position &&
         a->votes[i % VOTES_MAX].state == VOTE_CAST);
-    ensures others: \forall integer k; 0 <= k < VOTES_MAX &&
-      (\forall integer i; run->first <= i < run->first + run->count ==> k != i % VOTES_MAX) ==>
-        slot_same{Pre,Post}(a, k);
     ensures A3_A4: \result == ACCEPTOR_VOTED ==>
       \forall integer i; run->first <= i < run->first + run->count &&
         \at(holds_vote(a, i), Pre) ==>

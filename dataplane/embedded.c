@@ -234,6 +234,18 @@ bool embedded_start(struct embedded *e, char *error, size_t size)
 	return true;
 }
 
+void embedded_kill(struct embedded *e, uint32_t replica)
+{
+	struct replica *r = &e->replicas[replica];
+
+	e->killed |= 1u << replica;
+	__atomic_store_n(&r->io.stage.stopped, true, __ATOMIC_RELAXED);
+	__atomic_store_n(&r->leader_poll.stopped, true, __ATOMIC_RELAXED);
+	__atomic_store_n(&r->learner_poll.stopped, true, __ATOMIC_RELAXED);
+	for (uint32_t s = 0; s < e->config->shards; s++)
+		__atomic_store_n(&r->acceptor_polls[s].stopped, true, __ATOMIC_RELAXED);
+}
+
 void embedded_stop(struct embedded *e)
 {
 	for (uint32_t i = 0; i < e->lcores_count; i++)

@@ -30,6 +30,7 @@ struct embedded_client {
 struct embedded {
 	const struct config *config;
 	uint32_t replicas_count;
+	uint32_t killed; /* Bitmask of replicas. */
 	uint32_t lcores_count;
 	struct lcore lcores[EMBEDDED_LCORES_MAX];
 	struct rte_ring *wires[EMBEDDED_NODES_MAX][EMBEDDED_NODES_MAX];
@@ -52,6 +53,8 @@ bool embedded_place(struct embedded *e, struct stage *client, uint32_t client_lc
 	size_t size);
 
 bool embedded_start(struct embedded *e, char *error, size_t size);
+/* A replica is polled no more, as if its process had been killed. Any thread. */
+void embedded_kill(struct embedded *e, uint32_t replica);
 void embedded_stop(struct embedded *e);
 void embedded_destroy(struct embedded *e);
 

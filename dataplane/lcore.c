@@ -76,6 +76,13 @@ static void idle(struct lcore *l, uint32_t idle_turns)
 	}
 }
 
+static uint32_t poll(const struct stage *s, uint64_t now_ns)
+{
+	if (unlikely(__atomic_load_n(&s->stopped, __ATOMIC_RELAXED)))
+		return 0;
+	return s->poll(s->self, now_ns);
+}
+
 /* One turn that measures each stage. */
 static uint32_t turn_accounted(struct lcore *l, uint64_t now_ns)
 {
@@ -84,7 +91,7 @@ static uint32_t turn_accounted(struct lcore *l, uint64_t now_ns)
 
 	for (uint32_t i = 0; i < l->stages_count; i++) {
 		struct stage *s = l->stages[i];
-		uint32_t work = s->poll(s->self, now_ns);
+		uint32_t work = poll(s, now_ns);
 		uint64_t after = rte_rdtsc();
 
 		if (work > 0) {
@@ -106,7 +113,7 @@ static uint32_t turn(struct lcore *l, uint64_t now_ns)
 	uint32_t all = 0;
 
 	for (uint32_t i = 0; i < l->stages_count; i++)
-		all += l->stages[i]->poll(l->stages[i]->self, now_ns);
+		all += poll(l->stages[i], now_ns);
 	return all;
 }
 

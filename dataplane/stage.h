@@ -6,6 +6,7 @@
 #ifndef DATAPLANE_STAGE_H
 #define DATAPLANE_STAGE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct stage {
@@ -13,6 +14,7 @@ struct stage {
 	/* Returns the work done: frames taken. 0: idle. */
 	uint32_t (*poll)(void *self, uint64_t now_ns);
 	void *self;
+	bool stopped; /* Set by control: the stage is not polled any more. Relaxed. */
 	/* Written by the owning lcore, read by others for telemetry: relaxed. */
 	uint64_t busy_cycles; /* Of turns that did work. */
 	uint64_t idle_cycles;
