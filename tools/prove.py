@@ -21,8 +21,10 @@ FILES = [("consensus/acceptor.c", 300)]
 MUTANTS = [
     ("a promise that is not kept", "consensus/acceptor.c", "acceptor_on_prepare",
      "\ta->promised = ballot;\n", ""),
-    ("a stale ballot accepted", "consensus/acceptor.c", "acceptor_on_accept",
-     "\tif (run->ballot < a->promised)\n\t\treturn ACCEPTOR_REFUSED;\n", ""),
+    ("a stale ballot promised", "consensus/acceptor.c", "acceptor_on_prepare",
+     "\tif (ballot < a->promised)\n\t\treturn ACCEPTOR_REFUSED;\n", ""),
+    ("a delivered index that goes down", "consensus/acceptor.c", "acceptor_trim",
+     "\tif (delivered <= a->delivered)\n\t\treturn;\n", ""),
     ("a vote that does not raise the promise", "consensus/acceptor.c", "acceptor_on_accept",
      "\ta->promised = run->ballot;\n", ""),
 ]
@@ -36,8 +38,9 @@ def run_wp(folder, path, timeout, function=None):
     command = WP + ["-wp-timeout", str(timeout), "-cpp-extra-args=-I. -D__GNUC__=12"]
     if function:
         command += ["-wp-fct", function]
+    # Frama-C finds its files by PWD, not by the directory it runs in.
     output = subprocess.run(command + [path], cwd=folder, capture_output=True, text=True,
-                            check=False).stdout
+                            env=dict(os.environ, PWD=folder), check=False).stdout
     counted = re.search(r"Proved goals:\s*(\d+)\s*/\s*(\d+)", output)
     failed = re.findall(r"\[(?:Failed|Timeout|Unknown)\] Goal (\S+)", output)
     warned = re.findall(r"Missing RTE guards|No code nor implicit assigns clause", output)
@@ -55,7 +58,8 @@ def functions_of(path):
 def prove(path, floor):
     proved, goals, failed = run_wp(ROOT, path, 40)
     good = goals >= floor and proved == goals and not failed
-    print(f"{path}: proved {proved} / {goals} goals, {len(functions_of(path))} functions")
+    print(f"{path}: proved {proved} / {goals} goals, {len(functions_of(path))} functions",
+          flush=True)
     for name in failed:
         print(f"  not proved: {name}")
     if goals < floor:
@@ -74,9 +78,10 @@ def kill(name, path, function, old, new):
             return False
         with open(target, "w", encoding="utf-8") as source:
             source.write(text.replace(old, new, 1))
-        proved, goals, _ = run_wp(folder, path, 3, function)
+        proved, goals, _ = run_wp(folder, path, 20, function)
     killed = 0 < goals and proved < goals
-    print(f"mutant: {name}: {'killed' if killed else 'NOT KILLED'} ({proved} / {goals} goals)")
+    print(f"mutant: {name}: {'killed' if killed else 'NOT KILLED'} ({proved} / {goals} goals)",
+          flush=True)
     return killed
 
 
