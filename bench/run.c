@@ -389,7 +389,7 @@ bool run(const struct options *options, const struct config *config, struct repo
 	if (fits == 0) {
 		snprintf(error, size,
 			"a value of %u bytes does not fit one frame: with MTU %u it may have %u.",
-			options->value_bytes, config->mtu, run_max - ENTRY_BYTES - 7);
+			options->value_bytes, config->mtu, (run_max - ENTRY_BYTES) / 8 * 8);
 		return false;
 	}
 	for (uint32_t i = 0; i < config->replicas_count; i++)

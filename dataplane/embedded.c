@@ -37,13 +37,14 @@ bool embedded_eal(const char *program, uint32_t lcores, int more_count, char **m
 		(char *)(uintptr_t) "--no-huge",
 		(char *)(uintptr_t) "--no-pci",
 		(char *)(uintptr_t) "--no-shconf",
+		(char *)(uintptr_t) "--no-telemetry",
 		(char *)(uintptr_t) "--log-level=lib.*:warning",
 		(char *)(uintptr_t) "-m",
 		memory,
 		(char *)(uintptr_t) "--lcores",
 		placement,
 	};
-	int count = 9;
+	int count = 10;
 
 	place_lcores(lcores, placement, sizeof(placement));
 	snprintf(memory, sizeof(memory), "%u", EAL_MIB);
