@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <rte_ethdev.h>
 #include <rte_malloc.h>
 
 #include "dataplane/heap.h"
@@ -47,8 +46,8 @@ static void done(void *context, uint32_t session, uint64_t id, uint64_t sequence
 		client_want(&l->client, session, 1);
 }
 
-bool load_create(struct load *l, const struct load_settings *settings,
-	const struct embedded_client *endpoint, char *error, size_t size)
+bool load_create(struct load *l, const struct load_settings *settings, struct network *network,
+	char *error, size_t size)
 {
 	const struct client_settings client = {
 		.members = settings->members,
@@ -56,7 +55,7 @@ bool load_create(struct load *l, const struct load_settings *settings,
 		.body_max = settings->body_max,
 		.batch = settings->batch,
 		.retry_ns = settings->retry_ns,
-		.seed = 1,
+		.seed = settings->seed,
 		.value_max = settings->value_bytes,
 		.value = value_of,
 		.done = done,
@@ -65,7 +64,7 @@ bool load_create(struct load *l, const struct load_settings *settings,
 
 	memset(l, 0, sizeof(*l));
 	l->settings = *settings;
-	l->endpoint = endpoint;
+	l->network = network;
 	l->memory = heap_zalloc("load", client_bytes(settings->sessions));
 	l->intended =
 		heap_zalloc("intended", settings->sessions * SESSION_WINDOW * sizeof(uint64_t));
@@ -141,37 +140,33 @@ static void enter(struct load *l, enum load_phase phase)
 
 /* ---- Frames ---- */
 
-static uint32_t receive(struct load *l, uint16_t queue)
+static uint32_t receive(struct load *l, uint16_t link)
 {
-	struct rte_mbuf *rx[HANDOFF_BURST];
-	uint16_t count = rte_eth_rx_burst(l->endpoint->port, queue, rx, HANDOFF_BURST);
+	struct rte_mbuf *frames[HANDOFF_BURST];
+	uint32_t taken;
+	uint32_t valid = network_receive(l->network, link, frames, &taken);
 
-	for (uint16_t i = 0; i < count; i++)
-		rte_prefetch0(rte_pktmbuf_mtod(rx[i], void *));
-	for (uint16_t i = 0; i < count; i++) {
-		uint32_t reason = frame_validate(rx[i], &l->endpoint->address);
-		const struct frame *f = frame_of(rx[i]);
+	for (uint32_t i = 0; i < valid; i++) {
+		const struct frame *f = frame_of(frames[i]);
 
-		if (reason == DROP_NONE && f->m.type == MESSAGE_REPLY)
+		if (f->m.type == MESSAGE_REPLY && f->m.cluster == l->settings.cluster)
 			client_on_reply(&l->client, &f->m, f->body, l->now_ns);
 		else
-			l->rx_drops++;
-		rte_pktmbuf_free(rx[i]);
+			l->strange++;
+		rte_pktmbuf_free(frames[i]);
 	}
-	l->rx_frames += count;
-	return count;
+	return taken;
 }
 
-/* Frames of one kind of filling, to the leader, in one burst. */
+/* Frames of one kind of filling, to the leader. */
 static uint32_t transmit(struct load *l,
 	uint32_t (*fill)(struct client *c, uint8_t *body, uint32_t *bytes, uint64_t now_ns))
 {
-	struct rte_mbuf *tx[FRAMES_A_TURN];
-	uint32_t leader = l->client.leader;
-	uint16_t count = 0;
+	uint32_t sent = 0;
 
-	while (count < FRAMES_A_TURN) {
-		struct rte_mbuf *mbuf = rte_pktmbuf_alloc(l->endpoint->pool);
+	for (; sent < FRAMES_A_TURN; sent++) {
+		uint32_t leader = l->client.leader;
+		struct rte_mbuf *mbuf = rte_pktmbuf_alloc(l->network->pool);
 		uint32_t bytes;
 
 		if (unlikely(mbuf == NULL))
@@ -193,17 +188,9 @@ static uint32_t transmit(struct load *l,
 			.checksum = message_crc(body, bytes),
 		};
 
-		frame_write(mbuf, &l->endpoint->templates[leader], &m);
-		l->bytes += mbuf->pkt_len;
-		tx[count++] = mbuf;
+		frame_seal(mbuf, &m);
+		network_send(l->network, leader, mbuf);
 	}
-	uint16_t sent =
-		count == 0 ? 0 : rte_eth_tx_burst(l->endpoint->port, (uint16_t)leader, tx, count);
-
-	for (uint16_t i = sent; i < count; i++)
-		rte_pktmbuf_free(tx[i]);
-	l->tx_full += (uint64_t)(count - sent);
-	l->tx_frames += sent;
 	return sent;
 }
 
@@ -216,8 +203,8 @@ uint32_t load_poll(void *self, uint64_t now_ns)
 	l->now_ns = now_ns;
 	if (unlikely(phase != l->seen))
 		enter(l, phase);
-	for (uint16_t queue = 0; queue < l->settings.members; queue++)
-		work += receive(l, queue);
+	for (uint16_t link = 0; link < l->network->links_count; link++)
+		work += receive(l, link);
 	if (l->seen == LOAD_OPEN)
 		offer(l);
 	if (l->client.ready_count > 0)
@@ -226,5 +213,7 @@ uint32_t load_poll(void *self, uint64_t now_ns)
 		l->sweep_ns = now_ns;
 		transmit(l, client_fill_retries);
 	}
+	network_tick(l->network, now_ns);
+	network_flush(l->network);
 	return work;
 }

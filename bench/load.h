@@ -13,7 +13,8 @@
 
 #include "bench/histogram.h"
 #include "consensus/client.h"
-#include "dataplane/embedded.h"
+#include "dataplane/network.h"
+#include "dataplane/stage.h"
 
 enum load_phase {
 	LOAD_CLOSED, /* Every session keeps its window full. */
@@ -33,12 +34,13 @@ struct load_settings {
 	double rate; /* Open loop: commands a second. */
 	bool poisson;
 	uint64_t retry_ns;
+	uint64_t seed;
 };
 
 struct load {
 	struct stage stage;
 	struct load_settings settings;
-	const struct embedded_client *endpoint;
+	struct network *network;
 	struct client client;
 	void *memory;
 	enum load_phase phase; /* Set by control, read each turn: relaxed. */
@@ -58,18 +60,14 @@ struct load {
 	uint64_t unoffered; /* Meant to go out, but every session was full: counted, and late. */
 
 	uint64_t done;
-	uint64_t failed; /* Answered with another status than OK. */
-	uint64_t tx_frames;
-	uint64_t rx_frames;
-	uint64_t rx_drops;
-	uint64_t tx_full;
-	uint64_t bytes;
+	uint64_t failed;  /* Answered with another status than OK. */
+	uint64_t strange; /* Valid frames that are no replies. */
 	struct histogram latencies;
 };
 
-/* False: a sentence in `error`. */
-bool load_create(struct load *l, const struct load_settings *settings,
-	const struct embedded_client *endpoint, char *error, size_t size);
+/* Route i of the network leads to member i. False: a sentence in `error`. */
+bool load_create(struct load *l, const struct load_settings *settings, struct network *network,
+	char *error, size_t size);
 void load_destroy(struct load *l);
 
 /* Its turn: answers in, commands out. */

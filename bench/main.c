@@ -77,9 +77,14 @@ int main(int argc, char **argv)
 	const struct sigaction on_end = {.sa_handler = on_signal};
 	char error[CONFIG_ERROR_MAX];
 
-	if (!load_config(&options, &config, error, sizeof(error)) ||
-		!embedded_eal("paxwire-bench", options.lcores, options.eal_count, options.eal,
-			error, sizeof(error)))
+	if (!load_config(&options, &config, error, sizeof(error)))
+		return fail(error);
+	struct eal_request request = embedded_request(&config, options.lcores);
+
+	request.program = "paxwire-bench";
+	request.more_count = options.eal_count;
+	request.more = options.eal;
+	if (!eal_start(&request, error, sizeof(error)))
 		return fail(error);
 	sigaction(SIGINT, &on_end, NULL);
 	sigaction(SIGTERM, &on_end, NULL);

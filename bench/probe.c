@@ -24,7 +24,7 @@ struct bare {
 static void echo_once(const struct bare *b)
 {
 	struct rte_mbuf *mbufs[BURST];
-	uint16_t port = b->e->replicas[0].port;
+	uint16_t port = b->e->ports[0].id;
 	uint16_t queue = (uint16_t)(b->e->replicas_count - 1);
 	uint16_t count = rte_eth_rx_burst(port, queue, mbufs, BURST);
 	uint16_t sent = count == 0 ? 0 : rte_eth_tx_burst(port, queue, mbufs, count);
@@ -46,13 +46,13 @@ static uint16_t send_bare(const struct bare *b, uint16_t wanted)
 {
 	struct rte_mbuf *mbufs[BURST];
 
-	if (rte_pktmbuf_alloc_bulk(b->e->client.pool, mbufs, wanted) != 0)
+	if (rte_pktmbuf_alloc_bulk(b->e->client_pool, mbufs, wanted) != 0)
 		return 0;
 	for (uint16_t i = 0; i < wanted; i++) {
 		mbufs[i]->data_len = (uint16_t)(FRAME_BODY_OFFSET + b->bytes);
 		mbufs[i]->pkt_len = mbufs[i]->data_len;
 	}
-	uint16_t sent = rte_eth_tx_burst(b->e->client.port, 0, mbufs, wanted);
+	uint16_t sent = rte_eth_tx_burst(b->e->ports[b->e->replicas_count].id, 0, mbufs, wanted);
 
 	for (uint16_t i = sent; i < wanted; i++)
 		rte_pktmbuf_free(mbufs[i]);
@@ -62,7 +62,7 @@ static uint16_t send_bare(const struct bare *b, uint16_t wanted)
 static uint16_t take_bare(const struct bare *b)
 {
 	struct rte_mbuf *mbufs[BURST];
-	uint16_t count = rte_eth_rx_burst(b->e->client.port, 0, mbufs, BURST);
+	uint16_t count = rte_eth_rx_burst(b->e->ports[b->e->replicas_count].id, 0, mbufs, BURST);
 
 	for (uint16_t i = 0; i < count; i++)
 		rte_pktmbuf_free(mbufs[i]);

@@ -6,7 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <rte_cycles.h>
+#include <rte_random.h>
 
 #include "bench/load.h"
 #include "dataplane/app_null.h"
@@ -49,21 +49,25 @@ static void count_stage(struct counts *c, uint32_t kind, const struct stage *s)
 	c->work[kind] += __atomic_load_n(&s->work, __ATOMIC_RELAXED);
 }
 
+static void count_network(struct counts *c, const struct network *n)
+{
+	c->frames += __atomic_load_n(&n->counters.tx_frames, __ATOMIC_RELAXED);
+	c->bytes += __atomic_load_n(&n->counters.tx_bytes, __ATOMIC_RELAXED);
+}
+
 static struct counts count(struct session_of_run *r)
 {
 	struct counts c = {.ns = lcore_now_ns()};
 	struct embedded *e = &r->cluster;
 
 	c.done = __atomic_load_n(&r->load.done, __ATOMIC_RELAXED);
-	c.frames = __atomic_load_n(&r->load.tx_frames, __ATOMIC_RELAXED);
-	c.bytes = __atomic_load_n(&r->load.bytes, __ATOMIC_RELAXED);
+	count_network(&c, &e->client);
 	for (uint32_t i = 0; i < e->lcores_count; i++)
 		c.cpu_ns += lcore_cpu_ns(&e->lcores[i]);
 	for (uint32_t i = 0; i < e->replicas_count; i++) {
 		const struct replica *replica = &e->replicas[i];
 
-		c.frames += __atomic_load_n(&replica->io.tx_frames, __ATOMIC_RELAXED);
-		c.bytes += __atomic_load_n(&replica->io.tx_bytes, __ATOMIC_RELAXED);
+		count_network(&c, &replica->io.network);
 		c.runs +=
 			__atomic_load_n(&replica->leader->counters.proposed_runs, __ATOMIC_RELAXED);
 		c.commands += __atomic_load_n(&replica->leader->counters.proposed_commands,
@@ -321,15 +325,15 @@ static void gather_counters(struct session_of_run *r)
 	for (uint32_t i = 0; i < r->cluster.replicas_count; i++) {
 		const struct replica *replica = &r->cluster.replicas[i];
 
-		for (uint32_t reason = 0; reason < FRAME_DROP_REASONS; reason++)
-			report->drops += replica->io.drops[reason];
-		report->drops += replica->io.tx_full + replica->io.overload;
+		for (uint32_t reason = 0; reason < DROP_REASONS; reason++)
+			report->drops += replica->io.foreign[reason];
+		report->drops += network_drops(&replica->io.network) + replica->io.overload;
 		for (uint32_t p = 0; p < POSITIONS_MAX; p++)
 			report->drops +=
 				replica->crossings[p].no_mbuf + replica->crossings[p].ring_full;
 		report->retransmits += replica->leader->counters.retransmitted;
 	}
-	report->drops += r->load.rx_drops + r->load.tx_full;
+	report->drops += network_drops(&r->cluster.client) + r->load.strange;
 	report->client_retries = r->load.client.counters.retries;
 	report->client_busy = r->load.client.counters.busy;
 	report->failed = r->load.failed;
@@ -378,6 +382,7 @@ bool run(const struct options *options, const struct config *config, struct repo
 		.rate = options->rate,
 		.poisson = options->poisson,
 		.retry_ns = 200000000,
+		.seed = rte_rand(),
 	};
 
 	r.report = report;
@@ -394,7 +399,7 @@ bool run(const struct options *options, const struct config *config, struct repo
 	}
 	for (uint32_t i = 0; i < config->replicas_count; i++)
 		machines[i] = machine;
-	if (!embedded_create(&r.cluster, config, machines, error, size) ||
+	if (!embedded_create(&r.cluster, config, machines, false, error, size) ||
 		!load_create(&r.load, &settings, &r.cluster.client, error, size) ||
 		!embedded_place(&r.cluster, &r.load.stage, 1, error, size))
 		return false;

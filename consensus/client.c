@@ -10,6 +10,9 @@ enum {
 	UNHEARD_MAX = 4,      /* Frames of retries without a word from the leader. */
 };
 
+#define NONCES (1ull << 31)
+#define SESSIONS_TOP (1ull << 32)
+
 static uint32_t bits_for(uint32_t sessions)
 {
 	uint32_t bits = 6;
@@ -45,6 +48,7 @@ void client_init(struct client *c, const struct client_settings *settings, uint3
 	c->settings = *settings;
 	c->count = sessions;
 	c->random = settings->seed * 2 + 1;
+	c->nonce = settings->seed % NONCES * SESSIONS_TOP;
 	c->index_bits = bits_for(sessions);
 	c->sessions = memory;
 	c->index = (uint32_t *)(void *)(c->sessions + sessions);
@@ -129,7 +133,7 @@ static uint32_t write_entry(struct client *c, uint32_t index, uint64_t sequence,
 	if (room < ENTRY_BYTES)
 		return 0;
 	if (s->id == CLIENT_CLOSED) {
-		e.session = index;
+		e.session = c->nonce + index;
 		e.sequence_length = entry_pack(ENTRY_OPEN, 0, 0);
 	} else {
 		uint8_t *value = at + ENTRY_BYTES;
@@ -238,9 +242,9 @@ uint32_t client_fill_retries(struct client *c, uint8_t *body, uint32_t *bytes, u
 
 static void on_opened(struct client *c, const struct reply *r)
 {
-	if (r->session >= c->count)
+	if (r->session - c->nonce >= c->count)
 		return;
-	struct client_session *s = &c->sessions[r->session];
+	struct client_session *s = &c->sessions[r->session - c->nonce];
 
 	if (s->id != CLIENT_CLOSED || s->outstanding == 0) {
 		c->counters.late++; /* A second open of a retry: that session is left to expire. */
@@ -253,9 +257,9 @@ static void on_opened(struct client *c, const struct reply *r)
 	s->tries = 0;
 	c->outstanding--;
 	c->opened++;
-	index_add(c, s->id, (uint32_t)r->session);
+	index_add(c, s->id, (uint32_t)(s - c->sessions));
 	if (may_send(c, s))
-		make_ready(c, (uint32_t)r->session);
+		make_ready(c, (uint32_t)(s - c->sessions));
 }
 
 /* The service forgot the session: a new one, and its outstanding commands are unknown for ever. */
@@ -327,9 +331,11 @@ static void on_one(struct client *c, const struct reply *r, uint64_t now_ns)
 	}
 	s = find(c, r->session);
 	if (s == NULL) {
-		/* Of an open that was refused, whose session field is its index. */
-		if (refused && r->session < c->count && c->sessions[r->session].id == CLIENT_CLOSED)
-			on_refused(c, r, &c->sessions[r->session], now_ns);
+		/* Of an open that was refused, whose session field tells which. */
+		uint64_t index = r->session - c->nonce;
+
+		if (refused && index < c->count && c->sessions[index].id == CLIENT_CLOSED)
+			on_refused(c, r, &c->sessions[index], now_ns);
 		return;
 	}
 	uint64_t sequence = reply_sequence(r);

@@ -68,6 +68,8 @@ struct client {
 	uint32_t count;   /* Sessions. */
 	uint32_t leader;  /* Member to send to. */
 	uint32_t unheard; /* Frames of retries since it last answered. */
+	uint64_t
+		nonce; /* Opens carry it plus the session's index: another client's are not ours. */
 	uint64_t random;
 	uint32_t outstanding; /* Commands and opens, all sessions together. */
 	uint32_t opened;

@@ -65,4 +65,11 @@ void acceptor_stage_on_message(struct acceptor_stage *s, const struct message *m
 /* End of an input burst: one acknowledgement frame for all votes of it. */
 void acceptor_stage_flush(struct acceptor_stage *s, uint64_t now_ns);
 
+/* Settings that may have changed since: the caller keeps them until the next call. */
+static inline void acceptor_stage_tune(struct acceptor_stage *s,
+	const struct replica_settings *settings)
+{
+	s->settings = settings;
+}
+
 #endif

@@ -81,4 +81,14 @@ void leader_stage_on_tick(struct leader_stage *s, uint64_t now_ns);
 /* End of an input burst: the batch goes out (unless it lingers), the learner hears what is chosen. */
 void leader_stage_flush(struct leader_stage *s, uint64_t now_ns);
 
+/* Settings that may have changed since: the caller keeps them until the next call. */
+static inline void leader_stage_tune(struct leader_stage *s,
+	const struct replica_settings *settings)
+{
+	s->settings = settings;
+	s->identity.settings = settings;
+	s->election.settings = settings;
+	s->proposer.settings = settings;
+}
+
 #endif

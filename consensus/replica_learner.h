@@ -106,4 +106,11 @@ static inline uint64_t learner_stage_digest(const struct learner_stage *s)
 /* The digest at a multiple of CHECKPOINT_EVERY. False: not reached, or overwritten. Any thread. */
 bool learner_stage_checkpoint(const struct learner_stage *s, uint64_t instance, uint64_t *digest);
 
+/* Settings that may have changed since: the caller keeps them until the next call. */
+static inline void learner_stage_tune(struct learner_stage *s,
+	const struct replica_settings *settings)
+{
+	s->settings = settings;
+}
+
 #endif

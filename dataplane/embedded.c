@@ -2,65 +2,33 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
-
-#include <rte_eal.h>
-#include <rte_errno.h>
 
 #include "dataplane/heap.h"
-#include "dataplane/port.h"
 
 enum {
-	ARGUMENTS_MAX = 64,
-	MEMORY_MIB = 640, /* Of our heap: touched as needed. */
-	EAL_MIB = 64,
+	MEMORY_MIB = 640,    /* Besides what sessions, logs and the state machine take. */
+	SESSION_BYTES = 512, /* Of one session: three tables of slots, the load's half. */
+	MEBIBYTE = 1 << 20,
 	CLIENT_MBUFS = 16383,
 };
 
-static void place_lcores(uint32_t lcores, char *text, size_t size)
+struct eal_request embedded_request(const struct config *config, uint32_t lcores)
 {
-	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
-	int used = snprintf(text, size, "0@0-%ld", cpus - 1);
-
+	struct eal_request r = {.program = "paxwire"};
+	uint64_t each = session_slots(config->sessions_max) * sizeof(struct session) +
+		(uint64_t)config->log_mebibytes * MEBIBYTE;
+	r.heap_mebibytes = MEMORY_MIB +
+		(uint32_t)((config->replicas_count * each +
+				   (uint64_t)config->sessions_max * SESSION_BYTES) /
+			MEBIBYTE);
 	for (uint32_t i = 1; i <= lcores; i++)
-		used += snprintf(text + used, size - (size_t)used, ",%u@%ld", i,
-			(long)(i - 1 + (lcores < (uint32_t)cpus ? 1 : 0)) % cpus);
+		eal_want_lcore(&r, i);
+	return r;
 }
 
-bool embedded_eal(const char *program, uint32_t lcores, int more_count, char **more, char *error,
-	size_t size)
+static struct endpoint endpoint_of(const struct embedded *e, uint32_t node)
 {
-	char placement[256];
-	char memory[16];
-	char *arguments[ARGUMENTS_MAX] = {
-		(char *)(uintptr_t)program,
-		(char *)(uintptr_t) "--no-huge",
-		(char *)(uintptr_t) "--no-pci",
-		(char *)(uintptr_t) "--no-shconf",
-		(char *)(uintptr_t) "--no-telemetry",
-		(char *)(uintptr_t) "--log-level=lib.*:warning",
-		(char *)(uintptr_t) "-m",
-		memory,
-		(char *)(uintptr_t) "--lcores",
-		placement,
-	};
-	int count = 10;
-
-	place_lcores(lcores, placement, sizeof(placement));
-	snprintf(memory, sizeof(memory), "%u", EAL_MIB);
-	for (int i = 0; i < more_count && count < ARGUMENTS_MAX - 1; i++)
-		arguments[count++] = more[i];
-	if (rte_eal_init(count, arguments) < 0) {
-		snprintf(error, size, "DPDK does not start with these EAL arguments: %s.",
-			rte_strerror(rte_errno));
-		return false;
-	}
-	return heap_create(MEMORY_MIB, error, size);
-}
-
-static struct frame_address address_of(const struct embedded *e, uint32_t node)
-{
-	struct frame_address a = {
+	struct endpoint a = {
 		.mac = {.addr_bytes = {0x02, 0, 0, 0, 0, (uint8_t)(node + 1)}},
 		.ip = rte_cpu_to_be_32(RTE_IPV4(10, 0, 255, 1)),
 		.port = rte_cpu_to_be_16((uint16_t)e->config->udp_port),
@@ -77,20 +45,27 @@ static uint16_t queue_of(uint32_t node, uint32_t peer)
 	return (uint16_t)(peer < node ? peer : peer - 1);
 }
 
-static bool wires_create(struct embedded *e, char *error, size_t size)
+static struct rte_ring *wire_create(char kind, uint32_t from, uint32_t to)
+{
+	char name[RTE_RING_NAMESIZE];
+
+	snprintf(name, sizeof(name), "%c%u_%u", kind, from, to);
+	return rte_ring_create(name, EMBEDDED_RING_SIZE, heap_socket(),
+		RING_F_SP_ENQ | RING_F_SC_DEQ);
+}
+
+static bool wires_create(struct embedded *e, bool faulty, char *error, size_t size)
 {
 	uint32_t nodes = e->replicas_count + 1;
 
 	for (uint32_t from = 0; from < nodes; from++)
 		for (uint32_t to = 0; to < nodes; to++) {
-			char name[RTE_RING_NAMESIZE];
-
 			if (from == to)
 				continue;
-			snprintf(name, sizeof(name), "w%u_%u", from, to);
-			e->wires[from][to] = rte_ring_create(name, EMBEDDED_RING_SIZE,
-				heap_socket(), RING_F_SP_ENQ | RING_F_SC_DEQ);
-			if (e->wires[from][to] == NULL) {
+			e->wires[from][to] = wire_create('w', from, to);
+			e->arrivals[from][to] =
+				faulty ? wire_create('a', from, to) : e->wires[from][to];
+			if (e->wires[from][to] == NULL || e->arrivals[from][to] == NULL) {
 				snprintf(error, size,
 					"the rings between replicas do not fit DPDK's memory: "
 					"give it more with -m.");
@@ -100,72 +75,76 @@ static bool wires_create(struct embedded *e, char *error, size_t size)
 	return true;
 }
 
-static bool port_create(struct embedded *e, uint32_t node, struct rte_mempool *pool, uint16_t *port,
-	char *error, size_t size)
+/* A link for each peer, at the peer's queue. */
+static bool port_create(struct embedded *e, uint32_t node, struct network *network, char *error,
+	size_t size)
 {
 	struct rte_ring *rx[EMBEDDED_NODES_MAX];
 	struct rte_ring *tx[EMBEDDED_NODES_MAX];
 	uint32_t nodes = e->replicas_count + 1;
+	struct port *port = &e->ports[node];
 	char name[32];
 
 	for (uint32_t peer = 0; peer < nodes; peer++) {
 		if (peer == node)
 			continue;
-		rx[queue_of(node, peer)] = e->wires[peer][node];
+		rx[queue_of(node, peer)] = e->arrivals[peer][node];
 		tx[queue_of(node, peer)] = e->wires[node][peer];
 	}
 	snprintf(name, sizeof(name), "node%u", node);
-	return port_ring_start(name, rx, tx, (uint16_t)(nodes - 1), pool, port, error, size);
+	if (!port_ring_start(name, rx, tx, (uint16_t)(nodes - 1), network->pool, port, error, size))
+		return false;
+	for (uint16_t q = 0; q < port->queues; q++)
+		network_add_link(network, port->id, q, port->tx_flags);
+	return true;
 }
 
 static bool replica_join(struct embedded *e, uint32_t id, const struct machine *machine,
 	char *error, size_t size)
 {
 	struct replica *r = &e->replicas[id];
-	struct frame_address self = address_of(e, id);
-	uint16_t port;
+	struct endpoint self = endpoint_of(e, id);
+	struct live_member members[MEMBER_MAX] = {0};
 
-	if (!replica_create(r, e->config, id, machine, error, size) ||
-		!port_create(e, id, r->data_pool, &port, error, size))
-		return false;
-	replica_attach(r, &self, port, (uint16_t)e->replicas_count);
-	for (uint32_t peer = 0; peer < e->replicas_count; peer++) {
-		struct frame_address to = address_of(e, peer);
-
-		if (peer != id)
-			replica_route(r, peer, &to, queue_of(id, peer));
-	}
-	return true;
+	for (uint32_t peer = 0; peer < e->replicas_count && peer < MEMBER_MAX; peer++)
+		members[peer] = (struct live_member){
+			.endpoint = endpoint_of(e, peer),
+			.link = queue_of(id, peer),
+			.known = true,
+		};
+	return replica_create(r, e->config, id, machine, error, size) &&
+		replica_attach(r, &self, members, error, size) &&
+		port_create(e, id, &r->io.network, error, size);
 }
 
 static bool client_join(struct embedded *e, char *error, size_t size)
 {
-	struct embedded_client *c = &e->client;
+	const struct endpoint self = endpoint_of(e, e->replicas_count);
 
-	c->address = address_of(e, e->replicas_count);
-	c->pool = rte_pktmbuf_pool_create_by_ops("client", CLIENT_MBUFS, MBUF_CACHE,
+	e->client_pool = rte_pktmbuf_pool_create_by_ops("client", CLIENT_MBUFS, MBUF_CACHE,
 		FRAME_PRIVATE_BYTES, (uint16_t)(RTE_PKTMBUF_HEADROOM + e->config->mtu + 64),
 		heap_socket(), "lf_stack");
-	if (c->pool == NULL) {
+	if (e->client_pool == NULL) {
 		snprintf(error, size,
 			"the client's buffers do not fit DPDK's memory: give it more with -m.");
 		return false;
 	}
+	network_init(&e->client, &self, e->client_pool);
 	for (uint32_t i = 0; i < e->replicas_count; i++) {
-		struct frame_address to = address_of(e, i);
+		struct endpoint to = endpoint_of(e, i);
 
-		frame_template_init(&c->templates[i], &c->address, &to);
+		network_route(&e->client, i, &to, (uint16_t)i, true);
 	}
-	return port_create(e, e->replicas_count, c->pool, &c->port, error, size);
+	return port_create(e, e->replicas_count, &e->client, error, size);
 }
 
 bool embedded_create(struct embedded *e, const struct config *config,
-	const struct machine *machines, char *error, size_t size)
+	const struct machine *machines, bool faulty, char *error, size_t size)
 {
 	memset(e, 0, sizeof(*e));
 	e->config = config;
 	e->replicas_count = config->replicas_count;
-	if (!wires_create(e, error, size) || !client_join(e, error, size))
+	if (!wires_create(e, faulty, error, size) || !client_join(e, error, size))
 		return false;
 	for (uint32_t i = 0; i < e->replicas_count; i++)
 		if (!replica_join(e, i, &machines[i], error, size))
@@ -256,12 +235,15 @@ void embedded_stop(struct embedded *e)
 void embedded_destroy(struct embedded *e)
 {
 	for (uint32_t i = 0; i < e->replicas_count; i++) {
-		port_stop(e->replicas[i].port);
+		port_stop(&e->ports[i]);
 		replica_destroy(&e->replicas[i]);
 	}
-	port_stop(e->client.port);
-	rte_mempool_free(e->client.pool);
+	port_stop(&e->ports[e->replicas_count]);
+	rte_mempool_free(e->client_pool);
 	for (uint32_t from = 0; from < EMBEDDED_NODES_MAX; from++)
-		for (uint32_t to = 0; to < EMBEDDED_NODES_MAX; to++)
+		for (uint32_t to = 0; to < EMBEDDED_NODES_MAX; to++) {
+			if (e->arrivals[from][to] != e->wires[from][to])
+				rte_ring_free(e->arrivals[from][to]);
 			rte_ring_free(e->wires[from][to]);
+		}
 }

@@ -10,7 +10,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "dataplane/eal.h"
 #include "dataplane/lcore.h"
+#include "dataplane/network.h"
+#include "dataplane/port.h"
 #include "dataplane/replica.h"
 
 enum {
@@ -19,34 +22,28 @@ enum {
 	EMBEDDED_RING_SIZE = 4096,
 };
 
-/* What a client needs to speak: queue i of its port leads to replica i. */
-struct embedded_client {
-	uint16_t port;
-	struct frame_address address;
-	struct rte_mempool *pool;
-	struct frame_template templates[MEMBER_MAX];
-};
-
 struct embedded {
 	const struct config *config;
 	uint32_t replicas_count;
 	uint32_t killed; /* Bitmask of replicas. */
 	uint32_t lcores_count;
 	struct lcore lcores[EMBEDDED_LCORES_MAX];
-	struct rte_ring *wires[EMBEDDED_NODES_MAX][EMBEDDED_NODES_MAX];
-	struct embedded_client client;
+	struct rte_ring *wires[EMBEDDED_NODES_MAX][EMBEDDED_NODES_MAX]; /* [sender][receiver] */
+	/* Where the wires end: the same rings, unless something stands between (bench/faults.h). */
+	struct rte_ring *arrivals[EMBEDDED_NODES_MAX][EMBEDDED_NODES_MAX];
+	struct port ports[EMBEDDED_NODES_MAX];
+	struct rte_mempool *client_pool;
+	struct network client; /* The load's: route i leads to replica i. */
 	struct replica replicas[MEMBER_MAX];
 };
 
-/* DPDK for a process of its own: no huge pages, no PCI, nothing shared; lcore 0 is control on any
- * CPU, lcores 1..lcores each on one. `more` (may be empty) are the user's own EAL arguments, after
- * ours. False: a sentence in `error`. */
-bool embedded_eal(const char *program, uint32_t lcores, int more_count, char **more, char *error,
-	size_t size);
+/* What such a cluster asks of DPDK: no huge pages, no PCI, nothing shared; lcores 1 to `lcores`. */
+struct eal_request embedded_request(const struct config *config, uint32_t lcores);
 
-/* Makes the cluster of the configuration; machines[i] is replica i's state machine. */
+/* Makes the cluster of the configuration; machines[i] is replica i's state machine. `faulty`: a
+ * wire's end is another ring than its begin, and someone must carry the frames across. */
 bool embedded_create(struct embedded *e, const struct config *config,
-	const struct machine *machines, char *error, size_t size);
+	const struct machine *machines, bool faulty, char *error, size_t size);
 
 /* Puts every stage on the lcore that the configuration names, and the client's on its own. */
 bool embedded_place(struct embedded *e, struct stage *client, uint32_t client_lcore, char *error,

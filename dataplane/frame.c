@@ -7,8 +7,8 @@ enum {
 	IHL_PLAIN = 0x45
 };
 
-void frame_template_init(struct frame_template *t, const struct frame_address *from,
-	const struct frame_address *to)
+void frame_template_init(struct frame_template *t, const struct endpoint *from,
+	const struct endpoint *to)
 {
 	memset(t, 0, sizeof(*t));
 	t->ether.src_addr = from->mac;
@@ -34,20 +34,31 @@ static rte_be16_t checksum_with_length(rte_be16_t checksum, rte_be16_t length)
 	return (rte_be16_t) ~(uint16_t)((sum & 0xffff) + (sum >> 16));
 }
 
-void frame_write(struct rte_mbuf *mbuf, const struct frame_template *t, const struct message *m)
+void frame_seal(struct rte_mbuf *mbuf, const struct message *m)
 {
-	uint8_t *bytes = rte_pktmbuf_mtod(mbuf, uint8_t *);
-	struct frame_template *net = (struct frame_template *)bytes;
-	uint16_t udp_bytes = (uint16_t)(sizeof(struct rte_udp_hdr) + HEADER_BYTES + m->payload_len);
-
-	memcpy(bytes, t, sizeof(*t));
-	net->ip.total_length =
-		rte_cpu_to_be_16((uint16_t)(sizeof(struct rte_ipv4_hdr) + udp_bytes));
-	net->ip.hdr_checksum = checksum_with_length(t->ip.hdr_checksum, net->ip.total_length);
-	net->udp.dgram_len = rte_cpu_to_be_16(udp_bytes);
-	message_encode(m, (struct message_wire *)(void *)(bytes + FRAME_NET_BYTES));
+	message_encode(m, rte_pktmbuf_mtod_offset(mbuf, struct message_wire *, FRAME_NET_BYTES));
 	mbuf->data_len = (uint16_t)(FRAME_BODY_OFFSET + m->payload_len);
 	mbuf->pkt_len = mbuf->data_len;
+}
+
+void frame_address(struct rte_mbuf *mbuf, const struct frame_template *t, uint64_t tx_flags)
+{
+	struct frame_template *net = rte_pktmbuf_mtod(mbuf, struct frame_template *);
+	uint16_t ip_bytes = (uint16_t)(mbuf->data_len - sizeof(struct rte_ether_hdr));
+
+	memcpy(net, t, sizeof(*t));
+	net->ip.total_length = rte_cpu_to_be_16(ip_bytes);
+	net->udp.dgram_len = rte_cpu_to_be_16((uint16_t)(ip_bytes - sizeof(struct rte_ipv4_hdr)));
+	mbuf->ol_flags = tx_flags;
+	if (likely(tx_flags == 0)) {
+		net->ip.hdr_checksum =
+			checksum_with_length(t->ip.hdr_checksum, net->ip.total_length);
+		return;
+	}
+	mbuf->l2_len = sizeof(struct rte_ether_hdr);
+	mbuf->l3_len = sizeof(struct rte_ipv4_hdr);
+	net->ip.hdr_checksum = 0;
+	net->udp.dgram_cksum = rte_ipv4_phdr_cksum(&net->ip, tx_flags);
 }
 
 const char *frame_drop_text(uint32_t reason)
@@ -68,7 +79,7 @@ const char *frame_drop_text(uint32_t reason)
 	}
 }
 
-uint32_t frame_validate(struct rte_mbuf *mbuf, const struct frame_address *self)
+uint32_t frame_validate(struct rte_mbuf *mbuf, const struct endpoint *self)
 {
 	uint8_t *bytes = rte_pktmbuf_mtod(mbuf, uint8_t *);
 	const struct frame_template *net = (const struct frame_template *)bytes;

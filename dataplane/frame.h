@@ -32,7 +32,7 @@ struct frame_template {
 static_assert(sizeof(struct frame_template) == FRAME_NET_BYTES, "the body starts a cache line");
 
 /* An endpoint as the network knows it; addresses and port in network order. */
-struct frame_address {
+struct endpoint {
 	struct rte_ether_addr mac;
 	uint32_t ip;
 	uint16_t port;
@@ -54,12 +54,17 @@ enum {
 		RTE_MBUF_PRIV_ALIGN * RTE_MBUF_PRIV_ALIGN
 };
 
-void frame_template_init(struct frame_template *t, const struct frame_address *from,
-	const struct frame_address *to);
+void frame_template_init(struct frame_template *t, const struct endpoint *from,
+	const struct endpoint *to);
 
-/* Writes network headers and the sealed message in front of a body of m->payload_len bytes that
- * stands (or will stand) at FRAME_BODY_OFFSET; sets the mbuf's lengths. */
-void frame_write(struct rte_mbuf *mbuf, const struct frame_template *t, const struct message *m);
+/* Writes the sealed message in front of a body of m->payload_len bytes that stands (or will stand)
+ * at FRAME_BODY_OFFSET; sets the mbuf's lengths. */
+void frame_seal(struct rte_mbuf *mbuf, const struct message *m);
+
+/* Writes the network headers in front of a sealed message. `tx_flags`: the checksums that the
+ * device computes (RTE_MBUF_F_TX_*), or 0: then the IP checksum is computed here, and there is no
+ * UDP checksum, for the header's tag says more (RFC 768: 0 is none). */
+void frame_address(struct rte_mbuf *mbuf, const struct frame_template *t, uint64_t tx_flags);
 
 /* Why a frame is none of ours, below the message's own reasons. */
 enum frame_drop {
@@ -75,6 +80,6 @@ const char *frame_drop_text(uint32_t reason);
 
 /* Validates a received frame for `self`; fills frame_of(mbuf) and cuts the padding. Returns
  * DROP_NONE or a reason. */
-uint32_t frame_validate(struct rte_mbuf *mbuf, const struct frame_address *self);
+uint32_t frame_validate(struct rte_mbuf *mbuf, const struct endpoint *self);
 
 #endif

@@ -1,105 +1,75 @@
-/* The io stage's turn: frames from the port to the stages, frames from the stages to the port. */
+/* The io stage's turn: frames from the ports to the stages, frames from the stages to the ports. */
 #include "dataplane/turn.h"
 
-#include <string.h>
-
-#include <rte_ethdev.h>
-
-static bool is_client(const struct replica *r, uint32_t client, const struct frame_address *from)
+/* The routes to the members, when control has published other ones. */
+static void take_routes(struct replica *r)
 {
-	const struct frame_address *known = &r->routes[MEMBER_MAX + client].address;
+	const struct live *live = live_read(&r->live);
 
-	return known->ip == from->ip && known->port == from->port;
+	if (likely(live->generation == r->io.seen))
+		return;
+	r->io.seen = live->generation;
+	for (uint32_t i = 0; i < r->settings.members; i++) {
+		const struct live_member *m = &live->members[i];
+		const struct route *now = &r->io.network.routes[i];
+
+		if (i == r->settings.self ||
+			(now->used && now->to.ip == m->endpoint.ip &&
+				now->to.port == m->endpoint.port && now->link == m->link &&
+				!m->known))
+			continue; /* What ARP has told of an address holds. */
+		network_route(&r->io.network, i, &m->endpoint, m->link, m->known);
+	}
 }
 
-/* The handle of a client, by its address; a new one gets the next. 0: too many clients. */
-static uint16_t client_of(struct replica *r, const struct rte_mbuf *mbuf, uint16_t queue)
+/* Why a valid frame is not for our stages, or DROP_NONE. Sets where it came from. */
+static uint32_t admit(struct replica *r, struct rte_mbuf *mbuf, uint16_t link, uint64_t now_ns)
 {
-	struct io_stage *io = &r->io;
-	const struct frame_template *net = rte_pktmbuf_mtod(mbuf, const struct frame_template *);
-	const struct frame_address from = {
-		.mac = net->ether.src_addr,
-		.ip = net->ip.src_addr,
-		.port = net->udp.src_port,
-	};
+	struct message *m = &frame_of(mbuf)->m;
 
-	/* Bursts come from one client mostly: the last one is looked at first. */
-	if (io->clients > 0 && is_client(r, io->client_last, &from))
-		return (uint16_t)(ENDPOINT_CLIENT_FIRST + io->client_last);
-	for (uint32_t i = 0; i < io->clients; i++)
-		if (is_client(r, i, &from)) {
-			io->client_last = i;
-			return (uint16_t)(ENDPOINT_CLIENT_FIRST + i);
-		}
-	if (io->clients == REPLICA_CLIENTS_MAX)
-		return 0;
-	replica_route(r, MEMBER_MAX + io->clients, &from, queue);
-	return (uint16_t)(ENDPOINT_CLIENT_FIRST + io->clients++);
+	if (m->cluster != r->cluster || m->epoch != 0)
+		return DROP_CLUSTER;
+	if (m->shard >= r->settings.shards || m->type == MESSAGE_REPLY)
+		return DROP_MALFORMED;
+	if (m->sender == MESSAGE_SENDER_CLIENT) {
+		uint32_t route = network_client(&r->io.network, mbuf, link, now_ns);
+
+		m->from = (uint16_t)(ENDPOINT_CLIENT_FIRST + route - MEMBER_MAX);
+		return route == NETWORK_NO_CLIENT ? DROP_SENDER : DROP_NONE;
+	}
+	return m->sender >= r->settings.members || m->sender == r->settings.self ? DROP_SENDER
+										 : DROP_NONE;
 }
 
-/* A validated frame to its stage, or counted. */
-static void dispatch(struct replica *r, struct rte_mbuf *mbuf, uint16_t queue)
+/* A valid frame to its stage, or counted. */
+static void dispatch(struct replica *r, struct rte_mbuf *mbuf, uint16_t link, uint64_t now_ns)
 {
-	struct frame *f = frame_of(mbuf);
-	uint32_t reason = DROP_NONE;
+	const struct message *m = &frame_of(mbuf)->m;
+	uint32_t reason = admit(r, mbuf, link, now_ns);
 	uint32_t position = POSITION_LEADER;
 
-	if (f->m.cluster != r->cluster || f->m.epoch != 0)
-		reason = DROP_CLUSTER;
-	else if (f->m.shard >= r->settings.shards || f->m.type == MESSAGE_REPLY)
-		reason = DROP_MALFORMED;
-	else if (f->m.sender == MESSAGE_SENDER_CLIENT)
-		f->m.from = client_of(r, mbuf, queue);
-	else if (f->m.sender >= r->settings.members || f->m.sender == r->settings.self)
-		reason = DROP_SENDER;
-	if (f->m.from == 0 && f->m.sender == MESSAGE_SENDER_CLIENT)
-		reason = DROP_SENDER;
-	if (reason != DROP_NONE) {
-		r->io.drops[reason]++;
+	if (unlikely(reason != DROP_NONE)) {
+		r->io.foreign[reason]++;
 		rte_pktmbuf_free(mbuf);
 		return;
 	}
-	if (stage_of(&f->m) == STAGE_ACCEPTOR)
-		position = POSITION_ACCEPTOR + f->m.shard;
+	if (stage_of(m) == STAGE_ACCEPTOR)
+		position = POSITION_ACCEPTOR + m->shard;
 	if (!handoff_put(&r->rings[POSITION_IO][position], mbuf, 0)) {
 		r->io.overload++;
 		rte_pktmbuf_free(mbuf);
 	}
 }
 
-/* Every mbuf taken here leaves here: dispatched or freed. */
-static uint32_t receive(struct replica *r, uint16_t queue)
+static uint32_t receive(struct replica *r, uint16_t link, uint64_t now_ns)
 {
-	struct rte_mbuf *rx[HANDOFF_BURST];
-	uint16_t count = rte_eth_rx_burst(r->port, queue, rx, HANDOFF_BURST);
+	struct rte_mbuf *frames[HANDOFF_BURST];
+	uint32_t taken;
+	uint32_t valid = network_receive(&r->io.network, link, frames, &taken);
 
-	for (uint16_t i = 0; i < count; i++)
-		rte_prefetch0(rte_pktmbuf_mtod(rx[i], void *));
-	for (uint16_t i = 0; i < count; i++) {
-		uint32_t reason = frame_validate(rx[i], &r->address);
-
-		if (unlikely(reason != DROP_NONE)) {
-			r->io.drops[reason]++;
-			rte_pktmbuf_free(rx[i]);
-			continue;
-		}
-		dispatch(r, rx[i], queue);
-	}
-	r->io.rx_frames += count;
-	return count;
-}
-
-static void transmit(struct replica *r, uint16_t queue)
-{
-	struct io_stage *io = &r->io;
-	uint16_t count = (uint16_t)io->pending[queue];
-	uint16_t sent = rte_eth_tx_burst(r->port, queue, io->tx[queue], count);
-
-	io->tx_frames += sent;
-	io->tx_full += (uint64_t)(count - sent);
-	for (uint16_t i = sent; i < count; i++)
-		rte_pktmbuf_free(io->tx[queue][i]);
-	io->pending[queue] = 0;
+	for (uint32_t i = 0; i < valid; i++)
+		dispatch(r, frames[i], link, now_ns);
+	return taken;
 }
 
 static uint32_t send_from(struct replica *r, uint32_t position)
@@ -108,14 +78,8 @@ static uint32_t send_from(struct replica *r, uint32_t position)
 	struct handoff *h = &r->rings[position][POSITION_IO];
 	uint32_t count = h->ring == NULL ? 0 : handoff_take_burst(h, elements);
 
-	for (uint32_t i = 0; i < count; i++) {
-		uint16_t queue = r->routes[elements[i].route].queue;
-
-		r->io.tx_bytes += elements[i].mbuf->pkt_len;
-		r->io.tx[queue][r->io.pending[queue]++] = elements[i].mbuf;
-		if (r->io.pending[queue] == HANDOFF_BURST)
-			transmit(r, queue);
-	}
+	for (uint32_t i = 0; i < count; i++)
+		network_send(&r->io.network, (uint32_t)elements[i].route, elements[i].mbuf);
 	return count;
 }
 
@@ -135,16 +99,16 @@ static bool stages_have_room(const struct replica *r)
 uint32_t io_poll(void *self, uint64_t now_ns)
 {
 	struct replica *r = self;
+	struct network *n = &r->io.network;
 	uint32_t work = 0;
 
-	(void)now_ns;
+	take_routes(r);
 	if (stages_have_room(r))
-		for (uint16_t queue = 0; queue < r->rx_queues; queue++)
-			work += receive(r, queue);
+		for (uint16_t link = 0; link < n->links_count; link++)
+			work += receive(r, link, now_ns);
 	for (uint32_t from = POSITION_LEADER; from < POSITIONS_MAX; from++)
 		work += send_from(r, from);
-	for (uint16_t queue = 0; queue < REPLICA_QUEUES_MAX; queue++)
-		if (r->io.pending[queue] > 0)
-			transmit(r, queue);
+	network_tick(n, now_ns);
+	network_flush(n);
 	return work;
 }

@@ -8,6 +8,9 @@
 #include <rte_lcore.h>
 #include <rte_pause.h>
 
+#include <jemalloc/jemalloc.h>
+#include <urcu/urcu-qsbr.h>
+
 enum {
 	ADAPTIVE_SPINS = 64,    /* Idle turns before yielding. */
 	ADAPTIVE_YIELDS = 4096, /* Idle turns before sleeping. */
@@ -45,23 +48,42 @@ static uint64_t thread_cpu_ns(void)
 	return (uint64_t)t.tv_sec * 1000000000ull + (uint64_t)t.tv_nsec;
 }
 
-static void answer_cpu(struct lcore *l)
+/* Where jemalloc counts the bytes that this thread was given; NULL: another heap is in use. */
+static const uint64_t *allocated_counter(void)
+{
+	uint64_t *counter = NULL;
+	size_t size = sizeof(counter);
+
+	return mallctl("thread.allocatedp", &counter, &size, NULL, 0) == 0 ? counter : NULL;
+}
+
+struct own {
+	const uint64_t *allocated;
+	uint64_t allocated_before;
+};
+
+static void answer_cpu(struct lcore *l, const struct own *own)
 {
 	uint64_t asked = __atomic_load_n(&l->cpu_asked, __ATOMIC_ACQUIRE);
 
 	if (likely(asked == l->cpu_answered))
 		return;
 	__atomic_store_n(&l->cpu_ns, thread_cpu_ns(), __ATOMIC_RELAXED);
+	if (own->allocated != NULL)
+		__atomic_store_n(&l->allocated_bytes, *own->allocated - own->allocated_before,
+			__ATOMIC_RELAXED);
 	__atomic_store_n(&l->cpu_answered, asked, __ATOMIC_RELEASE); /* Pairs with lcore_cpu_ns. */
 }
 
 static void idle(struct lcore *l, uint32_t idle_turns)
 {
-	if (l->idle == IDLE_BUSY) {
+	enum idle_policy policy = __atomic_load_n(&l->idle, __ATOMIC_RELAXED);
+
+	if (policy == IDLE_BUSY) {
 		rte_pause();
 		return;
 	}
-	if (l->idle == IDLE_YIELD) {
+	if (policy == IDLE_YIELD) {
 		sched_yield();
 		return;
 	}
@@ -120,19 +142,27 @@ static uint32_t turn(struct lcore *l, uint64_t now_ns)
 static int lcore_main(void *argument)
 {
 	struct lcore *l = argument;
+	struct own own;
 	uint32_t idle_turns = 0;
 
+	urcu_qsbr_register_thread();
+	own.allocated = allocated_counter();
+	own.allocated_before = own.allocated != NULL ? *own.allocated : 0;
 	while (!__atomic_load_n(&l->stop, __ATOMIC_RELAXED)) {
 		uint64_t now_ns = lcore_now_ns();
-		uint32_t work = l->accounts ? turn_accounted(l, now_ns) : turn(l, now_ns);
+		uint32_t work = __atomic_load_n(&l->accounts, __ATOMIC_RELAXED)
+			? turn_accounted(l, now_ns)
+			: turn(l, now_ns);
 
+		urcu_qsbr_quiescent_state();
 		l->turns++;
-		answer_cpu(l);
+		answer_cpu(l, &own);
 		idle_turns = work > 0 ? 0 : idle_turns + 1;
 		if (work == 0)
 			idle(l, idle_turns);
 	}
-	answer_cpu(l);
+	answer_cpu(l, &own);
+	urcu_qsbr_unregister_thread();
 	return 0;
 }
 

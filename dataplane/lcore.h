@@ -2,6 +2,7 @@
  * lcore.h - the poll loop of one lcore: its stages in turn, until told to stop.
  *
  * Owns:    the order of the stages, the clock of the turn, the idle policy.
+ * Upholds: between two turns it holds nothing that RCU published (live.h).
  * Never:   sleeps under the busy policy; reads the clock more than once a turn unless it accounts.
  */
 #ifndef DATAPLANE_LCORE_H
@@ -28,6 +29,8 @@ struct lcore {
 	uint64_t turns;
 	uint64_t cpu_ns; /* Thread CPU time, as of the last time it was asked for. */
 	uint64_t cpu_asked, cpu_answered;
+	uint64_t
+		allocated_bytes; /* By this thread from the heap since its loop began, as cpu_ns. */
 };
 
 void lcore_init(struct lcore *l, uint32_t id, enum idle_policy idle);

@@ -8,6 +8,7 @@ uint32_t leader_poll(void *self, uint64_t now_ns)
 	struct turn turn;
 	uint32_t work = 0;
 
+	leader_stage_tune(r->leader, turn_settings(r));
 	for (uint32_t from = 0; from < POSITIONS_MAX; from++) {
 		turn_begin(&turn, c, from);
 		while (turn_next(&turn)) {

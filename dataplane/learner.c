@@ -8,6 +8,7 @@ uint32_t learner_poll(void *self, uint64_t now_ns)
 	struct turn turn;
 	uint32_t work = 0;
 
+	learner_stage_tune(r->learner, turn_settings(r));
 	for (uint32_t from = 0; from < POSITIONS_MAX; from++) {
 		turn_begin(&turn, c, from);
 		while (turn_next(&turn)) {

@@ -59,7 +59,7 @@ static void send_route(struct crossing *c, uint32_t route, struct message *m,
 		m->checksum_known = true;
 	}
 	m->counter = ((uint64_t)c->position << 56) + c->counter++;
-	frame_write(mbuf, &c->replica->routes[route].template, m);
+	frame_seal(mbuf, m);
 	put(c, POSITION_IO, mbuf, route);
 }
 

@@ -1,6 +1,7 @@
 #include "dataplane/replica.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <rte_cycles.h>
@@ -9,31 +10,16 @@
 
 #include "dataplane/heap.h"
 
-#define US 1000ull
-#define MS 1000000ull
-
-static void settings_from(struct replica_settings *s, const struct config *config, uint32_t id)
+static void settings_from(struct replica *r, const struct config *config, uint32_t id)
 {
-	const struct tunables *t = &config->tunables;
-
-	*s = (struct replica_settings){
+	r->settings = (struct replica_settings){
 		.self = id,
 		.members = config->replicas_count,
 		.shards = config->shards,
 		.body_max = config->mtu - IP_UDP_BYTES - HEADER_BYTES,
-		.batch_max = t->batch,
-		.window = t->window,
-		.packing = t->packing,
-		.linger_ns = t->linger_us * US,
-		.heartbeat_ns = t->heartbeat_us * US,
-		.election_timeout_ns = t->election_timeout_ms * MS,
-		.progress_timeout_ns = t->progress_timeout_ms * MS,
-		.retransmit_ns = t->retransmit_us * US,
-		.commit_idle_ns = t->commit_idle_us * US,
-		.lag_max = t->lag_max,
-		.lag_timeout_ns = t->lag_timeout_ms * MS,
 		.seed = rte_rand(),
 		.uuid = rte_rand() | 1,
+		.quorum = &r->quorum,
 	};
 }
 
@@ -109,20 +95,22 @@ bool replica_create(struct replica *r, const struct config *config, uint32_t id,
 	const struct machine *machine, char *error, size_t size)
 {
 	memset(r, 0, sizeof(*r));
-	settings_from(&r->settings, config, id);
+	settings_from(r, config, id);
 	enum quorum_result quorum = config_quorum(config, &r->quorum);
 
 	if (quorum != QUORUM_OK) {
 		snprintf(error, size, "%s: quorums: %s.", config->path, quorum_result_text(quorum));
 		return false;
 	}
-	r->settings.quorum = &r->quorum;
+	struct live first = {.settings = r->settings};
+
+	live_tune(&first, &config->tunables);
 	r->cluster = config->cluster_id;
 	r->data_pool = pool_create("data", id, DATA_MBUFS, config->mtu + 64);
 	r->control_pool =
 		pool_create("control", id, CONTROL_MBUFS, FRAME_BODY_OFFSET + CONTROL_ROOM);
 	if (r->data_pool == NULL || r->control_pool == NULL || !rings_create(r) ||
-		!memory_create(r, config)) {
+		!memory_create(r, config) || !live_publish(&r->live, &first)) {
 		snprintf(error, size,
 			"replica %u does not fit the memory that DPDK has: give it more with -m.",
 			id);
@@ -134,8 +122,8 @@ bool replica_create(struct replica *r, const struct config *config, uint32_t id,
 		r->crossings[p].outlet =
 			(struct outlet){.context = &r->crossings[p], .send = outlet_send};
 	}
-	leader_stage_init(r->leader, &r->settings, &r->crossings[POSITION_LEADER].outlet);
-	learner_stage_init(r->learner, &r->settings, &r->crossings[POSITION_LEARNER].outlet,
+	leader_stage_init(r->leader, &r->live->settings, &r->crossings[POSITION_LEADER].outlet);
+	learner_stage_init(r->learner, &r->live->settings, &r->crossings[POSITION_LEARNER].outlet,
 		machine, r->sessions, config->sessions_max, release_mbuf, NULL);
 	stage_init(&r->io.stage, "io", io_poll, r);
 	stage_init(&r->leader_poll, "leader", leader_poll, r);
@@ -143,7 +131,7 @@ bool replica_create(struct replica *r, const struct config *config, uint32_t id,
 	for (uint32_t s = 0; s < config->shards; s++) {
 		struct crossing *c = &r->crossings[POSITION_ACCEPTOR + s];
 
-		acceptor_stage_init(r->acceptors[s], &r->settings, s, &c->outlet, r->logs[s],
+		acceptor_stage_init(r->acceptors[s], &r->live->settings, s, &c->outlet, r->logs[s],
 			config_log_bytes(config));
 		stage_init(&r->acceptor_polls[s], "acceptor", acceptor_poll, c);
 	}
@@ -174,23 +162,44 @@ void replica_destroy(struct replica *r)
 	rte_free(r->sessions);
 	rte_mempool_free(r->data_pool);
 	rte_mempool_free(r->control_pool);
+	free(r->live);
 }
 
-void replica_attach(struct replica *r, const struct frame_address *self, uint16_t port,
-	uint16_t rx_queues)
+/* Control only. */
+static bool publish(struct replica *r, const struct live *next, char *error, size_t size)
 {
-	r->address = *self;
-	r->port = port;
-	r->rx_queues = rx_queues;
+	if (live_publish(&r->live, next))
+		return true;
+	snprintf(error, size, "out of memory.");
+	return false;
 }
 
-void replica_route(struct replica *r, uint32_t member, const struct frame_address *to,
-	uint16_t queue)
+bool replica_attach(struct replica *r, const struct endpoint *self,
+	const struct live_member *members, char *error, size_t size)
 {
-	struct route *route = &r->routes[member];
+	struct live next = *r->live;
 
-	route->port = r->port;
-	route->queue = queue;
-	route->address = *to;
-	frame_template_init(&route->template, &r->address, to);
+	network_init(&r->io.network, self, r->control_pool);
+	memcpy(next.members, members, sizeof(next.members));
+	return publish(r, &next, error, size);
+}
+
+bool replica_tune(struct replica *r, const char *name, const char *value, char *error, size_t size)
+{
+	struct live next = *r->live;
+	struct tunables tunables = next.tunables;
+
+	if (!tunables_set(&tunables, r->settings.shards, name, value, error, size))
+		return false;
+	live_tune(&next, &tunables);
+	return publish(r, &next, error, size);
+}
+
+bool replica_move(struct replica *r, uint32_t member, const struct live_member *to, char *error,
+	size_t size)
+{
+	struct live next = *r->live;
+
+	next.members[member] = *to;
+	return publish(r, &next, error, size);
 }

@@ -3,7 +3,7 @@
  * that one process can host several.
  *
  * Owns:    the pools and rings; each stage's struct belongs to the lcore that polls the stage.
- * Never:   allocates after replica_start.
+ * Never:   allocates once its stages are polled.
  * Upholds: every mbuf taken in a stage leaves it: handed on, sent, retained, or freed.
  */
 #ifndef DATAPLANE_REPLICA_H
@@ -20,13 +20,11 @@
 #include "consensus/replica_learner.h"
 #include "dataplane/frame.h"
 #include "dataplane/handoff.h"
+#include "dataplane/live.h"
+#include "dataplane/network.h"
 #include "dataplane/stage.h"
 
 enum {
-	REPLICA_CLIENTS_MAX = 64,
-	REPLICA_ROUTES_MAX = MEMBER_MAX + REPLICA_CLIENTS_MAX,
-	REPLICA_QUEUES_MAX = 16,
-
 	/* Positions: a ring is named by the positions of its producer and its consumer. */
 	POSITION_IO = 0,
 	POSITION_LEADER,
@@ -40,14 +38,6 @@ enum {
 		8191,       /* Acknowledgements, watermarks, heartbeats: a reserve of their own. */
 	CONTROL_ROOM = 512, /* Bytes of body that a control mbuf holds. */
 	MBUF_CACHE = 256,
-};
-
-/* Where frames to one endpoint go out. */
-struct route {
-	uint16_t port;
-	uint16_t queue;
-	struct frame_template template;
-	struct frame_address address;
 };
 
 /* What a stage sends through: the outlet's context. */
@@ -64,28 +54,19 @@ struct crossing {
 
 struct io_stage {
 	struct stage stage;
-	uint64_t rx_frames;
-	uint64_t tx_frames;
-	uint64_t tx_bytes;
-	uint64_t tx_full;  /* Frames the port did not take. */
-	uint64_t overload; /* Frames for a stage whose ring was full. */
-	uint64_t drops[FRAME_DROP_REASONS];
-	uint32_t clients;
-	uint32_t client_last;
-	uint32_t pending[REPLICA_QUEUES_MAX];
-	struct rte_mbuf *tx[REPLICA_QUEUES_MAX][HANDOFF_BURST];
+	uint64_t seen;                  /* The generation of `live` whose routes are set. */
+	uint64_t overload;              /* Frames for a stage whose ring was full. */
+	uint64_t foreign[DROP_REASONS]; /* Valid frames of another cluster, sender or form. */
+	struct network network;
 };
 
 struct replica {
 	struct replica_settings settings;
 	struct quorum quorum;
 	uint32_t cluster;
-	struct frame_address address;
-	uint16_t port;
-	uint16_t rx_queues;
+	struct live *live; /* Changed by control, read by every stage's turn. */
 	struct rte_mempool *data_pool;
 	struct rte_mempool *control_pool;
-	struct route routes[REPLICA_ROUTES_MAX]; /* Members by id, then clients by handle. */
 	struct handoff rings[POSITIONS_MAX][POSITIONS_MAX];
 	struct crossing crossings[POSITIONS_MAX];
 
@@ -107,11 +88,16 @@ bool replica_create(struct replica *r, const struct config *config, uint32_t id,
 	const struct machine *machine, char *error, size_t size);
 void replica_destroy(struct replica *r);
 
-/* Its own address, its port (started), and the routes to the other members. */
-void replica_attach(struct replica *r, const struct frame_address *self, uint16_t port,
-	uint16_t rx_queues);
-void replica_route(struct replica *r, uint32_t member, const struct frame_address *to,
-	uint16_t queue);
+/* Its own address and links, and where the other members are. Before the stages are polled. */
+bool replica_attach(struct replica *r, const struct endpoint *self,
+	const struct live_member *members, char *error, size_t size);
+
+/* Changes one tunable while the stages run. Control only. False: a sentence in `error`. */
+bool replica_tune(struct replica *r, const char *name, const char *value, char *error, size_t size);
+
+/* Changes where a member is. Control only. */
+bool replica_move(struct replica *r, uint32_t member, const struct live_member *to, char *error,
+	size_t size);
 
 /* The poll functions of its stages, each in the file named for it. */
 uint32_t io_poll(void *replica, uint64_t now_ns);

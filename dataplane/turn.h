@@ -10,6 +10,12 @@ enum {
 	TICK_NS = 2000
 }; /* Timers are looked at no more often. */
 
+/* The value that control published last: each turn of a stage begins with it. */
+static inline const struct replica_settings *turn_settings(const struct replica *r)
+{
+	return &live_read(&r->live)->settings;
+}
+
 struct turn {
 	struct crossing *crossing;
 	uint32_t count;
