@@ -12,6 +12,7 @@
 #define CONSENSUS_REPLICA_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "consensus/acceptor.h"
@@ -19,6 +20,7 @@
 #include "consensus/log.h"
 #include "consensus/message.h"
 #include "consensus/quorum.h"
+#include "consensus/transition.h"
 
 enum {
 	PARTS_MAX = 2 * RUN_COUNT_MAX
@@ -45,7 +47,24 @@ struct outlet {
 	void *context;
 	void (*send)(void *context, const struct target *to, const struct message *m,
 		const struct part *parts, uint32_t parts_count);
+	/* NULL: nobody watches. */
+	void (*watch)(void *context, const struct transition *t);
 };
+
+static inline void outlet_watch(const struct outlet *o, enum transition_event event,
+	uint64_t ballot, uint64_t first, uint32_t count)
+{
+	if (__builtin_expect(o->watch != NULL, 0)) {
+		const struct transition t = {
+			.ballot = ballot,
+			.first = first,
+			.count = count,
+			.event = (uint16_t)event,
+		};
+
+		o->watch(o->context, &t);
+	}
+}
 
 enum {
 	STAGE_ROOM = 8, /* Local messages that one input may cause at most. */

@@ -47,6 +47,7 @@ static void refuse(struct acceptor_stage *s, const struct message *m, enum refus
 		.shard = (uint16_t)s->shard,
 	};
 
+	outlet_watch(s->outlet, TRANSITION_REFUSED, answer.ballot, m->first, m->count);
 	send_members(s, 1u << m->sender, &answer, 0);
 }
 
@@ -120,6 +121,7 @@ static void on_prepare(struct acceptor_stage *s, const struct message *m)
 		.shard = (uint16_t)s->shard,
 	};
 
+	outlet_watch(s->outlet, TRANSITION_PROMISED, m->ballot, a->lo, 0);
 	/* Our own election hears of it too: for one timeout it supports no other candidate. */
 	send_members(s, 1u << m->sender | 1u << s->settings->self, &promise, 0);
 }
@@ -238,6 +240,7 @@ static void on_accept(struct acceptor_stage *s, const struct message *m, const u
 			log_append(&s->log, &record, body);
 		}
 		s->counters.votes++;
+		outlet_watch(s->outlet, TRANSITION_VOTED, m->ballot, m->first, m->count);
 		acknowledge(s, m, now_ns);
 		tell_learner(s, m, body);
 		return;
@@ -294,6 +297,7 @@ static void store_chosen(struct acceptor_stage *s, const struct message *m, cons
 	if (answer == ACCEPTOR_STORED && !noop)
 		log_append(&s->log, r, body);
 	s->counters.chosen++;
+	outlet_watch(s->outlet, TRANSITION_STORED, 0, r->first, r->count);
 	const struct message run_message = {
 		.first = r->first,
 		.count = r->count,

@@ -77,6 +77,7 @@ static void step_down(struct leader_stage *s, uint64_t now_ns)
 	proposer_step_down(&s->proposer);
 	if (s->election.state >= ELECTION_CANDIDATE) {
 		s->counters.step_downs++;
+		outlet_watch(s->outlet, TRANSITION_STEPPED_DOWN, s->election.ballot, 0, 0);
 		election_lost(&s->election, now_ns);
 	}
 	s->leads = false;
@@ -133,6 +134,7 @@ static void catch_up(struct leader_stage *s, uint64_t to, uint32_t source)
 static void start_phase1(struct leader_stage *s)
 {
 	proposer_start(&s->proposer, s->election.ballot);
+	outlet_watch(s->outlet, TRANSITION_PREPARING, s->election.ballot, s->delivered, 0);
 	admission_clear(&s->admission);
 	s->opened = false;
 	s->leads = false;
@@ -169,6 +171,7 @@ static void propose(struct leader_stage *s, const uint8_t *body, uint32_t bytes,
 	};
 
 	s->counters.proposed_runs++;
+	outlet_watch(s->outlet, TRANSITION_PROPOSED, p->ballot, first, count);
 	s->watermark_sent = p->window.chosen;
 	send_members(s, all_members(s), &accept, body);
 }
@@ -463,6 +466,7 @@ static void on_accepted(struct leader_stage *s, const struct message *m, const u
 	if (s->opened && !s->leads && s->proposer.window.chosen > s->opening) {
 		s->leads = true;
 		s->counters.terms++;
+		outlet_watch(s->outlet, TRANSITION_LEADING, s->proposer.ballot, s->opening, 1);
 		election_won(&s->election, now_ns);
 	}
 }
@@ -729,6 +733,7 @@ void leader_stage_flush(struct leader_stage *s, uint64_t now_ns)
 	flush_answers(s);
 	if (p->state >= PROPOSER_REPROPOSING && p->window.chosen != s->watermark_told) {
 		s->watermark_told = p->window.chosen;
+		outlet_watch(s->outlet, TRANSITION_CHOSEN, p->ballot, p->window.chosen, 0);
 		tell_learner(s, p->ballot, p->window.chosen, p->window.chosen,
 			(uint8_t)s->settings->self);
 	}

@@ -257,6 +257,7 @@ static void deliver(struct learner_stage *s)
 	while (!s->beyond && (run = learner_next(&s->learner)) != NULL) {
 		if (run->body == NULL && run->bytes > 0)
 			return; /* In the log only: it is recalled. */
+		outlet_watch(s->outlet, TRANSITION_DELIVERED, run->ballot, run->first, run->count);
 		apply_run(s, run);
 		s->counters.delivered_runs++;
 		release(s, learner_delivered(&s->learner));

@@ -180,7 +180,7 @@ void lcore_stop(struct lcore *l)
 		return;
 	__atomic_store_n(&l->stop, true, __ATOMIC_RELAXED);
 	rte_eal_wait_lcore(l->id);
-	l->running = false;
+	__atomic_store_n(&l->running, false, __ATOMIC_RELAXED);
 }
 
 uint64_t lcore_cpu_ns(struct lcore *l)
@@ -190,7 +190,8 @@ uint64_t lcore_cpu_ns(struct lcore *l)
 	if (!l->running)
 		return l->cpu_ns;
 	__atomic_store_n(&l->cpu_asked, asked, __ATOMIC_RELEASE);
-	while (__atomic_load_n(&l->cpu_answered, __ATOMIC_ACQUIRE) != asked)
+	while (__atomic_load_n(&l->cpu_answered, __ATOMIC_ACQUIRE) != asked &&
+		__atomic_load_n(&l->running, __ATOMIC_RELAXED))
 		sched_yield();
 	return __atomic_load_n(&l->cpu_ns, __ATOMIC_RELAXED);
 }

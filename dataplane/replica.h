@@ -47,8 +47,10 @@ struct crossing {
 	struct rte_mbuf *in; /* The frame being handled, */
 	bool in_taken;       /* and whether it was handed on. */
 	uint64_t counter;
-	uint64_t no_mbuf;   /* Messages dropped for an empty pool. */
-	uint64_t ring_full; /* Messages dropped for a full ring. */
+	uint64_t no_mbuf;       /* Messages dropped for an empty pool. */
+	uint64_t ring_full;     /* Messages dropped for a full ring. */
+	struct rte_ring *trace; /* struct trace_step; NULL: nobody watches. */
+	uint64_t trace_full;    /* Steps that found no room in it. */
 	struct outlet outlet;
 };
 
