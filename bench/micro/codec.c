@@ -19,7 +19,7 @@ struct codec {
 	struct rte_mbuf *mbuf; /* A whole frame, as it stands in a port's queue. */
 	uint8_t *wire;         /* The message in it, header and body. */
 	uint32_t wire_bytes;
-	struct frame_address self;
+	struct endpoint self;
 	struct frame_template template;
 };
 
@@ -41,12 +41,13 @@ static void fill(struct codec *c, uint32_t commands)
 	c->m = sample_accept(body, commands);
 	c->wire = bytes + FRAME_NET_BYTES;
 	c->wire_bytes = HEADER_BYTES + c->m.payload_len;
-	c->self = (struct frame_address){
+	c->self = (struct endpoint){
 		.ip = rte_cpu_to_be_32(RTE_IPV4(10, 0, 0, 1)),
 		.port = rte_cpu_to_be_16(7000),
 	};
 	frame_template_init(&c->template, &c->self, &c->self);
-	frame_write(c->mbuf, &c->template, &c->m);
+	frame_seal(c->mbuf, &c->m);
+	frame_address(c->mbuf, &c->template, 0);
 }
 
 static void *setup(struct harness *h)
@@ -121,7 +122,8 @@ static void write_frame(void *state, struct harness *h)
 	while (harness_batch(h, BATCH))
 		for (uint32_t i = 0; i < BATCH; i++) {
 			c->m.counter++;
-			frame_write(c->mbuf, &c->template, &c->m);
+			frame_seal(c->mbuf, &c->m);
+			frame_address(c->mbuf, &c->template, 0);
 		}
 	conclude(h, c, reads_back(c, harness_iterations(h)), "what was written is refused");
 }

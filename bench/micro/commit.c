@@ -89,12 +89,13 @@ static bool make(struct commit_bench *b, char *error, size_t size)
 		.body_max = SAMPLE_FRAME_BODY_MAX - RECORD_BYTES,
 		.cluster = 1,
 		.retry_ns = 200000000,
+		.seed = 1,
 	};
 	const struct machine machines[MEMBER_MAX] = {app_null(), app_null(), app_null()};
 
 	if (!config_load_text("micro", cluster_text, strlen(cluster_text), &b->config, error,
 		    size) ||
-		!embedded_create(&b->cluster, &b->config, machines, error, size) ||
+		!embedded_create(&b->cluster, &b->config, machines, false, error, size) ||
 		!load_create(&b->load, &settings, &b->cluster.client, error, size) ||
 		!embedded_place(&b->cluster, &b->load.stage, LCORE, error, size))
 		return false;

@@ -7,7 +7,12 @@
 #include <rte_eal.h>
 
 #include "bench/micro/cases.h"
-#include "dataplane/embedded.h"
+#include "dataplane/eal.h"
+
+enum {
+	HEAP_MIB = 768, /* A whole cluster, and the cases' own. */
+	ERROR_MAX = 512,
+};
 
 static const struct harness_case *const cases[] = {
 	&case_encode,
@@ -24,12 +29,14 @@ static const struct harness_case *const cases[] = {
 
 int main(int argc, char **argv)
 {
-	char error[CONFIG_ERROR_MAX];
+	char error[ERROR_MAX];
 
 	if (!harness_init(&argc, argv))
 		return EXIT_FAILURE;
-	/* lcore 1 is the other end of the cross-core case. */
-	if (!embedded_eal("paxwire-micro", 1, 0, NULL, error, sizeof(error))) {
+	struct eal_request request = {.program = "paxwire-micro", .heap_mebibytes = HEAP_MIB};
+
+	eal_want_lcore(&request, 1); /* The other end of the cross-core case. */
+	if (!eal_start(&request, error, sizeof(error))) {
 		fprintf(stderr, "paxwire-micro: %s\n", error);
 		return EXIT_FAILURE;
 	}
