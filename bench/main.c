@@ -10,6 +10,8 @@
 #include <rte_eal.h>
 
 #include "bench/options.h"
+#include "bench/ports.h"
+#include "bench/remote.h"
 #include "bench/report.h"
 #include "bench/run.h"
 #include "dataplane/embedded.h"
@@ -53,11 +55,7 @@ static bool load_config(const struct options *o, struct config *config, char *er
 	if (o->config != NULL) {
 		if (!config_load(o->config, config, error, size))
 			return false;
-		if (config_is_embedded(config))
-			return true;
-		snprintf(error, size, "%s: replicas: an embedded cluster needs the ports `ring`.",
-			o->config);
-		return false;
+		return true;
 	}
 	cluster_text(o, text, sizeof(text));
 	return config_load_text("embedded", text, strlen(text), config, error, size);
@@ -69,6 +67,23 @@ static int fail(const char *error)
 	return EXIT_FAILURE;
 }
 
+static bool make_request(const struct options *o, const struct config *config,
+	struct eal_request *request, char *error, size_t size)
+{
+	const struct config_client *client;
+
+	if (config_is_embedded(config)) {
+		*request = embedded_request(config, o->lcores);
+		request->program = "paxwire-bench";
+		return true;
+	}
+	client = remote_client(config, o, error, size);
+	if (client == NULL || !host_check(config, HOST_CLIENT, &client->ports, error, size))
+		return false;
+	*request = remote_request(config, client);
+	return true;
+}
+
 int main(int argc, char **argv)
 {
 	static struct config config;
@@ -77,17 +92,20 @@ int main(int argc, char **argv)
 	const struct sigaction on_end = {.sa_handler = on_signal};
 	char error[CONFIG_ERROR_MAX];
 
-	if (!load_config(&options, &config, error, sizeof(error)))
-		return fail(error);
-	struct eal_request request = embedded_request(&config, options.lcores);
+	struct eal_request request;
 
-	request.program = "paxwire-bench";
+	if (!load_config(&options, &config, error, sizeof(error)) ||
+		!make_request(&options, &config, &request, error, sizeof(error)))
+		return fail(error);
 	request.more_count = options.eal_count;
 	request.more = options.eal;
 	if (!eal_start(&request, error, sizeof(error)))
 		return fail(error);
 	sigaction(SIGINT, &on_end, NULL);
 	sigaction(SIGTERM, &on_end, NULL);
+	if (options.reflect || options.ping != NULL)
+		return ports_run(&options, &config, error, sizeof(error)) ? EXIT_SUCCESS
+									  : fail(error);
 	if (!run(&options, &config, &report, error, sizeof(error)))
 		return fail(error);
 	report_print(&report);
@@ -109,7 +127,9 @@ int main(int argc, char **argv)
 	}
 	rte_eal_cleanup();
 	if (!report.agreement || report.unanswered > 0 || report.failed > 0)
-		return EXIT_FAILURE;
+		return fail("the run is not sound: see Health above.");
+	if (report.allocated_bytes > 0)
+		return fail("lcores took memory from the heap while they polled.");
 	if (options.commits > 0 && report.saturated.commits < options.commits &&
 		!report.interrupted)
 		return fail("the commits asked for were not reached in --seconds.");

@@ -10,11 +10,16 @@
 
 static const char help[] =
 	"usage: paxwire-bench [options] [-- EAL arguments]\n"
-	"Hosts a cluster of replicas and the load in this process, over net_ring ports.\n"
+	"Hosts a cluster of replicas and the load in this process, over net_ring ports;\n"
+	"or loads one that runs elsewhere.\n"
 	"\n"
 	"  --demo             a saturated phase for throughput, then an unloaded one for latency\n"
 	"  --embedded N       replicas in this process: 3 to 9, odd or even        (3)\n"
-	"  --config FILE      the cluster from a file instead (its ports must be `ring`)\n"
+	"  --config FILE      the cluster from a file instead: with ports `ring` in this\n"
+	"                     process, else running elsewhere\n"
+	"  --client NAME      the file's client that this is                (the first)\n"
+	"  --reflect          be the other end of a --ping: no load\n"
+	"  --ping NAME        measure the ports alone against that reflecting client\n"
 	"  --lcores N         worker lcores: 1 or 2                                (1)\n"
 	"  --seconds S        of the measured phase                                (5)\n"
 	"  --commits N        end the measured phase at so many commits\n"
@@ -72,6 +77,9 @@ enum {
 	OPTION_DEMO = 1,
 	OPTION_EMBEDDED,
 	OPTION_CONFIG,
+	OPTION_CLIENT,
+	OPTION_REFLECT,
+	OPTION_PING,
 	OPTION_LCORES,
 	OPTION_SECONDS,
 	OPTION_COMMITS,
@@ -93,6 +101,9 @@ static const struct option longs[] = {
 	{"demo", no_argument, NULL, OPTION_DEMO},
 	{"embedded", required_argument, NULL, OPTION_EMBEDDED},
 	{"config", required_argument, NULL, OPTION_CONFIG},
+	{"client", required_argument, NULL, OPTION_CLIENT},
+	{"reflect", no_argument, NULL, OPTION_REFLECT},
+	{"ping", required_argument, NULL, OPTION_PING},
 	{"lcores", required_argument, NULL, OPTION_LCORES},
 	{"seconds", required_argument, NULL, OPTION_SECONDS},
 	{"commits", required_argument, NULL, OPTION_COMMITS},
@@ -122,6 +133,15 @@ static void take(struct options *o, int option)
 		break;
 	case OPTION_CONFIG:
 		o->config = optarg;
+		break;
+	case OPTION_CLIENT:
+		o->client = optarg;
+		break;
+	case OPTION_REFLECT:
+		o->reflect = true;
+		break;
+	case OPTION_PING:
+		o->ping = optarg;
 		break;
 	case OPTION_LCORES:
 		o->lcores = whole("lcores", optarg, 1, 2);

@@ -10,6 +10,9 @@
 struct options {
 	bool demo;
 	const char *config; /* NULL: the embedded profile's values, built in. */
+	const char *client; /* Which of the file's clients we are; NULL: the first. */
+	bool reflect;       /* Only send back what comes: the other end of --ping. */
+	const char *ping;   /* Only measure the ports, against this reflecting client. */
 	uint32_t replicas;
 	uint32_t lcores;
 	double seconds;   /* Of the measured phase, at most. */

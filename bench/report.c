@@ -36,8 +36,13 @@ static void print_conditions(const struct report *r)
 	const struct config *c = r->config;
 	const struct options *o = &r->options;
 
-	printf("paxwire-bench: %u replicas and the load in one process, %u lcore%s\n",
-		c->replicas_count, o->lcores, o->lcores == 1 ? "" : "s");
+	if (r->remote)
+		printf("paxwire-bench: the load of a cluster of %u replicas; frames, CPU and drops are "
+		       "the load's own\n",
+			c->replicas_count);
+	else
+		printf("paxwire-bench: %u replicas and the load in one process, %u lcore%s\n",
+			c->replicas_count, o->lcores, o->lcores == 1 ? "" : "s");
 	printf("  ports %s, MTU %u, integrity %s, durability %s, state machine %s, idle %s\n",
 		ports(r), c->mtu, config_integrity_text(c->integrity),
 		config_durability_text(c->durability), config_state_machine_text(c->state_machine),
@@ -59,6 +64,9 @@ static void print_saturated(const struct report *r)
 		rate(s->bytes, s->seconds) * 8 / 1e9);
 	printf("  %-12s %.4f us a commit, idle polls included; %.0f TSC cycles in turns with work\n",
 		"CPU", s->cpu_us_per_commit, s->work_cycles_per_commit);
+	print_latencies("latency", &s->latencies);
+	if (r->remote)
+		return;
 	printf("  %-12s", "by stage");
 	for (uint32_t i = 0; i <= OUTCOME_STAGES; i++)
 		printf(" %s %.0f%s", s->stages[i].name, s->stages[i].cycles_per_commit,
@@ -67,7 +75,6 @@ static void print_saturated(const struct report *r)
 	for (uint32_t i = 0; i <= OUTCOME_STAGES; i++)
 		printf(" %s %.1f%s", s->stages[i].name, s->stages[i].frames_per_turn,
 			i == OUTCOME_STAGES ? " frames a turn\n" : ",");
-	print_latencies("latency", &s->latencies);
 }
 
 static double share(double part, double whole)
@@ -94,6 +101,21 @@ static void print_ports(const struct report *r)
 			"beware");
 }
 
+static void print_drops(const struct report *r)
+{
+	bool any = false;
+
+	for (uint32_t i = 0; i < r->drops_kinds; i++) {
+		if (r->drops_by[i].count == 0)
+			continue;
+		printf("%s%s %" PRIu64, any ? ", " : "  dropped      ", r->drops_by[i].reason,
+			r->drops_by[i].count);
+		any = true;
+	}
+	if (any)
+		putchar('\n');
+}
+
 void report_print(const struct report *r)
 {
 	print_conditions(r);
@@ -102,14 +124,22 @@ void report_print(const struct report *r)
 		printf("\nUnloaded, one command at a time, %.1f s\n", r->unloaded.seconds);
 		print_latencies("latency", &r->unloaded.latencies);
 	}
-	print_ports(r);
+	if (!r->remote)
+		print_ports(r);
 	printf("\nHealth\n");
-	printf("  %-12s %s: %" PRIu64 " checkpoints and the end compared, at instance %" PRIu64
-	       "\n",
-		"agreement", r->agreement ? "true" : "FALSE", r->compared, r->delivered);
+	if (r->remote)
+		printf("  %-12s not known here: compare `paxwire-ctl digests` of the replicas\n",
+			"agreement");
+	else
+		printf("  %-12s %s: %" PRIu64
+		       " checkpoints and the end compared, at instance %" PRIu64 "\n",
+			"agreement", r->agreement ? "true" : "FALSE", r->compared, r->delivered);
 	printf("  %-12s first commit after %.3f s; %" PRIu64 " frames dropped, %" PRIu64
 	       " runs retransmitted\n",
 		"cluster", r->first_commit_s, r->drops, r->retransmits);
+	print_drops(r);
+	printf("  %-12s %" PRIu64 " bytes taken from the heap by lcores while they polled\n",
+		"memory", r->allocated_bytes);
 	printf("  %-12s %" PRIu64 " retries, %" PRIu64 " busy, %" PRIu64 " failed\n", "clients",
 		r->client_retries, r->client_busy, r->failed);
 	if (r->killed >= 0)
@@ -158,12 +188,17 @@ static void json_body(const struct report *r, FILE *f)
 		(double)r->before.rtt_p50_ns / 1000, (double)r->before.rtt_p99_ns / 1000,
 		(double)r->after.rtt_p50_ns / 1000);
 	fprintf(f, "  \"port_frames_per_s\": %.1f,\n", r->before.frames_per_s);
-	fprintf(f, "  \"agreement\": %s,\n", r->agreement ? "true" : "false");
+	fprintf(f, "  \"agreement\": %s,\n", r->remote ? "null" : r->agreement ? "true" : "false");
 	fprintf(f, "  \"checkpoints_compared\": %" PRIu64 ",\n", r->compared);
 	fprintf(f, "  \"delivered\": %" PRIu64 ",\n", r->delivered);
 	fprintf(f, "  \"first_commit_s\": %.4f,\n", r->first_commit_s);
 	fprintf(f, "  \"drops\": %" PRIu64 ",\n  \"retransmits\": %" PRIu64 ",\n", r->drops,
 		r->retransmits);
+	fprintf(f, "  \"drops_by_reason\": {");
+	for (uint32_t i = 0; i < r->drops_kinds; i++)
+		fprintf(f, "%s\"%s\": %" PRIu64, i == 0 ? "" : ", ", r->drops_by[i].reason,
+			r->drops_by[i].count);
+	fprintf(f, "},\n  \"allocated_while_polling_bytes\": %" PRIu64 ",\n", r->allocated_bytes);
 	fprintf(f, "  \"client_retries\": %" PRIu64 ",\n  \"client_busy\": %" PRIu64 ",\n",
 		r->client_retries, r->client_busy);
 	fprintf(f, "  \"failed\": %" PRIu64 ",\n  \"unanswered\": %u,\n  \"killed\": %d,\n",

@@ -9,6 +9,7 @@
 #include <rte_random.h>
 
 #include "bench/load.h"
+#include "bench/remote.h"
 #include "dataplane/app_null.h"
 #include "dataplane/embedded.h"
 
@@ -17,6 +18,11 @@ static volatile sig_atomic_t interrupted;
 void run_interrupt(void)
 {
 	interrupted = 1;
+}
+
+bool run_interrupted(void)
+{
+	return interrupted != 0;
 }
 
 /* What is counted from a phase's begin to its end. */
@@ -34,7 +40,9 @@ struct counts {
 };
 
 struct session_of_run {
-	struct embedded cluster;
+	struct embedded cluster; /* Of a cluster elsewhere: no replicas, our own client only. */
+	struct host host;        /* Our ports, then. */
+	bool remote;
 	struct load load;
 	uint64_t checkpoint; /* Next to be compared. */
 	struct report *report;
@@ -158,6 +166,9 @@ static bool compare_one(const struct embedded *e, uint64_t checkpoint, bool *equ
 static void compare_checkpoints(struct session_of_run *r)
 {
 	bool same, equal;
+
+	if (r->remote)
+		return;
 	uint64_t least = least_delivered(&r->cluster, &same);
 
 	/* What the replicas have overwritten meanwhile is passed over. */
@@ -309,7 +320,8 @@ static void drain(struct session_of_run *r)
 		nap();
 		compare_checkpoints(r);
 		least_delivered(&r->cluster, &same);
-		if (same && __atomic_load_n(&r->load.client.outstanding, __ATOMIC_RELAXED) == 0)
+		if ((same || r->remote) &&
+			__atomic_load_n(&r->load.client.outstanding, __ATOMIC_RELAXED) == 0)
 			break;
 	}
 	r->report->unanswered = __atomic_load_n(&r->load.client.outstanding, __ATOMIC_RELAXED);
@@ -318,22 +330,53 @@ static void drain(struct session_of_run *r)
 		nap();
 }
 
+static void count_drop(struct report *r, const char *reason, uint64_t count)
+{
+	uint32_t i = 0;
+
+	while (i < r->drops_kinds && strcmp(r->drops_by[i].reason, reason) != 0)
+		i++;
+	if (i == DROPS_KINDS_MAX)
+		return;
+	if (i == r->drops_kinds)
+		r->drops_by[r->drops_kinds++].reason = reason;
+	r->drops_by[i].count += count;
+	r->drops += count;
+}
+
+static void count_network_drops(struct report *report, const struct network *n)
+{
+	for (uint32_t i = 1; i < FRAME_DROP_REASONS; i++)
+		if (i != DROP_REASONS)
+			count_drop(report, frame_drop_text(i), n->counters.drops[i]);
+	count_drop(report, "port full", n->counters.tx_full);
+	count_drop(report, "unreachable", n->counters.unreachable);
+	count_drop(report, "too many clients", n->counters.crowded);
+}
+
+static void gather_replica(struct report *report, const struct replica *replica)
+{
+	count_network_drops(report, &replica->io.network);
+	for (uint32_t i = 1; i < DROP_REASONS; i++)
+		count_drop(report, frame_drop_text(i), replica->io.foreign[i]);
+	count_drop(report, "stage overload", replica->io.overload);
+	for (uint32_t p = 0; p < POSITIONS_MAX; p++) {
+		count_drop(report, "no mbuf", replica->crossings[p].no_mbuf);
+		count_drop(report, "ring full", replica->crossings[p].ring_full);
+	}
+	report->retransmits += replica->leader->counters.retransmitted;
+}
+
 static void gather_counters(struct session_of_run *r)
 {
 	struct report *report = r->report;
 
-	for (uint32_t i = 0; i < r->cluster.replicas_count; i++) {
-		const struct replica *replica = &r->cluster.replicas[i];
-
-		for (uint32_t reason = 0; reason < DROP_REASONS; reason++)
-			report->drops += replica->io.foreign[reason];
-		report->drops += network_drops(&replica->io.network) + replica->io.overload;
-		for (uint32_t p = 0; p < POSITIONS_MAX; p++)
-			report->drops +=
-				replica->crossings[p].no_mbuf + replica->crossings[p].ring_full;
-		report->retransmits += replica->leader->counters.retransmitted;
-	}
-	report->drops += network_drops(&r->cluster.client) + r->load.strange;
+	for (uint32_t i = 0; i < r->cluster.replicas_count; i++)
+		gather_replica(report, &r->cluster.replicas[i]);
+	count_network_drops(report, &r->cluster.client);
+	count_drop(report, "not a reply", r->load.strange);
+	for (uint32_t i = 0; i < r->cluster.lcores_count; i++)
+		report->allocated_bytes += r->cluster.lcores[i].allocated_bytes;
 	report->client_retries = r->load.client.counters.retries;
 	report->client_busy = r->load.client.counters.busy;
 	report->failed = r->load.failed;
@@ -362,49 +405,94 @@ static void phases(struct session_of_run *r)
 	drain(r);
 }
 
+static struct load_settings load_settings(const struct options *o, const struct config *config)
+{
+	const uint32_t body_max = config->mtu - IP_UDP_BYTES - HEADER_BYTES - RECORD_BYTES;
+	const uint32_t fits = body_max / entry_bytes(o->value_bytes);
+
+	return (struct load_settings){
+		.members = config->replicas_count,
+		.sessions = o->sessions,
+		.window = o->window,
+		.batch = o->batch == 0 ? fits : o->batch,
+		.value_bytes = o->value_bytes,
+		.body_max = body_max,
+		.cluster = config->cluster_id,
+		.rate = o->rate,
+		.poisson = o->poisson,
+		.retry_ns = 200000000,
+		.seed = rte_rand(),
+	};
+}
+
+static bool create_embedded(struct session_of_run *r, const struct config *config, char *error,
+	size_t size)
+{
+	const struct load_settings settings = load_settings(&r->report->options, config);
+	struct machine machines[MEMBER_MAX];
+
+	for (uint32_t i = 0; i < config->replicas_count; i++)
+		machines[i] = app_null();
+	return embedded_create(&r->cluster, config, machines, false, error, size) &&
+		load_create(&r->load, &settings, &r->cluster.client, error, size) &&
+		embedded_place(&r->cluster, &r->load.stage, 1, error, size);
+}
+
+static bool create_remote(struct session_of_run *r, const struct config *config, char *error,
+	size_t size)
+{
+	const struct load_settings settings = load_settings(&r->report->options, config);
+	const struct config_client *client =
+		remote_client(config, &r->report->options, error, size);
+
+	if (client == NULL || !remote_join(&r->cluster, &r->host, config, client, error, size) ||
+		!load_create(&r->load, &settings, &r->cluster.client, error, size))
+		return false;
+	remote_place(&r->cluster, client, &r->load.stage);
+	return true;
+}
+
+static void probe(struct session_of_run *r, struct probe *result)
+{
+	if (!r->remote)
+		probe_run(&r->cluster, r->cluster.lcores_count,
+			entry_bytes(r->report->options.value_bytes), 0.5, result);
+}
+
+static void destroy(struct session_of_run *r)
+{
+	load_destroy(&r->load);
+	if (r->remote)
+		remote_leave(&r->cluster, &r->host);
+	else
+		embedded_destroy(&r->cluster);
+}
+
 bool run(const struct options *options, const struct config *config, struct report *report,
 	char *error, size_t size)
 {
 	static struct session_of_run r;
-	const struct machine machine = app_null();
-	struct machine machines[MEMBER_MAX];
-	const uint32_t body_max = config->mtu - IP_UDP_BYTES - HEADER_BYTES;
-	const uint32_t run_max = body_max - RECORD_BYTES;
-	const uint32_t fits = run_max / entry_bytes(options->value_bytes);
-	const struct load_settings settings = {
-		.members = config->replicas_count,
-		.sessions = options->sessions,
-		.window = options->window,
-		.batch = options->batch == 0 ? fits : options->batch,
-		.value_bytes = options->value_bytes,
-		.body_max = run_max,
-		.cluster = config->cluster_id,
-		.rate = options->rate,
-		.poisson = options->poisson,
-		.retry_ns = 200000000,
-		.seed = rte_rand(),
-	};
+	const struct load_settings settings = load_settings(options, config);
 
 	r.report = report;
+	r.remote = !config_is_embedded(config);
 	r.checkpoint = CHECKPOINT_EVERY;
 	report->options = *options;
 	report->config = config;
 	report->agreement = true;
+	report->remote = r.remote;
 	report->killed = -1;
-	if (fits == 0) {
+	if (settings.batch == 0) {
 		snprintf(error, size,
 			"a value of %u bytes does not fit one frame: with MTU %u it may have %u.",
-			options->value_bytes, config->mtu, (run_max - ENTRY_BYTES) / 8 * 8);
+			options->value_bytes, config->mtu,
+			(settings.body_max - ENTRY_BYTES) / 8 * 8);
 		return false;
 	}
-	for (uint32_t i = 0; i < config->replicas_count; i++)
-		machines[i] = machine;
-	if (!embedded_create(&r.cluster, config, machines, false, error, size) ||
-		!load_create(&r.load, &settings, &r.cluster.client, error, size) ||
-		!embedded_place(&r.cluster, &r.load.stage, 1, error, size))
+	if (!(r.remote ? create_remote(&r, config, error, size)
+		       : create_embedded(&r, config, error, size)))
 		return false;
-	probe_run(&r.cluster, r.cluster.lcores_count, entry_bytes(options->value_bytes), 0.5,
-		&report->before);
+	probe(&r, &report->before);
 	if (!embedded_start(&r.cluster, error, size))
 		return false;
 	bool ok = wait_for_sessions(&r, error, size);
@@ -412,13 +500,12 @@ bool run(const struct options *options, const struct config *config, struct repo
 	if (ok)
 		phases(&r);
 	embedded_stop(&r.cluster);
-	compare_ends(&r);
+	if (!r.remote)
+		compare_ends(&r);
 	gather_counters(&r);
 	report->interrupted = interrupted != 0;
 	if (ok && !interrupted && report->killed < 0)
-		probe_run(&r.cluster, r.cluster.lcores_count, entry_bytes(options->value_bytes),
-			0.5, &report->after);
-	load_destroy(&r.load);
-	embedded_destroy(&r.cluster);
+		probe(&r, &report->after);
+	destroy(&r);
 	return ok;
 }

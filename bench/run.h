@@ -14,7 +14,13 @@
 #include "config/config.h"
 
 enum {
-	OUTCOME_STAGES = 4
+	OUTCOME_STAGES = 4,
+	DROPS_KINDS_MAX = 32,
+};
+
+struct drop_count {
+	const char *reason;
+	uint64_t count;
 };
 
 struct stage_outcome {
@@ -44,14 +50,18 @@ struct report {
 	struct outcome saturated; /* Or the open loop's. */
 	struct outcome unloaded;  /* demo: one command at a time. */
 	double first_commit_s;    /* From the start of the stages. */
-	uint64_t drops;
+	uint64_t drops;           /* Frames and messages, everywhere, for every reason: */
+	uint32_t drops_kinds;
+	struct drop_count drops_by[DROPS_KINDS_MAX];
+	uint64_t allocated_bytes; /* By lcores while they polled: 0, or something is broken. */
 	uint64_t retransmits;
 	uint64_t client_retries;
 	uint64_t client_busy;
 	uint64_t failed; /* Commands answered otherwise than OK. */
 	uint64_t delivered;
 	uint64_t compared; /* Checkpoints found equal. */
-	bool agreement;
+	bool agreement;    /* Of a remote cluster: nothing is known. */
+	bool remote;       /* The replicas are processes of their own. */
 	bool interrupted;
 	int killed;          /* The replica that --kill-leader stopped, or -1. */
 	uint32_t unanswered; /* Commands without an answer after the drain. */
@@ -63,5 +73,6 @@ bool run(const struct options *options, const struct config *config, struct repo
 
 /* Seen by SIGINT and SIGTERM: the run ends early, with its report. */
 void run_interrupt(void);
+bool run_interrupted(void);
 
 #endif

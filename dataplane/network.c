@@ -224,13 +224,3 @@ void network_flush(struct network *n)
 		if (n->links[i].pending > 0)
 			transmit(n, &n->links[i]);
 }
-
-uint64_t network_drops(const struct network *n)
-{
-	const struct network_counters *c = &n->counters;
-	uint64_t all = c->tx_full + c->unreachable + c->crowded;
-
-	for (uint32_t i = 0; i < FRAME_DROP_REASONS; i++)
-		all += c->drops[i];
-	return all;
-}

@@ -91,9 +91,6 @@ uint32_t network_client(struct network *n, const struct rte_mbuf *mbuf, uint16_t
 void network_send(struct network *n, uint32_t route, struct rte_mbuf *mbuf);
 void network_flush(struct network *n);
 
-/* Frames in and out that came to nothing, for whatever reason. */
-uint64_t network_drops(const struct network *n);
-
 /* Asks ARP for the nodes that are not known, now and then. */
 void network_tick(struct network *n, uint64_t now_ns);
 
