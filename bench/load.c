@@ -166,6 +166,10 @@ static uint32_t transmit(struct load *l,
 
 	for (; sent < FRAMES_A_TURN; sent++) {
 		uint32_t leader = l->client.leader;
+
+		/* ARP is still asked: what can not go out waits where it is. */
+		if (unlikely(!l->network->routes[leader].known))
+			break;
 		struct rte_mbuf *mbuf = rte_pktmbuf_alloc(l->network->pool);
 		uint32_t bytes;
 

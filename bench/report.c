@@ -134,9 +134,9 @@ void report_print(const struct report *r)
 		printf("  %-12s %s: %" PRIu64
 		       " checkpoints and the end compared, at instance %" PRIu64 "\n",
 			"agreement", r->agreement ? "true" : "FALSE", r->compared, r->delivered);
-	printf("  %-12s first commit after %.3f s; %" PRIu64 " frames dropped, %" PRIu64
-	       " runs retransmitted\n",
-		"cluster", r->first_commit_s, r->drops, r->retransmits);
+	printf("  %-12s first commit after %.3f s; %" PRIu64 " leaderships; %" PRIu64
+	       " frames dropped, %" PRIu64 " runs retransmitted\n",
+		"cluster", r->first_commit_s, r->leaderships, r->drops, r->retransmits);
 	print_drops(r);
 	printf("  %-12s %" PRIu64 " bytes taken from the heap by lcores while they polled\n",
 		"memory", r->allocated_bytes);
@@ -177,6 +177,7 @@ static void json_body(const struct report *r, FILE *f)
 	fprintf(f, "{\n  \"commits_per_s\": %.1f,\n", rate(s->commits, s->seconds));
 	fprintf(f, "  \"offered_per_s\": %.1f,\n", s->offered);
 	fprintf(f, "  \"cpu_us_per_commit\": %.5f,\n", s->cpu_us_per_commit);
+	fprintf(f, "  \"commits\": %" PRIu64 ",\n  \"seconds\": %.3f,\n", s->commits, s->seconds);
 	fprintf(f, "  \"work_cycles_per_commit\": %.1f,\n", s->work_cycles_per_commit);
 	fprintf(f, "  \"frames_per_s\": %.1f,\n", rate(s->frames, s->seconds));
 	fprintf(f, "  \"gbit_per_s\": %.4f,\n", rate(s->bytes, s->seconds) * 8 / 1e9);
@@ -201,6 +202,7 @@ static void json_body(const struct report *r, FILE *f)
 	fprintf(f, "},\n  \"allocated_while_polling_bytes\": %" PRIu64 ",\n", r->allocated_bytes);
 	fprintf(f, "  \"client_retries\": %" PRIu64 ",\n  \"client_busy\": %" PRIu64 ",\n",
 		r->client_retries, r->client_busy);
+	fprintf(f, "  \"leaderships\": %" PRIu64 ",\n", r->leaderships);
 	fprintf(f, "  \"failed\": %" PRIu64 ",\n  \"unanswered\": %u,\n  \"killed\": %d,\n",
 		r->failed, r->unanswered, r->killed);
 	fprintf(f, "  \"value_bytes\": %u,\n  \"mtu\": %u,\n", r->options.value_bytes, c->mtu);

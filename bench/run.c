@@ -365,6 +365,7 @@ static void gather_replica(struct report *report, const struct replica *replica)
 		count_drop(report, "ring full", replica->crossings[p].ring_full);
 	}
 	report->retransmits += replica->leader->counters.retransmitted;
+	report->leaderships += replica->leader->counters.terms;
 }
 
 static void gather_counters(struct session_of_run *r)

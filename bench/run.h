@@ -55,6 +55,7 @@ struct report {
 	struct drop_count drops_by[DROPS_KINDS_MAX];
 	uint64_t allocated_bytes; /* By lcores while they polled: 0, or something is broken. */
 	uint64_t retransmits;
+	uint64_t leaderships; /* Won, by any replica: 1 is the start's. */
 	uint64_t client_retries;
 	uint64_t client_busy;
 	uint64_t failed; /* Commands answered otherwise than OK. */

@@ -7,7 +7,10 @@
 enum {
 	SWEEP_SESSIONS = 256, /* Looked at for a timeout in one call. */
 	TRIES_MAX = 4,        /* Doublings of the timeout. */
-	UNHEARD_MAX = 4,      /* Frames of retries without a word from the leader. */
+	UNHEARD_MAX = 4,      /* Rounds of retries without a word from the leader. */
+	ROUNDS = 4,           /* In one timeout. */
+	REDIRECT_SOONER = 64, /* A redirect is followed after this part of a timeout, */
+	BUSY_SOONER = 4,      /* and after busy comes this part of it. */
 };
 
 #define NONCES (1ull << 31)
@@ -193,9 +196,13 @@ uint32_t client_fill(struct client *c, uint8_t *body, uint32_t *bytes, uint64_t 
 	return count;
 }
 
-/* Several retries and no word from the one we think leads: the next one may know. */
-static void doubt_leader(struct client *c)
+/* Several rounds of retries and no word from the one we think leads: the next one may know. A round
+ * is more than one frame, and has the time that an answer takes. */
+static void doubt_leader(struct client *c, uint64_t now_ns)
 {
+	if (now_ns - c->round_ns < c->settings.retry_ns / ROUNDS)
+		return;
+	c->round_ns = now_ns;
 	if (++c->unheard < UNHEARD_MAX)
 		return;
 	c->unheard = 0;
@@ -236,7 +243,7 @@ uint32_t client_fill_retries(struct client *c, uint8_t *body, uint32_t *bytes, u
 	}
 	c->counters.retries += count;
 	if (count > 0)
-		doubt_leader(c);
+		doubt_leader(c, now_ns);
 	return count;
 }
 
@@ -296,10 +303,10 @@ static void on_done(struct client *c, struct client_session *s, const struct rep
 
 /* Busy and redirect speak of one copy: the command goes out again, soon. */
 static void again_soon(struct client *c, struct client_session *s, uint64_t sequence,
-	uint64_t now_ns)
+	uint32_t sooner, uint64_t now_ns)
 {
 	struct client_command *command = &s->commands[sequence % SESSION_WINDOW];
-	uint64_t soon = now_ns + timeout(c, s) / 4;
+	uint64_t soon = now_ns + timeout(c, s) / sooner;
 
 	if (command->retry_ns > soon)
 		command->retry_ns = soon;
@@ -308,11 +315,13 @@ static void again_soon(struct client *c, struct client_session *s, uint64_t sequ
 static void on_refused(struct client *c, const struct reply *r, struct client_session *s,
 	uint64_t now_ns)
 {
-	if (reply_status(r) == REPLY_REDIRECT)
+	bool redirect = reply_status(r) == REPLY_REDIRECT;
+
+	if (redirect)
 		c->counters.redirects++;
 	else
 		c->counters.busy++;
-	again_soon(c, s, reply_sequence(r), now_ns);
+	again_soon(c, s, reply_sequence(r), redirect ? REDIRECT_SOONER : BUSY_SOONER, now_ns);
 }
 
 static void on_one(struct client *c, const struct reply *r, uint64_t now_ns)

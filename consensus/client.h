@@ -65,9 +65,10 @@ struct client_counters {
 
 struct client {
 	struct client_settings settings;
-	uint32_t count;   /* Sessions. */
-	uint32_t leader;  /* Member to send to. */
-	uint32_t unheard; /* Frames of retries since it last answered. */
+	uint32_t count;    /* Sessions. */
+	uint32_t leader;   /* Member to send to. */
+	uint32_t unheard;  /* Rounds of retries since it last answered. */
+	uint64_t round_ns; /* When the last one began. */
 	uint64_t
 		nonce; /* Opens carry it plus the session's index: another client's are not ours. */
 	uint64_t random;

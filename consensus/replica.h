@@ -41,12 +41,14 @@ struct target {
 
 /* `send` copies what it needs before it returns. It fills in sender, counter, uuid, cluster, epoch
  * and life, and the body's checksum unless m->checksum_known. It may lose a message to another
- * member or a client (counted), never a local one: a stage is given input only while STAGE_ROOM
- * more local messages surely fit each ring that leaves it. */
+ * member or a client (counted), never a local one: a stage is given an input only while STAGE_ROOM
+ * more messages surely fit each ring that leaves it, and what may cause more asks `room` first. */
 struct outlet {
 	void *context;
 	void (*send)(void *context, const struct target *to, const struct message *m,
 		const struct part *parts, uint32_t parts_count);
+	/* Messages that surely fit now, besides what the inputs in hand may cause. */
+	uint32_t (*room)(void *context);
 	/* NULL: nobody watches. */
 	void (*watch)(void *context, const struct transition *t);
 };
@@ -67,7 +69,8 @@ static inline void outlet_watch(const struct outlet *o, enum transition_event ev
 }
 
 enum {
-	STAGE_ROOM = 8, /* Local messages that one input may cause at most. */
+	STAGE_ROOM = MEMBER_MAX + 3, /* What one input, or the end of a burst, causes at most: one
+				        proposal to every member, and what our own stages hear. */
 };
 
 /* What is the same for all stages of a replica, read only. */

@@ -273,7 +273,9 @@ static bool may_take(const struct leader_stage *s, uint64_t now_ns)
 			now_ns < peer->advanced_ns + s->settings->lag_timeout_ns)
 			return false;
 	}
-	return s->batch_count < proposer_capacity(p);
+	/* A frame of many commands may become many proposals. */
+	return s->batch_count < proposer_capacity(p) &&
+		s->outlet->room(s->outlet->context) >= STAGE_ROOM;
 }
 
 /* Makes room for one more entry; a full batch goes out. */

@@ -122,8 +122,7 @@ static bool client_join(struct embedded *e, char *error, size_t size)
 	const struct endpoint self = endpoint_of(e, e->replicas_count);
 
 	e->client_pool = rte_pktmbuf_pool_create_by_ops("client", CLIENT_MBUFS, MBUF_CACHE,
-		FRAME_PRIVATE_BYTES, (uint16_t)(RTE_PKTMBUF_HEADROOM + e->config->mtu + 64),
-		heap_socket(), "lf_stack");
+		FRAME_PRIVATE_BYTES, frame_room(e->config->mtu, false), heap_socket(), "lf_stack");
 	if (e->client_pool == NULL) {
 		snprintf(error, size,
 			"the client's buffers do not fit DPDK's memory: give it more with -m.");

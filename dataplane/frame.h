@@ -9,6 +9,7 @@
 #ifndef DATAPLANE_FRAME_H
 #define DATAPLANE_FRAME_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <rte_ether.h>
@@ -21,6 +22,7 @@
 enum {
 	FRAME_NET_BYTES = 42, /* Ethernet, IPv4, UDP. */
 	FRAME_BODY_OFFSET = FRAME_NET_BYTES + HEADER_BYTES,
+	FRAME_SLACK_BYTES = 64, /* Ethernet's header, and a VLAN tag that we then refuse. */
 };
 
 /* Everything below the message that frames on one route share. */
@@ -53,6 +55,15 @@ enum {
 	FRAME_PRIVATE_BYTES = (sizeof(struct frame) + RTE_MBUF_PRIV_ALIGN - 1) /
 		RTE_MBUF_PRIV_ALIGN * RTE_MBUF_PRIV_ALIGN
 };
+
+/* Bytes of an mbuf's data room for packets of `mtu` bytes. `device`: a driver fills it, and drivers
+ * think in buffers of 2 KiB. */
+static inline uint16_t frame_room(uint32_t mtu, bool device)
+{
+	uint32_t bytes = mtu + FRAME_SLACK_BYTES;
+
+	return (uint16_t)(RTE_PKTMBUF_HEADROOM + (device ? RTE_ALIGN_CEIL(bytes, 2048u) : bytes));
+}
 
 void frame_template_init(struct frame_template *t, const struct endpoint *from,
 	const struct endpoint *to);

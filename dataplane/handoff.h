@@ -47,11 +47,11 @@ static inline bool handoff_put(struct handoff *h, struct rte_mbuf *mbuf, uint64_
 	return rte_ring_sp_enqueue_elem(h->ring, &e, sizeof(e)) == 0;
 }
 
-/* Takes up to HANDOFF_BURST. */
-static inline uint32_t handoff_take_burst(struct handoff *h, struct handoff_element *elements)
+/* Takes up to `count`. */
+static inline uint32_t handoff_take_burst(struct handoff *h, struct handoff_element *elements,
+	uint32_t count)
 {
-	return rte_ring_sc_dequeue_burst_elem(h->ring, elements, sizeof(*elements), HANDOFF_BURST,
-		NULL);
+	return rte_ring_sc_dequeue_burst_elem(h->ring, elements, sizeof(*elements), count, NULL);
 }
 
 #endif

@@ -1,6 +1,10 @@
 /* The io stage's turn: frames from the ports to the stages, frames from the stages to the ports. */
 #include "dataplane/turn.h"
 
+enum {
+	IO_BURSTS = 4 /* Of one stage's frames, in one turn. */
+};
+
 /* The routes to the members, when control has published other ones. */
 static void take_routes(struct replica *r)
 {
@@ -72,15 +76,22 @@ static uint32_t receive(struct replica *r, uint16_t link, uint64_t now_ns)
 	return taken;
 }
 
+/* A proposal leaves once for each member: one burst of input may become several of output. */
 static uint32_t send_from(struct replica *r, uint32_t position)
 {
 	struct handoff_element elements[HANDOFF_BURST];
 	struct handoff *h = &r->rings[position][POSITION_IO];
-	uint32_t count = h->ring == NULL ? 0 : handoff_take_burst(h, elements);
+	uint32_t count = HANDOFF_BURST;
+	uint32_t all = 0;
 
-	for (uint32_t i = 0; i < count; i++)
-		network_send(&r->io.network, (uint32_t)elements[i].route, elements[i].mbuf);
-	return count;
+	for (uint32_t burst = 0; h->ring != NULL && burst < IO_BURSTS && count == HANDOFF_BURST;
+		burst++) {
+		count = handoff_take_burst(h, elements, HANDOFF_BURST);
+		for (uint32_t i = 0; i < count; i++)
+			network_send(&r->io.network, (uint32_t)elements[i].route, elements[i].mbuf);
+		all += count;
+	}
+	return all;
 }
 
 /* Input is taken only while every stage can keep what it brings: half a ring is for what the

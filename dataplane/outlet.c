@@ -38,6 +38,7 @@ static struct rte_mbuf *body_mbuf(struct crossing *c, const struct message *m,
 
 static void put(struct crossing *c, uint32_t position, struct rte_mbuf *mbuf, uint64_t route)
 {
+	c->room -= c->room > 0 ? 1 : 0;
 	if (unlikely(!handoff_put(&c->replica->rings[c->position][position], mbuf, route))) {
 		c->ring_full++;
 		rte_pktmbuf_free(mbuf);
@@ -123,13 +124,24 @@ void outlet_send(void *crossing, const struct target *to, const struct message *
 		send_own(c, local_position(&m), &m, parts, parts_count);
 }
 
-bool crossing_has_room(const struct crossing *c)
+uint32_t outlet_room(void *crossing)
 {
+	const struct crossing *c = crossing;
+
+	return c->room > c->reserved ? c->room - c->reserved : 0;
+}
+
+uint32_t crossing_inputs(struct crossing *c)
+{
+	uint32_t room = HANDOFF_SIZE;
+
 	for (uint32_t to = 0; to < POSITIONS_MAX; to++) {
 		const struct handoff *h = &c->replica->rings[c->position][to];
 
-		if (h->ring != NULL && handoff_room(h) < HANDOFF_BURST * STAGE_ROOM)
-			return false;
+		if (h->ring != NULL && handoff_room(h) < room)
+			room = handoff_room(h);
 	}
-	return true;
+	c->room = room;
+	/* One share is for what the end of the burst causes. */
+	return room < 2 * STAGE_ROOM ? 0 : room / STAGE_ROOM - 1;
 }

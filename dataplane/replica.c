@@ -23,14 +23,14 @@ static void settings_from(struct replica *r, const struct config *config, uint32
 	};
 }
 
-static struct rte_mempool *pool_create(const char *kind, uint32_t id, uint32_t count, uint32_t room)
+static struct rte_mempool *pool_create(const char *kind, uint32_t id, uint32_t count, uint16_t room)
 {
 	char name[RTE_MEMPOOL_NAMESIZE];
 
 	snprintf(name, sizeof(name), "%s_%u", kind, id);
 	/* A stack: what was freed last is still in the cache. */
-	return rte_pktmbuf_pool_create_by_ops(name, count, MBUF_CACHE, FRAME_PRIVATE_BYTES,
-		(uint16_t)(RTE_PKTMBUF_HEADROOM + room), heap_socket(), "lf_stack");
+	return rte_pktmbuf_pool_create_by_ops(name, count, MBUF_CACHE, FRAME_PRIVATE_BYTES, room,
+		heap_socket(), "lf_stack");
 }
 
 static bool ring_create(struct replica *r, uint32_t from, uint32_t to)
@@ -106,9 +106,10 @@ bool replica_create(struct replica *r, const struct config *config, uint32_t id,
 
 	live_tune(&first, &config->tunables);
 	r->cluster = config->cluster_id;
-	r->data_pool = pool_create("data", id, DATA_MBUFS, config->mtu + 64);
-	r->control_pool =
-		pool_create("control", id, CONTROL_MBUFS, FRAME_BODY_OFFSET + CONTROL_ROOM);
+	r->data_pool = pool_create("data", id, DATA_MBUFS,
+		frame_room(config->mtu, !config_is_embedded(config)));
+	r->control_pool = pool_create("control", id, CONTROL_MBUFS,
+		RTE_PKTMBUF_HEADROOM + FRAME_BODY_OFFSET + CONTROL_ROOM);
 	if (r->data_pool == NULL || r->control_pool == NULL || !rings_create(r) ||
 		!memory_create(r, config) || !live_publish(&r->live, &first)) {
 		snprintf(error, size,
@@ -119,8 +120,9 @@ bool replica_create(struct replica *r, const struct config *config, uint32_t id,
 	for (uint32_t p = 0; p < POSITIONS_MAX; p++) {
 		r->crossings[p].replica = r;
 		r->crossings[p].position = p;
-		r->crossings[p].outlet =
-			(struct outlet){.context = &r->crossings[p], .send = outlet_send};
+		r->crossings[p].outlet = (struct outlet){.context = &r->crossings[p],
+			.send = outlet_send,
+			.room = outlet_room};
 	}
 	leader_stage_init(r->leader, &r->live->settings, &r->crossings[POSITION_LEADER].outlet);
 	learner_stage_init(r->learner, &r->live->settings, &r->crossings[POSITION_LEARNER].outlet,
@@ -147,7 +149,8 @@ void replica_destroy(struct replica *r)
 			struct handoff *h = &r->rings[from][to];
 			uint32_t taken;
 
-			while (h->ring != NULL && (taken = handoff_take_burst(h, elements)) > 0)
+			while (h->ring != NULL &&
+				(taken = handoff_take_burst(h, elements, HANDOFF_BURST)) > 0)
 				for (uint32_t i = 0; i < taken; i++)
 					rte_pktmbuf_free(elements[i].mbuf);
 			if (h->ring != NULL)

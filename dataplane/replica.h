@@ -46,6 +46,8 @@ struct crossing {
 	uint32_t position;
 	struct rte_mbuf *in; /* The frame being handled, */
 	bool in_taken;       /* and whether it was handed on. */
+	uint32_t room;       /* Messages that each ring still takes, at least. */
+	uint32_t reserved;   /* Of which the frames of this burst may need so many. */
 	uint64_t counter;
 	uint64_t no_mbuf;       /* Messages dropped for an empty pool. */
 	uint64_t ring_full;     /* Messages dropped for a full ring. */
@@ -111,7 +113,9 @@ uint32_t acceptor_poll(void *crossing, uint64_t now_ns);
 void outlet_send(void *crossing, const struct target *to, const struct message *m,
 	const struct part *parts, uint32_t parts_count);
 
-/* May a stage take a burst of input now? Every ring that leaves it has the room. */
-bool crossing_has_room(const struct crossing *c);
+uint32_t outlet_room(void *crossing);
+
+/* Looks at the rings that leave a stage: how many frames of input may it take now? */
+uint32_t crossing_inputs(struct crossing *c);
 
 #endif

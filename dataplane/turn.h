@@ -33,8 +33,13 @@ static inline void turn_begin(struct turn *t, struct crossing *c, uint32_t from)
 	t->crossing = c;
 	t->at = 0;
 	t->count = 0;
-	if (h->ring != NULL && !rte_ring_empty(h->ring) && crossing_has_room(c))
-		t->count = handoff_take_burst(h, t->elements);
+	if (h->ring != NULL && !rte_ring_empty(h->ring)) {
+		uint32_t inputs = crossing_inputs(c);
+
+		t->count = handoff_take_burst(h, t->elements,
+			inputs < HANDOFF_BURST ? inputs : HANDOFF_BURST);
+	}
+	c->reserved = (t->count + 1) * STAGE_ROOM;
 	for (uint32_t i = 0; i < t->count; i++)
 		rte_prefetch0(frame_of(t->elements[i].mbuf));
 }
@@ -48,6 +53,7 @@ static inline bool turn_next(struct turn *t)
 	t->crossing->in = t->mbuf;
 	t->crossing->in_taken = false;
 	t->at++;
+	t->crossing->reserved -= STAGE_ROOM;
 	return true;
 }
 

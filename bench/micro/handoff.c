@@ -65,7 +65,7 @@ static void put(struct handoff_bench *b, struct progress *p, uint32_t burst)
 static uint32_t take(struct handoff *from, struct progress *p)
 {
 	struct handoff_element elements[HANDOFF_BURST];
-	uint32_t count = handoff_take_burst(from, elements);
+	uint32_t count = handoff_take_burst(from, elements, HANDOFF_BURST);
 
 	for (uint32_t i = 0; i < count; i++)
 		p->taken += elements[i].route == p->taken;
@@ -115,7 +115,7 @@ static int echo(void *state)
 	uint32_t polls = 0;
 
 	while (!__atomic_load_n(&b->stop, __ATOMIC_RELAXED)) {
-		uint32_t count = handoff_take_burst(&b->there, elements);
+		uint32_t count = handoff_take_burst(&b->there, elements, HANDOFF_BURST);
 
 		/* A ring holds more than is ever under way. */
 		for (uint32_t i = 0; i < count; i++)

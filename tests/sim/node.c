@@ -101,12 +101,26 @@ static void node_send(void *context, const struct target *to, const struct messa
 	frame_release(n, f);
 }
 
+/* The shortest of our queues decides, as the rings do in the data plane. */
+static uint32_t node_room(void *context)
+{
+	const struct node *n = context;
+	uint32_t room = QUEUE_MAX;
+
+	for (uint32_t i = 0; i < sizeof(n->queues) / sizeof(n->queues[0]); i++) {
+		uint32_t left = QUEUE_MAX - (uint32_t)(n->queues[i].head - n->queues[i].tail);
+
+		room = left < room ? left : room;
+	}
+	return room;
+}
+
 void node_init(struct node *n, const struct replica_settings *settings, struct network *network,
 	struct trace *trace, struct random *random, const struct machine *machine)
 {
 	n->settings = *settings;
 	n->settings.uuid = random_next(random);
-	n->outlet = (struct outlet){.context = n, .send = node_send};
+	n->outlet = (struct outlet){.context = n, .send = node_send, .room = node_room};
 	n->network = network;
 	n->trace = trace;
 	n->random = random;

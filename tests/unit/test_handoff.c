@@ -55,7 +55,7 @@ static void elements_arrive_once_in_order_with_what_was_written_before(void **st
 	(void)state;
 	assert_int_equal(pthread_create(&producer, NULL, produce, NULL), 0);
 	while (expected < ELEMENTS) {
-		uint32_t count = handoff_take_burst(&handoff, elements);
+		uint32_t count = handoff_take_burst(&handoff, elements, HANDOFF_BURST);
 
 		for (uint32_t i = 0; i < count; i++, expected++) {
 			assert_int_equal(elements[i].route, expected);
@@ -77,10 +77,11 @@ static void a_full_ring_takes_no_more_and_loses_nothing(void **state)
 		put++;
 	assert_int_equal(put, SIZE - 1);
 	assert_int_equal(handoff_room(&handoff), 0);
-	assert_int_equal(handoff_take_burst(&handoff, elements), HANDOFF_BURST);
+	assert_int_equal(handoff_take_burst(&handoff, elements, HANDOFF_BURST), HANDOFF_BURST);
 	assert_int_equal(elements[0].route, 0);
-	assert_int_equal(handoff_take_burst(&handoff, elements), SIZE - 1 - HANDOFF_BURST);
-	assert_int_equal(handoff_take_burst(&handoff, elements), 0);
+	assert_int_equal(handoff_take_burst(&handoff, elements, HANDOFF_BURST),
+		SIZE - 1 - HANDOFF_BURST);
+	assert_int_equal(handoff_take_burst(&handoff, elements, HANDOFF_BURST), 0);
 }
 
 int main(void)

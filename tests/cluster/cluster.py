@@ -1,0 +1,398 @@
+#!/usr/bin/env python3
+"""Replicas and a load as processes of their own, each in a network namespace of its own, joined by
+veth pairs and a bridge. Modes: af_packet, af_xdp (both
+as root), rootless (af_packet as an ordinary user, in a user namespace).
+
+Prints a line for each rule, then `N passed, N failed`; a mode that can not run here is skipped, and
+its reason printed.
+"""
+
+import argparse
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+PROGRAMS = os.environ.get("PAXWIRE_PROGRAMS")  # A folder with all of them; else where they are.
+
+
+def program(*path):
+    return os.path.join(PROGRAMS, path[-1]) if PROGRAMS else os.path.join(ROOT, *path)
+
+
+REPLICA = program("build", "dataplane", "paxwire")
+BENCH = program("build", "bench", "paxwire-bench")
+CTL = program("tools", "paxwire-ctl")
+MODES = ("af_packet", "rootless", "af_xdp")
+HOSTS = 4          # Three replicas, and the load on the last.
+PATIENCE_S = 60    # For what takes a second: a stall of the machine is none of ours.
+SKIP = 77
+
+
+class Skip(Exception):
+    """The machine lacks something; the reason is the text."""
+
+
+def run(*command, check=True, **more):
+    done = subprocess.run(command, capture_output=True, text=True, check=False, **more)
+    if check and done.returncode != 0:
+        raise RuntimeError(f"{' '.join(command)}: {done.stderr.strip() or done.stdout.strip()}")
+    return done
+
+
+def wait_until(what, condition):
+    end = time.monotonic() + PATIENCE_S
+    while time.monotonic() < end:
+        result = condition()
+        if result:
+            return result
+        time.sleep(0.1)
+    raise RuntimeError(f"not within {PATIENCE_S} s: {what}")
+
+
+def devargs(mode):
+    if mode == "af_xdp":
+        return "net_af_xdp0,iface=eth0"
+    # The ring is locked memory, of which an ordinary user has 8 MiB.
+    frames = 512 if mode == "rootless" else 4096
+    return f"net_af_packet0,iface=eth0,framesz=2048,framecnt={frames},blocksz=65536"
+
+
+def cluster_file(mode):
+    """All stages of a replica on one lcore: four processes share two CPUs."""
+    text = ["cluster: {name: test, id: 7}", "quorums: {kind: majority}",
+            "tunables: {idle: yield, window: 2048, retransmit_us: 20000}", "replicas:"]
+    for i in range(HOSTS - 1):
+        text.append(f"  - {{id: {i}, address: 10.9.0.{i + 1}, ports: [\"{devargs(mode)}\"], "
+                    "stages: {io: 1, leader: 1, acceptors: [1], learner: 1}}")
+    text.append("clients:")
+    text.append(f"  - {{name: load, address: 10.9.0.{HOSTS}, ports: [\"{devargs(mode)}\"], "
+                "lcore: 1}")
+    text.append(f"  - {{name: mirror, address: 10.9.0.50, ports: [\"{devargs(mode)}\"], lcore: 1}}")
+    return "\n".join(text) + "\n"
+
+
+class Network:
+    """Namespaces as processes that hold them; this process is in the switch's own."""
+
+    def __init__(self):
+        self.holders = []
+        run("ip", "link", "set", "lo", "up")
+        run("ip", "link", "add", "br0", "type", "bridge", "stp_state", "0", "mcast_snooping", "0")
+        run("ip", "link", "set", "br0", "up")
+        for path in ("iptables", "ip6tables", "arptables"):
+            try:
+                with open(f"/proc/sys/net/bridge/bridge-nf-call-{path}", "w") as f:
+                    f.write("0")
+            except OSError:
+                pass  # No such module: nothing filters.
+        for i in range(HOSTS):
+            self.add_host(i)
+
+    def add_host(self, i):
+        holder = subprocess.Popen(["unshare", "--net", "sleep", "infinity"])
+        self.holders.append(holder)
+        own = os.readlink("/proc/self/ns/net")
+        wait_until("a network namespace",
+                   lambda: os.readlink(f"/proc/{holder.pid}/ns/net") != own)
+        mac = f"02:00:00:00:09:{i + 1:02x}"
+        run("ip", "link", "add", f"p{i}", "type", "veth", "peer", "name", "eth0", "address", mac,
+            "netns", str(holder.pid))
+        run("ip", "link", "set", f"p{i}", "master", "br0", "up")
+        inside = ["nsenter", "--net", "--target", str(holder.pid)]
+        # The kernel's own IPv6 chatter is none of the test's.
+        run(*inside, "sh", "-c", "echo 1 > /proc/sys/net/ipv6/conf/eth0/disable_ipv6 || true")
+        run(*inside, "ip", "link", "set", "eth0", "up")
+
+    def inside(self, i):
+        return ["nsenter", "--net", "--target", str(self.holders[i].pid)]
+
+    def close(self):
+        for holder in self.holders:
+            holder.kill()
+            holder.wait()
+
+
+class Cluster:
+    """The processes, and what they said."""
+
+    def __init__(self, mode, folder):
+        self.mode = mode
+        self.folder = folder
+        self.config = os.path.join(folder, "cluster.yaml")
+        with open(self.config, "w", encoding="utf-8") as f:
+            f.write(cluster_file(mode))
+        self.environment = dict(os.environ, RUNTIME_DIRECTORY=folder)
+        self.network = Network()
+        self.replicas = {}
+        self.others = []
+
+    def start(self, where, name, *command):
+        log = os.path.join(self.folder, f"{name}.log")
+        cpus = os.cpu_count() - 1
+        # Whatever ends this test ends its processes too.
+        command = ["setpriv", "--pdeathsig", "KILL"] + list(command) + [
+            "--", "--lcores", f"0@0-{cpus},1@0-{cpus}"]
+        with open(log, "w", encoding="utf-8") as out:
+            return subprocess.Popen(self.network.inside(where) + command, stdout=out, stderr=out,
+                                    env=self.environment)
+
+    def start_replica(self, i):
+        self.replicas[i] = self.start(i, f"replica{i}", REPLICA, "--config", self.config,
+                                      "--replica", str(i))
+
+    def ctl(self, i, *arguments):
+        done = run(sys.executable, CTL, "--json", "--replica", str(i), *arguments, check=False,
+                   env=self.environment)
+        return json.loads(done.stdout) if done.returncode == 0 else {"error": done.stderr}
+
+    def bench(self, *arguments, name="load"):
+        report = os.path.join(self.folder, f"{name}.json")
+        process = self.start(HOSTS - 1, name, BENCH, "--config", self.config, "--client", "load",
+                             "--json", report, *arguments)
+        self.others.append(process)
+        try:
+            status = process.wait(timeout=3 * PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            status = "a timeout"
+        if status != 0:
+            raise RuntimeError(f"paxwire-bench ended with {status}: {self.said(name)}")
+        with open(report, encoding="utf-8") as f:
+            return json.load(f)
+
+    def said(self, name):
+        with open(os.path.join(self.folder, f"{name}.log"), encoding="utf-8") as f:
+            return f.read().strip()[-600:]
+
+    def alive(self):
+        return [i for i, p in self.replicas.items() if p.poll() is None]
+
+    def leader(self):
+        for i in self.alive():
+            if self.ctl(i, "status").get("condition") == "leads":
+                return i
+        return None
+
+    def close(self):
+        for process in list(self.replicas.values()) + self.others:
+            if process.poll() is None:
+                process.kill()
+            process.wait()
+        self.network.close()
+
+
+# ---- The rules, in order: each leaves the cluster as the next one expects it ----
+
+def members_find_each_other_and_one_leads(c):
+    for i in range(HOSTS - 1):
+        c.start_replica(i)
+    wait_until("a leader", lambda: c.leader() is not None)
+
+
+def no_command_is_lost_under_load(c):
+    report = c.bench("--commits", "200000", "--seconds", "120", "--warmup", "0.2")
+    assert report["failed"] == 0 and report["unanswered"] == 0, report
+    assert report["commits"] >= 200000, report
+    assert report["allocated_while_polling_bytes"] == 0, report
+
+
+def replicas_agree_at_equal_instances(c):
+    digests = {i: c.ctl(i, "digests") for i in c.alive()}
+    common = set.intersection(*(set(d) for d in digests.values()))
+    assert len(digests) >= 2 and common, digests
+    for instance in common:
+        assert len({d[instance] for d in digests.values()}) == 1, instance
+
+
+def arp_and_icmp_echo_are_answered(c):
+    run("ip", "address", "replace", "10.9.0.100/24", "dev", "br0")
+    done = run("ping", "-c", "3", "-i", "0.2", "-W", "5", "10.9.0.1", check=False)
+    assert " 0% packet loss" in done.stdout, done.stdout + done.stderr
+
+
+def a_tunable_changes_while_it_runs(c):
+    for i in c.alive():
+        assert c.ctl(i, "set", "batch", "4").get("batch") == "4"
+    report = c.bench("--seconds", "1", "--warmup", "0.1", name="tuned")
+    assert report["failed"] == 0 and report["unanswered"] == 0, report
+    leader = c.leader()
+    assert leader is not None
+    for i in c.alive():
+        assert c.ctl(i, "set", "batch", "0").get("batch") == "0"
+    assert "error" in c.ctl(leader, "set", "batch", "9999")
+
+
+def the_heap_is_not_touched_while_polling(c):
+    for i in c.alive():
+        heap = c.ctl(i, "heap")
+        assert heap["allocated_while_polling_bytes"] == 0, heap
+        assert heap["allocated_bytes"] > 0, heap
+
+
+def the_same_replica_does_not_start_twice_on_a_host(c):
+    second = c.start(0, "twice", REPLICA, "--config", c.config, "--replica", "0")
+    c.others.append(second)
+    assert second.wait(timeout=PATIENCE_S) == 1
+    assert "runs on this host already" in c.said("twice"), c.said("twice")
+
+
+def another_leads_when_the_leader_is_killed(c):
+    dead = wait_until("a leader", lambda: [i for i in [c.leader()] if i is not None])[0]
+    process = c.replicas.pop(dead)
+    # The child of nsenter and setpriv is the replica itself: both became it.
+    process.kill()
+    process.wait()
+    wait_until("another leader", lambda: c.leader() is not None)
+    report = c.bench("--commits", "20000", "--seconds", "120", "--warmup", "0.1", name="after")
+    assert report["failed"] == 0 and report["unanswered"] == 0, report
+    c.dead = dead
+
+
+def a_restart_under_a_killed_identity_is_refused(c):
+    c.start_replica(c.dead)
+    wait_until("its refusal", lambda: any(
+        c.ctl(i, "drops").get("foreign_uuid", 0) > 0 for i in c.alive() if i != c.dead))
+    status = c.ctl(c.dead, "status")
+    assert status["delivered"] == 0 and "waits for all members" in status["condition"], status
+    assert c.leader() not in (None, c.dead)
+
+
+def a_signal_ends_a_replica_cleanly(c):
+    for i in c.alive():
+        c.replicas[i].send_signal(signal.SIGTERM if i % 2 else signal.SIGINT)
+    for i, process in c.replicas.items():
+        assert process.wait(timeout=PATIENCE_S) == 0, c.said(f"replica{i}")
+        assert f"replica {i} ends at instance" in c.said(f"replica{i}")
+
+
+RULES = (
+    members_find_each_other_and_one_leads,
+    no_command_is_lost_under_load,
+    replicas_agree_at_equal_instances,
+    arp_and_icmp_echo_are_answered,
+    a_tunable_changes_while_it_runs,
+    the_heap_is_not_touched_while_polling,
+    the_same_replica_does_not_start_twice_on_a_host,
+    another_leads_when_the_leader_is_killed,
+    replicas_agree_at_equal_instances,
+    a_restart_under_a_killed_identity_is_refused,
+    a_signal_ends_a_replica_cleanly,
+)
+
+
+def inside(mode):
+    """In the switch's namespace: the rules, each on what the one before left."""
+    passed = 0
+    with tempfile.TemporaryDirectory(prefix="paxwire-") as folder:
+        cluster = Cluster(mode, folder)
+        try:
+            for rule in RULES:
+                begin = time.monotonic()
+                rule(cluster)
+                passed += 1
+                print(f"ok      {mode}: {rule.__name__.replace('_', ' ')} "
+                      f"({time.monotonic() - begin:.1f} s)", flush=True)
+        except Exception as e:  # Whatever it is, the rule does not hold.
+            print(f"FAILED  {mode}: {rule.__name__.replace('_', ' ')}: {e}")
+            for i in cluster.replicas:
+                print(f"  replica {i}: {cluster.said(f'replica{i}')}")
+            return passed, 1
+        finally:
+            cluster.close()
+    return passed, 0
+
+
+def bench_table(mode, seconds):
+    """What README's table says of processes: the ports first, then the cluster on them."""
+    with tempfile.TemporaryDirectory(prefix="paxwire-") as folder:
+        c = Cluster(mode, folder)
+        try:
+            mirror = c.start(0, "mirror", BENCH, "--config", c.config, "--client", "mirror",
+                             "--reflect")
+            c.others.append(mirror)
+            ports = c.bench("--ping", "mirror", "--seconds", str(seconds), name="ping")
+            mirror.terminate()
+            mirror.wait()
+            members_find_each_other_and_one_leads(c)
+            report = c.bench("--demo", "--seconds", str(seconds), name="report")
+            report["port_rtt_us"] = ports["port_rtt_us"]
+            report["port_frames_per_s"] = ports["port_frames_per_s"]
+            print(json.dumps(report))
+            return 0, 0
+        finally:
+            c.close()
+
+
+def unshare_command(mode):
+    if mode == "rootless":
+        if os.geteuid() == 0:
+            # Away from root's rights first: an ordinary user, and what he may open.
+            return ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups",
+                    "unshare", "--user", "--map-root-user", "--net", "--mount"]
+        return ["unshare", "--user", "--map-root-user", "--net", "--mount"]
+    if os.geteuid() != 0:
+        raise Skip("needs root")
+    return ["unshare", "--net", "--mount"]
+
+
+def outside(mode, extra):
+    """The mode in namespaces of its own. Returns (passed, failed)."""
+    try:
+        prefix = unshare_command(mode)
+        probe = run(*prefix, "true", check=False)
+        if probe.returncode != 0:
+            raise Skip(f"namespaces can not be made: {probe.stderr.strip()}")
+    except Skip as e:
+        print(f"skipped: {mode}: {e}")
+        return 0, 0, 1
+    with tempfile.TemporaryDirectory(prefix="paxwire-programs-") as folder:
+        # An ordinary user may not read where we were built, nor our interpreter.
+        os.chmod(folder, 0o755)
+        for path in (REPLICA, BENCH, CTL, os.path.abspath(__file__)):
+            shutil.copy(path, folder)
+        environment = dict(os.environ, PYTHONDONTWRITEBYTECODE="1", TMPDIR="/tmp",
+                           PAXWIRE_PROGRAMS=folder)
+        done = subprocess.run(prefix + ["/usr/bin/python3", os.path.join(folder, "cluster.py"),
+                                        "--inside", mode] + extra,
+                              stdout=subprocess.PIPE, text=True, check=False, env=environment,
+                              cwd="/")
+    sys.stdout.write(done.stdout)
+    counts = re.findall(r"^(\d+) passed, (\d+) failed$", done.stdout, re.M)
+    if not counts:
+        print(f"FAILED  {mode}: the test itself ended with {done.returncode}")
+        return 0, 1, 0
+    return int(counts[-1][0]), int(counts[-1][1]), 0
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--inside", choices=MODES, help=argparse.SUPPRESS)
+    parser.add_argument("--bench", type=float, metavar="SECONDS",
+                        help="no rules: measure, and print one JSON object")
+    parser.add_argument("modes", nargs="*", help="one of: " + ", ".join(MODES))
+    options = parser.parse_args()
+    if set(options.modes) - set(MODES):
+        parser.error("the modes are " + ", ".join(MODES))
+    if options.inside:
+        passed, failed = (bench_table(options.inside, options.bench) if options.bench
+                          else inside(options.inside))
+        if not options.bench:
+            print(f"{passed} passed, {failed} failed")
+        sys.exit(failed)
+    totals = [0, 0, 0]
+    for mode in options.modes or MODES:
+        extra = ["--bench", str(options.bench)] if options.bench else []
+        totals = [a + b for a, b in zip(totals, outside(mode, extra))]
+    print(f"{totals[0]} passed, {totals[1]} failed, {totals[2]} skipped")
+    sys.exit(totals[1] > 0)
+
+
+main()
