@@ -10,7 +10,8 @@
 
 enum {
 	FRAMES_A_TURN = 8,
-	SWEEP_NS = 50000, /* Between looks for timeouts. */
+	SWEEP_NS = 50000,            /* Between looks for timeouts. */
+	ARP_PATIENCE_NS = 200000000, /* From the clock's start. */
 };
 
 /* The same for every copy of a command, another for every command. */
@@ -167,8 +168,9 @@ static uint32_t transmit(struct load *l,
 	for (; sent < FRAMES_A_TURN; sent++) {
 		uint32_t leader = l->client.leader;
 
-		/* ARP is still asked: what can not go out waits where it is. */
-		if (unlikely(!l->network->routes[leader].known))
+		/* While ARP is asked, what can not go out waits; after that its node may be dead, and
+		 * the retries find another. */
+		if (unlikely(!l->network->routes[leader].known) && l->now_ns < ARP_PATIENCE_NS)
 			break;
 		struct rte_mbuf *mbuf = rte_pktmbuf_alloc(l->network->pool);
 		uint32_t bytes;

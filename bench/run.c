@@ -347,8 +347,7 @@ static void count_drop(struct report *r, const char *reason, uint64_t count)
 static void count_network_drops(struct report *report, const struct network *n)
 {
 	for (uint32_t i = 1; i < FRAME_DROP_REASONS; i++)
-		if (i != DROP_REASONS)
-			count_drop(report, frame_drop_text(i), n->counters.drops[i]);
+		count_drop(report, frame_drop_text(i), n->counters.drops[i]);
 	count_drop(report, "port full", n->counters.tx_full);
 	count_drop(report, "unreachable", n->counters.unreachable);
 	count_drop(report, "too many clients", n->counters.crowded);

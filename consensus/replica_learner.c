@@ -26,6 +26,7 @@ void learner_stage_init(struct learner_stage *s, const struct replica_settings *
 	s->stuck_at = 0;
 	s->stuck_ns = 0;
 	s->chain = 0;
+	s->recalled = UINT64_MAX;
 	s->retained = 0;
 	s->reply_next = 0;
 	memset(s->checkpoints, 0, sizeof(s->checkpoints));
@@ -250,13 +251,31 @@ bool learner_stage_checkpoint(const struct learner_stage *s, uint64_t instance, 
 	return __atomic_load_n(&c->instance, __ATOMIC_RELAXED) == instance;
 }
 
+static void recall(struct learner_stage *s, uint64_t first)
+{
+	const struct message m = {
+		.type = MESSAGE_RECALL,
+		.first = first,
+		.shard = (uint16_t)shard_of(first, s->settings->shards),
+	};
+	const struct target to = {.local = true};
+
+	s->counters.recalls++;
+	send(s, &to, &m, NULL);
+}
+
 static void deliver(struct learner_stage *s)
 {
 	const struct learner_run *run;
 
 	while (!s->beyond && (run = learner_next(&s->learner)) != NULL) {
-		if (run->body == NULL && run->bytes > 0)
-			return; /* In the log only: it is recalled. */
+		if (run->body == NULL && run->bytes > 0) {
+			/* In the log only. Should this be lost, ask_for_missing asks again. */
+			if (s->recalled != run->first)
+				recall(s, run->first);
+			s->recalled = run->first;
+			return;
+		}
 		outlet_watch(s->outlet, TRANSITION_DELIVERED, run->ballot, run->first, run->count);
 		apply_run(s, run);
 		s->counters.delivered_runs++;
@@ -271,7 +290,9 @@ static void deliver(struct learner_stage *s)
 static bool on_voted(struct learner_stage *s, const struct message *m, const uint8_t *body,
 	void *frame)
 {
-	bool keeps = m->payload_len > 0 && s->retained < LEARNER_RETAINED_MAX;
+	/* The next to be delivered is always kept: later ones may hold all the room. */
+	bool keeps = m->payload_len > 0 &&
+		(s->retained < LEARNER_RETAINED_MAX || m->first <= s->learner.delivered);
 	void *replaced;
 	const struct learner_run run = {
 		.first = m->first,
@@ -386,19 +407,6 @@ static void fetch(struct learner_stage *s, uint64_t first)
 	if (s->source >= s->settings->members || s->source == s->settings->self)
 		return;
 	s->counters.fetches++;
-	send(s, &to, &m, NULL);
-}
-
-static void recall(struct learner_stage *s, uint64_t first)
-{
-	const struct message m = {
-		.type = MESSAGE_RECALL,
-		.first = first,
-		.shard = (uint16_t)shard_of(first, s->settings->shards),
-	};
-	const struct target to = {.local = true};
-
-	s->counters.recalls++;
 	send(s, &to, &m, NULL);
 }
 

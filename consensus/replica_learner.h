@@ -66,6 +66,7 @@ struct learner_stage {
 	uint64_t stuck_at; /* Delivered index when it last moved, */
 	uint64_t stuck_ns; /* and when. */
 	uint64_t chain;    /* Fetch on from here, 0: no. */
+	uint64_t recalled; /* The run last asked of our own log when its turn came. */
 	uint32_t retained;
 	uint32_t reply_next;
 	struct checkpoint checkpoints[CHECKPOINTS];

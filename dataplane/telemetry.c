@@ -183,10 +183,8 @@ static int on_drops(const char *command, const char *text, struct rte_tel_data *
 
 	rte_tel_data_start_dict(d);
 	for (uint32_t i = 1; i < FRAME_DROP_REASONS; i++)
-		if (i != DROP_REASONS)
-			rte_tel_data_add_dict_u64(d, frame_drop_text(i),
-				READ(n->drops[i]) +
-					(i < DROP_REASONS ? READ(r->io.foreign[i]) : 0));
+		rte_tel_data_add_dict_u64(d, frame_drop_text(i),
+			READ(n->drops[i]) + (i < DROP_REASONS ? READ(r->io.foreign[i]) : 0));
 	for (uint32_t i = 0; i < POSITIONS_MAX; i++) {
 		no_mbuf += READ(r->crossings[i].no_mbuf);
 		ring_full += READ(r->crossings[i].ring_full);

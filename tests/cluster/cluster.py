@@ -255,11 +255,17 @@ def another_leads_when_the_leader_is_killed(c):
     c.dead = dead
 
 
+def refused(c, i):
+    return c.ctl(i, "drops").get("foreign_uuid", 0)
+
+
 def a_restart_under_a_killed_identity_is_refused(c):
+    before = {i: refused(c, i) for i in c.alive()}
     c.start_replica(c.dead)
-    wait_until("its refusal", lambda: any(
-        c.ctl(i, "drops").get("foreign_uuid", 0) > 0 for i in c.alive() if i != c.dead))
-    status = c.ctl(c.dead, "status")
+    wait_until("that the others refuse it",
+               lambda: all(refused(c, i) > count for i, count in before.items()))
+    status = wait_until("its status", lambda: [s for s in [c.ctl(c.dead, "status")]
+                                               if "condition" in s])[0]
     assert status["delivered"] == 0 and "waits for all members" in status["condition"], status
     assert c.leader() not in (None, c.dead)
 
