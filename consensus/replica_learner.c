@@ -312,9 +312,8 @@ static void on_watermark(struct learner_stage *s, const struct message *m)
 		s->source = m->sender;
 }
 
-static void on_retry(struct learner_stage *s, const struct message *m, const uint8_t *body)
+static void retry_one(struct learner_stage *s, const struct message *m, const struct entry *e)
 {
-	const struct entry *e = (const struct entry *)(const void *)body;
 	struct session *session = session_find(&s->sessions, e->session);
 
 	if (session == NULL) {
@@ -334,6 +333,14 @@ static void on_retry(struct learner_stage *s, const struct message *m, const uin
 	case SESSION_RUN:
 		return; /* In flight. */
 	}
+}
+
+static void on_retry(struct learner_stage *s, const struct message *m, const uint8_t *body)
+{
+	const struct entry *entries = (const struct entry *)(const void *)body;
+
+	for (uint32_t i = 0; i < m->count; i++)
+		retry_one(s, m, &entries[i]);
 }
 
 static void on_gone(struct learner_stage *s, const struct message *m)
