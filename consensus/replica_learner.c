@@ -260,6 +260,7 @@ static void deliver(struct learner_stage *s)
 		apply_run(s, run);
 		s->counters.delivered_runs++;
 		release(s, learner_delivered(&s->learner));
+		s->gone = 0;
 		if (s->learner.delivered % CHECKPOINT_EVERY == 0)
 			keep_checkpoint(s);
 	}
@@ -270,7 +271,9 @@ static void deliver(struct learner_stage *s)
 static bool on_voted(struct learner_stage *s, const struct message *m, const uint8_t *body,
 	void *frame)
 {
-	bool keeps = m->payload_len > 0 && s->retained < LEARNER_RETAINED_MAX;
+	/* What comes next is always kept: else no frame in front of it ever comes back. */
+	bool next = m->first <= s->learner.delivered;
+	bool keeps = m->payload_len > 0 && (next || s->retained < LEARNER_RETAINED_MAX);
 	void *replaced;
 	const struct learner_run run = {
 		.first = m->first,
@@ -447,7 +450,6 @@ void learner_stage_on_tick(struct learner_stage *s, uint64_t now_ns)
 	if (s->told != s->learner.delivered && now_ns - s->told_ns >= TELL_EVERY_NS) {
 		s->told = s->learner.delivered;
 		s->told_ns = now_ns;
-		s->gone = 0;
 		send(s, &to, &m, NULL);
 	}
 	ask_for_missing(s, now_ns);
