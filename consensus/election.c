@@ -54,12 +54,13 @@ static bool leader_alive(const struct election *e, uint64_t now_ns)
 		now_ns < e->leader_heard_ns + e->settings->election_timeout_ns;
 }
 
-/* A gap in our own ticks is our stall: what could not be heard in it does not count as silence. */
+/* A gap in our own turns is our stall: what could not be heard in it does not count as silence. It
+ * is noticed before anything new is dated: what is heard right after it was not heard later. */
 static void discount_stall(struct election *e, uint64_t now_ns)
 {
-	uint64_t gap = e->tick_ns == 0 ? 0 : now_ns - e->tick_ns;
+	uint64_t gap = e->awake_ns == 0 ? 0 : now_ns - e->awake_ns;
 
-	e->tick_ns = now_ns;
+	e->awake_ns = now_ns;
 	if (gap <= 2 * e->settings->heartbeat_ns)
 		return;
 	for (uint32_t i = 0; i < e->settings->members; i++)
@@ -159,8 +160,16 @@ struct election_output election_on_tick(struct election *e, uint64_t now_ns, uin
 	return out;
 }
 
+/* No honest node is that far ahead: one wrong number would use up the rounds for everybody. */
+static bool from_nowhere(const struct election *e, uint64_t ballot)
+{
+	return ballot_round(ballot) > ballot_round(e->highest) + BALLOT_ROUND_JUMP;
+}
+
 bool election_saw(struct election *e, uint64_t ballot)
 {
+	if (from_nowhere(e, ballot))
+		return false;
 	if (ballot > e->highest)
 		e->highest = ballot;
 	return e->state >= ELECTION_CANDIDATE && ballot > e->ballot;
@@ -168,11 +177,13 @@ bool election_saw(struct election *e, uint64_t ballot)
 
 bool election_on_heartbeat(struct election *e, const struct message *m, uint64_t now_ns)
 {
+	discount_stall(e, now_ns);
 	e->heard_ns[m->sender] = now_ns;
 	e->echoes[m->sender] = m->echo;
+	bool nowhere = from_nowhere(e, m->ballot);
 	bool lost = election_saw(e, m->ballot);
 
-	if ((m->flags & HEARTBEAT_LEADS) == 0 || m->ballot < e->leader_ballot)
+	if (nowhere || (m->flags & HEARTBEAT_LEADS) == 0 || m->ballot < e->leader_ballot)
 		return lost;
 	e->leader = m->sender;
 	e->leader_ballot = m->ballot;
@@ -182,11 +193,12 @@ bool election_on_heartbeat(struct election *e, const struct message *m, uint64_t
 
 bool election_on_prevote(struct election *e, const struct message *m, uint64_t now_ns)
 {
+	discount_stall(e, now_ns);
 	bool promised =
 		e->promised_ns != 0 && now_ns < e->promised_ns + e->settings->election_timeout_ns;
 
 	return e->state <= ELECTION_PREVOTING && !leader_alive(e, now_ns) && !promised &&
-		m->ballot > e->highest;
+		m->ballot > e->highest && !from_nowhere(e, m->ballot);
 }
 
 void election_on_prevoted(struct election *e, const struct message *m)
@@ -203,12 +215,14 @@ void election_on_prevoted(struct election *e, const struct message *m)
 
 bool election_on_promised(struct election *e, uint64_t ballot, uint64_t now_ns)
 {
+	discount_stall(e, now_ns);
 	e->promised_ns = now_ns;
 	return election_saw(e, ballot);
 }
 
 void election_won(struct election *e, uint64_t now_ns)
 {
+	discount_stall(e, now_ns);
 	e->state = ELECTION_LEADER;
 	e->leader = e->settings->self;
 	e->leader_ballot = e->ballot;
@@ -219,6 +233,7 @@ void election_won(struct election *e, uint64_t now_ns)
 
 void election_lost(struct election *e, uint64_t now_ns)
 {
+	discount_stall(e, now_ns);
 	if (e->leader == e->settings->self)
 		e->leader = ELECTION_NOBODY;
 	back_off(e, now_ns);
@@ -226,5 +241,6 @@ void election_lost(struct election *e, uint64_t now_ns)
 
 void election_progress(struct election *e, uint64_t now_ns)
 {
+	discount_stall(e, now_ns);
 	e->progress_ns = now_ns;
 }

@@ -41,12 +41,12 @@ struct election {
 	uint64_t heard_ns[MEMBER_MAX]; /* 0: never. */
 	uint32_t echoes[MEMBER_MAX];   /* Whom each one hears. */
 	uint64_t promised_ns;          /* When this node last promised to another; 0: never. */
-	uint64_t tick_ns;
-	uint64_t heartbeat_ns; /* Next one due. */
-	uint64_t stand_ns;     /* Not standing before this. */
-	uint64_t phase_ns;     /* The pre-vote or the candidacy ends without success. */
-	uint64_t progress_ns;  /* Leader: when a run was last chosen, or none was in flight. */
-	uint64_t ballot;       /* The one asked for, or held. */
+	uint64_t awake_ns;             /* When this node last had a turn; 0: never. */
+	uint64_t heartbeat_ns;         /* Next one due. */
+	uint64_t stand_ns;             /* Not standing before this. */
+	uint64_t phase_ns;             /* The pre-vote or the candidacy ends without success. */
+	uint64_t progress_ns; /* Leader: when a run was last chosen, or none was in flight. */
+	uint64_t ballot;      /* The one asked for, or held. */
 	uint32_t grants;
 	uint64_t grants_delivered; /* Highest delivered index among the grants. */
 	uint32_t grants_from;      /* Who has it. */

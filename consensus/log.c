@@ -48,13 +48,14 @@ static bool fits(const struct log *log, uint32_t bytes)
 	return log_next(log, bytes) + record_bytes(bytes) <= log->tail + log->size;
 }
 
-/* Is any of its instances' slots at or above lo still pointing to it? */
-static bool needed(const struct acceptor *a, const struct record *r, uint64_t position)
+/* Is any of its instances' slots at or above `from` still pointing to it? */
+static bool pointed_to(const struct acceptor *a, const struct record *r, uint64_t position,
+	uint64_t from)
 {
 	for (uint32_t i = 0; i < r->count; i++) {
 		const struct vote *v = acceptor_vote(a, r->first + i);
 
-		if (r->first + i >= a->lo && v != NULL && v->position == position)
+		if (r->first + i >= from && v != NULL && v->position == position)
 			return true;
 	}
 	return false;
@@ -71,8 +72,10 @@ static bool clean_one(struct log *log, struct acceptor *a)
 		log->tail += to_end(log, position);
 		return true;
 	}
-	if (!needed(a, r, position)) {
-		acceptor_drop(a, r->first + r->count);
+	if (!pointed_to(a, r, position, a->lo)) {
+		/* What was superseded is held elsewhere: nothing is gone with it. */
+		if (pointed_to(a, r, position, 0))
+			acceptor_drop(a, r->first + r->count);
 		log->tail += record_bytes(r->bytes);
 		return true;
 	}

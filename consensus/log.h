@@ -27,9 +27,10 @@ struct log {
 void log_init(struct log *log, uint8_t *bytes, uint64_t size);
 
 /* Makes room for a record with `bytes` of entries, from the tail on: a record none of whose
- * instances' slots points to it any more, or all of whose instances are below a->lo, is dropped
- * (then acceptor_drop); one that is still needed at or above lo is copied to the head and
- * relocated. Amortised O(1): drops at most what it needs. False: no room (everything is needed). */
+ * instances' slots points to it any more is dropped, and so is one all of whose instances are below
+ * a->lo (then acceptor_drop); one that is still needed at or above lo is copied to the head and
+ * relocated. Amortised O(1): drops at most what it needs. False: no room: what stands at the tail
+ * is needed and does not fit at the head. */
 bool log_reserve(struct log *log, struct acceptor *a, uint32_t bytes);
 
 /* The position that the next record of `bytes` entries will have. After log_reserve only. */

@@ -65,7 +65,7 @@ enum message_type {
 	MESSAGE_WATERMARK, /* leader -> learner. ballot, watermark; first: known chosen index;
 	                      sender: the member that leads. */
 	MESSAGE_RECALL,    /* learner -> acceptor: hand me the run at `first` again from the log. */
-	MESSAGE_RETRY,     /* leader -> learner: entries seen before: answer what was applied;
+	MESSAGE_RETRY,     /* leader -> learner: `count` bare entries: answer what was applied;
 	                      from: client handle, which replaces the old one. */
 	MESSAGE_CATCH_UP,  /* leader -> learner: fetch below `first` from member `sender`. */
 	MESSAGE_ENROLLED,  /* leader -> acceptors: all members' uuids are pinned; body: MEMBER_MAX

@@ -26,6 +26,7 @@ void leader_stage_init(struct leader_stage *s, const struct replica_settings *se
 	s->batch_count = 0;
 	s->batch_bytes = 0;
 	s->batch_ns = 0;
+	s->retries_count = 0;
 	s->replies_count = 0;
 	s->replies_bytes = 0;
 	s->replies_to = 0;
@@ -243,20 +244,29 @@ static void answer(struct leader_stage *s, uint16_t client, const struct entry *
 	s->replies_count++;
 }
 
-static void tell_retry(struct leader_stage *s, uint16_t client, const struct entry *e)
+/* The learner knows what was applied of a command seen before, and whom to answer. */
+static void note_retry(struct leader_stage *s, const struct entry *e)
 {
-	const struct message m = {
-		.type = MESSAGE_RETRY,
-		.count = 1,
-		.from = client,
-		.payload_len = ENTRY_BYTES,
-	};
-	const struct entry bare = {
+	s->retries[s->retries_count++] = (struct entry){
 		.session = e->session,
 		.sequence_length = entry_pack(entry_kind(e), entry_sequence(e), 0),
 	};
+}
 
-	send_local(s, &m, &bare);
+/* One message for all of a frame: no ring surely holds one for each command. */
+static void tell_retries(struct leader_stage *s, uint16_t client)
+{
+	const struct message m = {
+		.type = MESSAGE_RETRY,
+		.count = (uint16_t)s->retries_count,
+		.from = client,
+		.payload_len = (uint16_t)(s->retries_count * ENTRY_BYTES),
+	};
+
+	if (s->retries_count == 0)
+		return;
+	s->retries_count = 0;
+	send_local(s, &m, s->retries);
 }
 
 /* Would one more instance fit the window and the flow control now? */
@@ -318,7 +328,7 @@ static void take_entry(struct leader_stage *s, const struct message *m, const st
 			entry_sequence(e), m->from, &moved);
 
 		if (moved || taken == ADMISSION_REPEATED)
-			tell_retry(s, m->from, e);
+			note_retry(s, e);
 		if (taken == ADMISSION_REPEATED) {
 			s->counters.repeated++;
 			return;
@@ -374,7 +384,7 @@ static void take_frame(struct leader_stage *s, const struct message *m, const ui
 			entry_sequence(e), m->from, &moved);
 
 		if (moved || taken == ADMISSION_REPEATED)
-			tell_retry(s, m->from, e);
+			note_retry(s, e);
 		if (taken == ADMISSION_NEW) {
 			fresh[i / 64] |= 1ull << (i % 64);
 			fresh_count++;
@@ -382,6 +392,7 @@ static void take_frame(struct leader_stage *s, const struct message *m, const ui
 		offset += entry_bytes(entry_length(e));
 	}
 	s->counters.repeated += m->count - fresh_count;
+	tell_retries(s, m->from);
 	if (fresh_count == m->count) {
 		/* A block's rest that is too short is closed, so that frames stay whole. */
 		if (proposer_room(&s->proposer) < m->count)
@@ -448,6 +459,7 @@ static void on_request(struct leader_stage *s, const struct message *m, const ui
 		take_entry(s, m, e, may, now_ns);
 		offset += entry_bytes(entry_length(e));
 	}
+	tell_retries(s, m->from);
 	if (!s->settings->packing)
 		propose_batch(s, now_ns);
 }

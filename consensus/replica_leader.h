@@ -54,6 +54,7 @@ struct leader_stage {
 	uint32_t batch_count;
 	uint32_t batch_bytes;
 	uint64_t batch_ns; /* When its first entry arrived. */
+	uint32_t retries_count;
 	uint32_t replies_count;
 	uint32_t replies_bytes;
 	uint16_t replies_to;
@@ -63,6 +64,7 @@ struct leader_stage {
 	struct election election;
 	struct proposer proposer;
 	struct admission admission;
+	struct entry retries[RUN_COUNT_MAX]; /* Of the frame in hand. */
 	_Alignas(8) uint8_t batch[(BODY_MAX + 7) / 8 * 8];
 	_Alignas(8) uint8_t scratch[(BODY_MAX + 7) / 8 * 8];
 	_Alignas(8) uint8_t replies[(BODY_MAX + 7) / 8 * 8];

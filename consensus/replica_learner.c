@@ -280,6 +280,7 @@ static void deliver(struct learner_stage *s)
 		apply_run(s, run);
 		s->counters.delivered_runs++;
 		release(s, learner_delivered(&s->learner));
+		s->gone = 0;
 		if (s->learner.delivered % CHECKPOINT_EVERY == 0)
 			keep_checkpoint(s);
 	}
@@ -290,9 +291,9 @@ static void deliver(struct learner_stage *s)
 static bool on_voted(struct learner_stage *s, const struct message *m, const uint8_t *body,
 	void *frame)
 {
-	/* The next to be delivered is always kept: later ones may hold all the room. */
-	bool keeps = m->payload_len > 0 &&
-		(s->retained < LEARNER_RETAINED_MAX || m->first <= s->learner.delivered);
+	/* What comes next is always kept: else no frame in front of it ever comes back. */
+	bool next = m->first <= s->learner.delivered;
+	bool keeps = m->payload_len > 0 && (next || s->retained < LEARNER_RETAINED_MAX);
 	void *replaced;
 	const struct learner_run run = {
 		.first = m->first,
@@ -334,9 +335,8 @@ static void on_watermark(struct learner_stage *s, const struct message *m)
 		s->source = m->sender;
 }
 
-static void on_retry(struct learner_stage *s, const struct message *m, const uint8_t *body)
+static void retry_one(struct learner_stage *s, const struct message *m, const struct entry *e)
 {
-	const struct entry *e = (const struct entry *)(const void *)body;
 	struct session *session = session_find(&s->sessions, e->session);
 
 	if (session == NULL) {
@@ -356,6 +356,14 @@ static void on_retry(struct learner_stage *s, const struct message *m, const uin
 	case SESSION_RUN:
 		return; /* In flight. */
 	}
+}
+
+static void on_retry(struct learner_stage *s, const struct message *m, const uint8_t *body)
+{
+	const struct entry *entries = (const struct entry *)(const void *)body;
+
+	for (uint32_t i = 0; i < m->count; i++)
+		retry_one(s, m, &entries[i]);
 }
 
 static void on_gone(struct learner_stage *s, const struct message *m)
@@ -449,7 +457,6 @@ void learner_stage_on_tick(struct learner_stage *s, uint64_t now_ns)
 	if (s->told != s->learner.delivered && now_ns - s->told_ns >= TELL_EVERY_NS) {
 		s->told = s->learner.delivered;
 		s->told_ns = now_ns;
-		s->gone = 0;
 		send(s, &to, &m, NULL);
 	}
 	ask_for_missing(s, now_ns);

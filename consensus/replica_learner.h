@@ -16,9 +16,10 @@
 #include "consensus/session.h"
 
 enum {
-	LEARNER_RETAINED_MAX = 512, /* Frames kept from a port at most; beyond, the log has them. */
-	REPLY_BUFFERS = 8,          /* Clients whose replies are merged at a time. */
-	CHECKPOINT_EVERY = 4096,    /* Instances: digests are compared at multiples of it. */
+	LEARNER_RETAINED_MAX =
+		512,             /* Frames kept from a port, and the next one; the log has all. */
+	REPLY_BUFFERS = 8,       /* Clients whose replies are merged at a time. */
+	CHECKPOINT_EVERY = 4096, /* Instances: digests are compared at multiples of it. */
 	CHECKPOINTS = 64,
 };
 
@@ -59,7 +60,7 @@ struct learner_stage {
 	uint64_t digest;
 	uint32_t leader; /* Member id that leads, as far as we heard. */
 	uint32_t source; /* Whom to fetch from. */
-	uint32_t gone;   /* Members that no longer hold what we need. */
+	uint32_t gone;   /* Members that no longer hold what comes next. */
 	bool beyond;     /* All of them: this replica can not catch up, and stands. */
 	uint64_t told;   /* Delivered index that the other stages know. */
 	uint64_t told_ns;

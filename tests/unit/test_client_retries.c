@@ -1,0 +1,205 @@
+/* What the client sends again, when, and to whom. */
+#include "tests/unit/given_client.h"
+
+static void a_retry_is_the_same_command_again(void **state)
+{
+	uint8_t first[sizeof(body)];
+	uint32_t bytes;
+
+	(void)state;
+	given_opened(1);
+	client_want(&client, 0, 1);
+	fill();
+	bytes = body_bytes;
+	memcpy(first, body, bytes);
+	now += RETRY - 1;
+	assert_int_equal(fill_retries(), 0);
+	now += RETRY / 2 + 1;
+	memset(body, 0xee, sizeof(body));
+	assert_int_equal(fill_retries(), 1);
+	assert_int_equal(body_bytes, bytes);
+	assert_memory_equal(body, first, bytes);
+	assert_int_equal(fill_retries(), 0);
+	when_reply(ID, 0, REPLY_OK, 0);
+	assert_int_equal(dones[0].sent_ns, 5000);
+}
+
+static void only_what_is_outstanding_is_retried(void **state)
+{
+	(void)state;
+	given_full_window();
+	when_reply(ID, 1, REPLY_OK, 0);
+	now += 2 * RETRY;
+	assert_int_equal(fill_retries(), 2);
+	then_entry(0, ID, 0);
+	then_entry(1, ID, 2);
+}
+
+static void an_open_is_retried(void **state)
+{
+	(void)state;
+	fill();
+	now += 2 * RETRY;
+	assert_int_equal(fill_retries(), 1);
+	assert_int_equal(entry_kind(entry(0)), ENTRY_OPEN);
+}
+
+/* The time that the command waits for its next retry. */
+static uint64_t wait_of(uint32_t sequence)
+{
+	return client.sessions[0].commands[sequence].retry_ns - now;
+}
+
+static void retries_back_off_to_sixteen_times_with_jitter(void **state)
+{
+	uint64_t least = UINT64_MAX;
+	uint64_t most = 0;
+
+	(void)state;
+	given_opened(1);
+	client_want(&client, 0, 1);
+	fill();
+	for (uint32_t i = 0; i < 60; i++) {
+		/* The first retry waits as long as the first copy did. */
+		uint64_t base = (uint64_t)RETRY << (i < 1 ? 0 : i < 5 ? i - 1 : 4);
+		uint64_t wait = wait_of(0);
+
+		assert_in_range(wait, base, base + base / 2);
+		if (i >= 5) {
+			least = wait < least ? wait : least;
+			most = wait > most ? wait : most;
+		}
+		now += wait;
+		assert_int_equal(fill_retries(), 1);
+		when_replies_of(0);
+	}
+	assert_true(most - least > 4 * RETRY);
+	when_reply(ID, 0, REPLY_OK, 0);
+	client_want(&client, 0, 1);
+	fill();
+	assert_true(wait_of(1) <= RETRY * 3 / 2);
+}
+
+static void what_speaks_of_one_copy_leaves_the_command_outstanding(void **state)
+{
+	const enum reply_status statuses[] = {REPLY_BUSY, REPLY_REDIRECT, REPLY_UNKNOWN};
+
+	(void)state;
+	for (uint32_t i = 0; i < 3; i++) {
+		setup(NULL);
+		given_full_window();
+		when_reply(ID, 0, statuses[i], 2);
+		assert_int_equal(dones_count, 0);
+		assert_int_equal(client.outstanding, WINDOW);
+		now += RETRY / 2;
+		assert_int_equal(fill_retries(), 1);
+		then_entry(0, ID, 0);
+	}
+}
+
+static void a_redirect_names_the_leader(void **state)
+{
+	(void)state;
+	given_full_window();
+	when_reply(ID, 0, REPLY_BUSY, 1);
+	assert_int_equal(client.leader, 0);
+	when_reply(ID, 0, REPLY_REDIRECT, 2);
+	assert_int_equal(client.leader, 2);
+	when_reply(ID, 0, REPLY_REDIRECT, 3);
+	assert_int_equal(client.leader, 2);
+}
+
+static void a_refused_open_goes_out_again_soon(void **state)
+{
+	(void)state;
+	fill();
+	when_reply(client.nonce, 0, REPLY_REDIRECT, 1);
+	now += RETRY / 2;
+	assert_int_equal(fill_retries(), 1);
+	assert_int_equal(client.leader, 1);
+}
+
+static void a_leader_that_is_silent_is_left(void **state)
+{
+	(void)state;
+	given_full_window();
+	for (uint32_t i = 0; i < 3; i++) {
+		now += 100 * RETRY;
+		fill_retries();
+	}
+	assert_int_equal(client.leader, 0);
+	when_replies_of(1);
+	now += 100 * RETRY;
+	fill_retries();
+	assert_int_equal(client.leader, 1);
+	for (uint32_t i = 0; i < 2; i++) {
+		now += 100 * RETRY;
+		fill_retries();
+	}
+	assert_int_equal(client.leader, 1);
+	for (uint32_t i = 0; i < 6; i++) {
+		now += 100 * RETRY;
+		fill_retries();
+	}
+	assert_int_equal(client.leader, 0);
+}
+
+/* As many frames as a sweep may fill go out before any answer can come. */
+static void frames_of_one_sweep_are_one_round_of_silence(void **state)
+{
+	(void)state;
+	given_opened(4);
+	client.settings.batch = 1;
+	for (uint32_t i = 0; i < 4; i++)
+		client_want(&client, i, WINDOW);
+	while (fill() > 0)
+		continue;
+	now += 2 * RETRY;
+	for (uint32_t i = 0; i < 4 * WINDOW; i++)
+		assert_int_equal(fill_retries(), 1);
+	assert_int_equal(client.leader, 0);
+}
+
+static void a_redirect_is_followed_sooner_than_busy(void **state)
+{
+	uint64_t busy;
+
+	(void)state;
+	given_full_window();
+	when_reply(ID, 0, REPLY_BUSY, 0);
+	when_reply(ID, 1, REPLY_REDIRECT, 1);
+	busy = wait_of(0);
+	assert_true(wait_of(1) * 4 < busy);
+}
+
+static void a_leader_that_answers_is_kept(void **state)
+{
+	(void)state;
+	given_full_window();
+	for (uint32_t i = 0; i < 20; i++) {
+		now += 100 * RETRY;
+		fill_retries();
+		when_replies_of(0);
+	}
+	assert_int_equal(client.leader, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(a_retry_is_the_same_command_again, setup),
+		cmocka_unit_test_setup(only_what_is_outstanding_is_retried, setup),
+		cmocka_unit_test_setup(an_open_is_retried, setup),
+		cmocka_unit_test_setup(retries_back_off_to_sixteen_times_with_jitter, setup),
+		cmocka_unit_test_setup(what_speaks_of_one_copy_leaves_the_command_outstanding,
+			setup),
+		cmocka_unit_test_setup(a_redirect_names_the_leader, setup),
+		cmocka_unit_test_setup(a_refused_open_goes_out_again_soon, setup),
+		cmocka_unit_test_setup(a_leader_that_is_silent_is_left, setup),
+		cmocka_unit_test_setup(frames_of_one_sweep_are_one_round_of_silence, setup),
+		cmocka_unit_test_setup(a_redirect_is_followed_sooner_than_busy, setup),
+		cmocka_unit_test_setup(a_leader_that_answers_is_kept, setup),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
