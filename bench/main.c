@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <rte_eal.h>
 
@@ -26,26 +27,35 @@ static void on_signal(int signal_number)
 	run_interrupt();
 }
 
-/* The cluster file that --embedded N and --lcores stand for. With two lcores the first replica,
- * which a fresh cluster elects, shares its own with the load; the followers have the other. */
+/* Which lcore of `lcores` runs a stage (0 io, 1 leader, 2 acceptor, 3 learner) of a replica.
+ * One: all of it. Two: the first replica, which a fresh cluster elects, shares its own with the
+ * load; the followers have the other. More: a pipeline; each stage of all replicas has one. */
+static uint32_t place_stage(const struct options *o, uint32_t replica, uint32_t stage)
+{
+	if (o->lcores <= 2)
+		return o->lcores == 1 || replica == 0 ? 1 : 2;
+	return 1 + stage % o->lcores;
+}
+
+/* The cluster file that --embedded N and --lcores stand for. */
 static void cluster_text(const struct options *o, char *text, size_t size)
 {
+	bool crowded = (long)o->lcores > sysconf(_SC_NPROCESSORS_ONLN);
 	size_t used = (size_t)snprintf(text, size,
 		"cluster: {name: embedded, id: 1}\n"
 		"sessions_max: %u\n"
 		"quorums: {kind: majority}\n"
-		"tunables: {idle: busy, packing: %s, batch: 0, window: 4096}\n"
+		"tunables: {idle: %s, packing: %s, batch: 0, window: 4096}\n"
 		"replicas:\n",
-		o->sessions + 64 < 16384 ? 16384 : o->sessions + 64, o->packing ? "true" : "false");
+		o->sessions + 64 < 16384 ? 16384 : o->sessions + 64, crowded ? "yield" : "busy",
+		o->packing ? "true" : "false");
 
-	for (uint32_t i = 0; i < o->replicas; i++) {
-		uint32_t lcore = o->lcores == 1 || i == 0 ? 1 : 2;
-
+	for (uint32_t i = 0; i < o->replicas; i++)
 		used += (size_t)snprintf(text + used, size - used,
 			"  - {id: %u, address: 10.0.0.%u, ports: [ring], "
 			"stages: {io: %u, leader: %u, acceptors: [%u], learner: %u}}\n",
-			i, i + 1, lcore, lcore, lcore, lcore);
-	}
+			i, i + 1, place_stage(o, i, 0), place_stage(o, i, 1), place_stage(o, i, 2),
+			place_stage(o, i, 3));
 }
 
 static bool load_config(const struct options *o, struct config *config, char *error, size_t size)

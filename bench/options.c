@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "consensus/limits.h"
+#include "dataplane/embedded.h"
 
 static const char help[] =
 	"usage: paxwire-bench [options] [-- EAL arguments]\n"
@@ -20,10 +21,12 @@ static const char help[] =
 	"  --client NAME      the file's client that this is                (the first)\n"
 	"  --reflect          be the other end of a --ping: no load\n"
 	"  --ping NAME        measure the ports alone against that reflecting client\n"
-	"  --lcores N         worker lcores: 1 or 2                                (1)\n"
+	"  --lcores N         worker lcores: 1 to 8 (above 2: a pipeline of stages) (1)\n"
 	"  --seconds S        of the measured phase                                (5)\n"
 	"  --commits N        end the measured phase at so many commits\n"
 	"  --kill-leader      stop the leading replica for good, a second into it\n"
+	"  --faults P         of a hundred frames so many are lost, doubled, late; each (0)\n"
+	"  --mutant swap      one replica swaps two commands: agreement must be FALSE\n"
 	"  --warmup S         before it                                            (1)\n"
 	"  --sessions N       client sessions                                      (4096)\n"
 	"  --window N         commands outstanding of a session: 1 to 4            (1)\n"
@@ -84,6 +87,8 @@ enum {
 	OPTION_SECONDS,
 	OPTION_COMMITS,
 	OPTION_KILL_LEADER,
+	OPTION_FAULTS,
+	OPTION_MUTANT,
 	OPTION_WARMUP,
 	OPTION_SESSIONS,
 	OPTION_WINDOW,
@@ -108,6 +113,8 @@ static const struct option longs[] = {
 	{"seconds", required_argument, NULL, OPTION_SECONDS},
 	{"commits", required_argument, NULL, OPTION_COMMITS},
 	{"kill-leader", no_argument, NULL, OPTION_KILL_LEADER},
+	{"faults", required_argument, NULL, OPTION_FAULTS},
+	{"mutant", required_argument, NULL, OPTION_MUTANT},
 	{"warmup", required_argument, NULL, OPTION_WARMUP},
 	{"sessions", required_argument, NULL, OPTION_SESSIONS},
 	{"window", required_argument, NULL, OPTION_WINDOW},
@@ -144,7 +151,7 @@ static void take(struct options *o, int option)
 		o->ping = optarg;
 		break;
 	case OPTION_LCORES:
-		o->lcores = whole("lcores", optarg, 1, 2);
+		o->lcores = whole("lcores", optarg, 1, EMBEDDED_LCORES_MAX);
 		break;
 	case OPTION_SECONDS:
 		o->seconds = number("seconds", optarg, 0.1, 86400);
@@ -154,6 +161,14 @@ static void take(struct options *o, int option)
 		break;
 	case OPTION_KILL_LEADER:
 		o->kill_leader = true;
+		break;
+	case OPTION_FAULTS:
+		o->faults = number("faults", optarg, 0, 50);
+		break;
+	case OPTION_MUTANT:
+		if (strcmp(optarg, "swap") != 0)
+			refuse("--mutant knows swap only, not \"%s\".", optarg);
+		o->mutant = true;
 		break;
 	case OPTION_WARMUP:
 		o->warmup_seconds = number("warmup", optarg, 0, 3600);

@@ -18,6 +18,8 @@ struct options {
 	double seconds;   /* Of the measured phase, at most. */
 	uint64_t commits; /* It ends at so many; 0: by time only. */
 	bool kill_leader; /* In its middle. */
+	double faults;    /* Per cent of frames lost, doubled, late, each. */
+	bool mutant;      /* One replica swaps two commands: agreement must be false. */
 	double warmup_seconds;
 	uint32_t sessions;
 	uint32_t window;

@@ -124,7 +124,7 @@ void report_print(const struct report *r)
 		printf("\nUnloaded, one command at a time, %.1f s\n", r->unloaded.seconds);
 		print_latencies("latency", &r->unloaded.latencies);
 	}
-	if (!r->remote)
+	if (!r->remote && r->before.frames_per_s > 0)
 		print_ports(r);
 	printf("\nHealth\n");
 	if (r->remote)
@@ -142,6 +142,10 @@ void report_print(const struct report *r)
 		"memory", r->allocated_bytes);
 	printf("  %-12s %" PRIu64 " retries, %" PRIu64 " busy, %" PRIu64 " failed\n", "clients",
 		r->client_retries, r->client_busy, r->failed);
+	if (r->options.faults > 0)
+		printf("  %-12s %" PRIu64 " frames lost, %" PRIu64 " doubled, %" PRIu64
+		       " late, on purpose\n",
+			"faults", r->faults_lost, r->faults_doubled, r->faults_late);
 	if (r->killed >= 0)
 		printf("  %-12s replica %d led, and was stopped for good; agreement is of the others\n",
 			"killed", r->killed);

@@ -8,8 +8,10 @@
 
 #include <rte_random.h>
 
+#include "bench/faults.h"
 #include "bench/load.h"
 #include "bench/remote.h"
+#include "bench/swapped.h"
 #include "dataplane/app_null.h"
 #include "dataplane/embedded.h"
 
@@ -44,6 +46,7 @@ struct session_of_run {
 	struct host host;        /* Our ports, then. */
 	bool remote;
 	struct load load;
+	struct faults faults;
 	uint64_t checkpoint; /* Next to be compared. */
 	struct report *report;
 };
@@ -380,6 +383,9 @@ static void gather_counters(struct session_of_run *r)
 	report->client_retries = r->load.client.counters.retries;
 	report->client_busy = r->load.client.counters.busy;
 	report->failed = r->load.failed;
+	report->faults_lost = r->faults.lost;
+	report->faults_doubled = r->faults.doubled;
+	report->faults_late = r->faults.late;
 }
 
 static void phases(struct session_of_run *r)
@@ -420,7 +426,8 @@ static struct load_settings load_settings(const struct options *o, const struct 
 		.cluster = config->cluster_id,
 		.rate = o->rate,
 		.poisson = o->poisson,
-		.retry_ns = 200000000,
+		/* Where frames are lost on purpose, waiting long for each would measure only that. */
+		.retry_ns = o->faults > 0 ? 10000000 : 200000000,
 		.seed = rte_rand(),
 	};
 }
@@ -428,14 +435,23 @@ static struct load_settings load_settings(const struct options *o, const struct 
 static bool create_embedded(struct session_of_run *r, const struct config *config, char *error,
 	size_t size)
 {
-	const struct load_settings settings = load_settings(&r->report->options, config);
+	const struct options *o = &r->report->options;
+	const struct load_settings settings = load_settings(o, config);
 	struct machine machines[MEMBER_MAX];
 
 	for (uint32_t i = 0; i < config->replicas_count; i++)
 		machines[i] = app_null();
-	return embedded_create(&r->cluster, config, machines, false, error, size) &&
-		load_create(&r->load, &settings, &r->cluster.client, error, size) &&
-		embedded_place(&r->cluster, &r->load.stage, 1, error, size);
+	if (o->mutant)
+		machines[1] = swapped(&machines[0]);
+	if (!embedded_create(&r->cluster, config, machines, o->faults > 0, error, size) ||
+		!load_create(&r->load, &settings, &r->cluster.client, error, size) ||
+		!embedded_place(&r->cluster, &r->load.stage, 1, error, size))
+		return false;
+	if (o->faults > 0) {
+		faults_init(&r->faults, &r->cluster, o->faults, settings.seed);
+		lcore_add(&r->cluster.lcores[0], &r->faults.stage);
+	}
+	return true;
 }
 
 static bool create_remote(struct session_of_run *r, const struct config *config, char *error,
@@ -454,7 +470,8 @@ static bool create_remote(struct session_of_run *r, const struct config *config,
 
 static void probe(struct session_of_run *r, struct probe *result)
 {
-	if (!r->remote)
+	/* With faults on the wires nobody would carry the probe's frames. */
+	if (!r->remote && r->report->options.faults == 0)
 		probe_run(&r->cluster, r->cluster.lcores_count,
 			entry_bytes(r->report->options.value_bytes), 0.5, result);
 }

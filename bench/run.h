@@ -56,6 +56,7 @@ struct report {
 	uint64_t allocated_bytes; /* By lcores while they polled: 0, or something is broken. */
 	uint64_t retransmits;
 	uint64_t leaderships; /* Won, by any replica: 1 is the start's. */
+	uint64_t faults_lost, faults_doubled, faults_late;
 	uint64_t client_retries;
 	uint64_t client_busy;
 	uint64_t failed; /* Commands answered otherwise than OK. */

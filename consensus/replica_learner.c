@@ -3,7 +3,11 @@
 #include <string.h>
 
 enum {
-	TELL_EVERY_NS = 10000
+	TELL_EVERY_NS = 10000,
+	/* What is missing is asked for after retransmit_ns / 16, then each time after twice as long,
+	 * up to half of it. */
+	ASK_SOONEST = 16,
+	ASKS_FASTER = 3,
 };
 
 void learner_stage_init(struct learner_stage *s, const struct replica_settings *settings,
@@ -25,6 +29,7 @@ void learner_stage_init(struct learner_stage *s, const struct replica_settings *
 	s->told_ns = 0;
 	s->stuck_at = 0;
 	s->stuck_ns = 0;
+	s->stuck_asks = 0;
 	s->chain = 0;
 	s->recalled = UINT64_MAX;
 	s->retained = 0;
@@ -439,11 +444,14 @@ static void ask_for_missing(struct learner_stage *s, uint64_t now_ns)
 	if (s->beyond || at >= s->learner.target || at != s->stuck_at) {
 		s->stuck_at = at;
 		s->stuck_ns = now_ns;
+		s->stuck_asks = 0;
 		return;
 	}
-	if (now_ns - s->stuck_ns < s->settings->retransmit_ns / 2)
+	/* Frames out of order close a hole by themselves: a moment is enough for those. */
+	if (now_ns - s->stuck_ns < s->settings->retransmit_ns / ASK_SOONEST << s->stuck_asks)
 		return;
 	s->stuck_ns = now_ns;
+	s->stuck_asks += s->stuck_asks < ASKS_FASTER ? 1 : 0;
 	recall(s, at);
 	fetch(s, at);
 	next_source(s);

@@ -64,10 +64,11 @@ struct learner_stage {
 	bool beyond;     /* All of them: this replica can not catch up, and stands. */
 	uint64_t told;   /* Delivered index that the other stages know. */
 	uint64_t told_ns;
-	uint64_t stuck_at; /* Delivered index when it last moved, */
-	uint64_t stuck_ns; /* and when. */
-	uint64_t chain;    /* Fetch on from here, 0: no. */
-	uint64_t recalled; /* The run last asked of our own log when its turn came. */
+	uint64_t stuck_at;   /* Delivered index when it last moved, */
+	uint64_t stuck_ns;   /* and when. */
+	uint32_t stuck_asks; /* How often its next run was asked for, up to ASKS_FASTER. */
+	uint64_t chain;      /* Fetch on from here, 0: no. */
+	uint64_t recalled;   /* The run last asked of our own log when its turn came. */
 	uint32_t retained;
 	uint32_t reply_next;
 	struct checkpoint checkpoints[CHECKPOINTS];

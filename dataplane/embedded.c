@@ -12,6 +12,23 @@ enum {
 	CLIENT_MBUFS = 16383,
 };
 
+/* The highest lcore that a stage is placed on. */
+static uint32_t lcores_of(const struct config *config)
+{
+	uint32_t most = 0;
+
+	for (uint32_t i = 0; i < config->replicas_count; i++) {
+		const struct config_stages *s = &config->replicas[i].stages;
+
+		most = s->io > most ? s->io : most;
+		most = s->leader > most ? s->leader : most;
+		most = s->learner > most ? s->learner : most;
+		for (uint32_t shard = 0; shard < config->shards; shard++)
+			most = s->acceptors[shard] > most ? s->acceptors[shard] : most;
+	}
+	return most;
+}
+
 struct eal_request embedded_request(const struct config *config, uint32_t lcores)
 {
 	struct eal_request r = {.program = "paxwire"};
@@ -21,7 +38,8 @@ struct eal_request embedded_request(const struct config *config, uint32_t lcores
 		(uint32_t)((config->replicas_count * each +
 				   (uint64_t)config->sessions_max * SESSION_BYTES) /
 			MEBIBYTE);
-	for (uint32_t i = 1; i <= lcores; i++)
+	lcores = lcores_of(config) > lcores ? lcores_of(config) : lcores;
+	for (uint32_t i = 1; i <= lcores && i <= EMBEDDED_LCORES_MAX; i++)
 		eal_want_lcore(&r, i);
 	return r;
 }
@@ -162,17 +180,13 @@ static void place(struct embedded *e, uint32_t lcore, struct stage *stage)
 bool embedded_place(struct embedded *e, struct stage *client, uint32_t client_lcore, char *error,
 	size_t size)
 {
-	uint32_t most = client_lcore;
+	uint32_t most = lcores_of(e->config);
 
+	most = client_lcore > most ? client_lcore : most;
 	for (uint32_t i = 0; i < e->replicas_count; i++) {
 		const struct config_stages *s = &e->config->replicas[i].stages;
 
-		most = s->io > most ? s->io : most;
-		most = s->leader > most ? s->leader : most;
-		most = s->learner > most ? s->learner : most;
-		for (uint32_t shard = 0; shard < e->config->shards; shard++)
-			most = s->acceptors[shard] > most ? s->acceptors[shard] : most;
-		if (s->io == 0 || s->leader == 0 || s->learner == 0) {
+		if (s->io == 0 || s->leader == 0 || s->learner == 0 || s->acceptors[0] == 0) {
 			snprintf(error, size,
 				"%s: replicas[%u].stages: lcore 0 is for control: place stages from 1 on.",
 				e->config->path, i);

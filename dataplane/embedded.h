@@ -37,7 +37,8 @@ struct embedded {
 	struct replica replicas[MEMBER_MAX];
 };
 
-/* What such a cluster asks of DPDK: no huge pages, no PCI, nothing shared; lcores 1 to `lcores`. */
+/* What such a cluster asks of DPDK: no huge pages, no PCI, nothing shared; lcores 1 to `lcores`,
+ * or to the highest that the configuration names. */
 struct eal_request embedded_request(const struct config *config, uint32_t lcores);
 
 /* Makes the cluster of the configuration; machines[i] is replica i's state machine. `faulty`: a

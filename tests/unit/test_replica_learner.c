@@ -147,7 +147,7 @@ static void what_is_missing_is_asked_of_one_member_after_another(void **state)
 	tick();
 	sent_count = 0;
 	hear_watermark(THEIRS, 0, 300);
-	now += RETRANSMIT / 2 - 1;
+	now += RETRANSMIT / 16 - 1;
 	tick();
 	assert_int_equal(sent_count, 0);
 	now += 1;
@@ -163,6 +163,21 @@ static void what_is_missing_is_asked_of_one_member_after_another(void **state)
 	}
 	assert_int_equal(sent_nth(MESSAGE_FETCH, 1)->to.members, 1u << 0);
 	assert_int_equal(sent_nth(MESSAGE_FETCH, 2)->to.members, 1u << 2);
+}
+
+/* A hole that a late frame closes asks once; one that lasts does not flood the others. */
+static void what_stays_missing_is_asked_for_ever_less_often(void **state)
+{
+	(void)state;
+	given_delivered(10);
+	tick();
+	sent_count = 0;
+	hear_watermark(THEIRS, 0, 300);
+	for (uint32_t i = 0; i < 4 * RETRANSMIT; i++) {
+		now++;
+		tick();
+	}
+	assert_in_range(sent_of(MESSAGE_FETCH), 8, 12);
 }
 
 static void nothing_is_asked_for_while_deliveries_go_on(void **state)
@@ -396,6 +411,7 @@ int main(void)
 			frames_kept_are_bounded_and_a_hole_in_front_of_them_is_filled, setup),
 		cmocka_unit_test_setup(what_is_in_the_log_only_is_recalled, setup),
 		cmocka_unit_test_setup(what_is_missing_is_asked_of_one_member_after_another, setup),
+		cmocka_unit_test_setup(what_stays_missing_is_asked_for_ever_less_often, setup),
 		cmocka_unit_test_setup(nothing_is_asked_for_while_deliveries_go_on, setup),
 		cmocka_unit_test_setup(nothing_is_asked_for_that_nobody_knows_chosen, setup),
 		cmocka_unit_test_setup(a_fetch_names_its_shard, setup),
