@@ -64,7 +64,7 @@ void frame_write(struct rte_mbuf *mbuf, const struct frame_template *t, const st
 /* Why a frame is none of ours, below the message's own reasons. */
 enum frame_drop {
 	FRAME_DROP_NOT_IP = DROP_REASONS, /* another ethertype, VLAN, ... */
-	FRAME_DROP_IP, /* options, fragments, a length that does not fit, bad checksum */
+	FRAME_DROP_IP,                    /* options, fragments, a length that does not fit */
 	FRAME_DROP_NOT_UDP,
 	FRAME_DROP_PORT,     /* another address or port */
 	FRAME_DROP_SEGMENTS, /* a chained frame */
