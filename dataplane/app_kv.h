@@ -1,0 +1,86 @@
+/*
+ * app_kv.h - the key-value store: get, put, delete and compare-and-swap, readable from other cores.
+ *
+ * Owns:    the table, and the nodes of all keys: one slab, taken when the store is made.
+ * Never:   allocates or blocks after kv_create; lets an answer depend on a reader, on time or on
+ *          where a node stands: only on the commands so far.
+ * Upholds: K1  replicas of one capacity and value_max that apply the same commands give the same
+ *              answers: a put is refused as full if and only if `capacity` keys are present.
+ *          K2  a reader gets a value, its version and its length as one command wrote them, and
+ *              one that was current at some moment of its call.
+ * Proofs:  tests/unit/test_app_kv.c, under TSan as well; of K2 also test_app_kv_walk.c, which stops
+ *          a read after each of its instructions.
+ *
+ * A key's version is the instance of the command that wrote it: above 0, and never used twice.
+ */
+#ifndef DATAPLANE_APP_KV_H
+#define DATAPLANE_APP_KV_H
+
+#include <assert.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "consensus/machine.h"
+
+enum {
+	KV_VALUE_MAX = 4088, /* Bytes: whole words, and a reply's length has 12 bits. */
+};
+
+/* Of each, what it answers; result is 0 where none is named. Any of them: REPLY_BAD_COMMAND when
+ * it is too short, its operation is unknown, or its value is longer than value_max. */
+enum kv_operation {
+	KV_GET = 1, /* OK: result: the version, and the value; NOT_FOUND. */
+	KV_PUT,     /* OK: result: the new version; FULL. */
+	KV_DELETE,  /* OK; NOT_FOUND. */
+	KV_CAS,     /* As put where the version is the expected one; else MISMATCH: result: the
+	               version (0: absent). */
+};
+
+/* A command as it stands in an entry's value, little-endian. The value of a put follows it; what
+ * follows a get or a delete is ignored. */
+struct kv_command {
+	uint8_t operation;
+	uint8_t reserved[7]; /* Ignored. */
+	uint64_t key;
+} __attribute__((packed));
+
+static_assert(offsetof(struct kv_command, key) == 8, "wire");
+static_assert(sizeof(struct kv_command) == 16, "wire");
+
+/* A compare-and-swap; its value follows. */
+struct kv_command_cas {
+	struct kv_command command;
+	uint64_t expected; /* Version; 0: the key must be absent. */
+} __attribute__((packed));
+
+static_assert(offsetof(struct kv_command_cas, expected) == 16, "wire");
+static_assert(sizeof(struct kv_command_cas) == 24, "wire");
+
+struct kv;
+
+/* A store of up to `capacity` keys (1 to 2^28) with values of up to value_max bytes (up to
+ * KV_VALUE_MAX, and what a reply of the cluster's MTU carries). Both are part of what replicas must
+ * agree on. NULL: a sentence. Needs a running EAL. */
+struct kv *kv_create(uint32_t capacity, uint32_t value_max, char *error, size_t size);
+
+/* From control only: it waits until every thread registered with urcu-qsbr has passed a quiescent
+ * state. No new reader may find the store any more, and nothing applies to it. */
+void kv_destroy(struct kv *kv);
+
+/* The store as a state machine; one thread applies. A batch: up to RUN_COUNT_MAX commands. */
+struct machine app_kv(struct kv *kv);
+
+enum kv_found {
+	KV_PRESENT,
+	KV_ABSENT,
+	KV_BUSY, /* Overwritten under each attempt: ask again. */
+};
+
+/* A read from any thread that is registered with urcu-qsbr, online, and passes no quiescent state
+ * during the call. It never delays the thread that applies. KV_PRESENT: the key's version, and
+ * `length` bytes in `value`, which has room for value_max; else they may have changed all the same.
+ * It sees what this replica has applied, which may be behind what the cluster has chosen. */
+enum kv_found kv_read(const struct kv *kv, uint64_t key, uint64_t *version, uint8_t *value,
+	uint32_t *length);
+
+#endif
