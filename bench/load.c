@@ -6,6 +6,7 @@
 
 #include <rte_malloc.h>
 
+#include "dataplane/app_kv.h"
 #include "dataplane/heap.h"
 
 enum {
@@ -15,18 +16,49 @@ enum {
 };
 
 /* The same for every copy of a command, another for every command. */
-static uint32_t value_of(void *context, uint32_t session, uint64_t sequence, uint8_t *value)
+static uint64_t word_of(uint32_t session, uint64_t sequence)
 {
-	const struct load *l = context;
-	uint32_t length = l->settings.value_bytes;
-	uint64_t word = (session + 1) * 0x9e3779b97f4a7c15ull + sequence;
+	return (session + 1) * 0x9e3779b97f4a7c15ull + sequence;
+}
+
+static void fill_value(uint8_t *value, uint32_t length, uint64_t word)
+{
 	uint32_t at = 0;
 
 	for (; at + 8 <= length; at += 8)
 		memcpy(value + at, &word, 8);
 	if (at < length)
 		memcpy(value + at, &word, length - at);
-	return length;
+}
+
+static uint32_t value_of(void *context, uint32_t session, uint64_t sequence, uint8_t *value)
+{
+	const struct load *l = context;
+
+	fill_value(value, l->settings.value_bytes, word_of(session, sequence));
+	return l->settings.value_bytes;
+}
+
+/* A get or a put, of some key. */
+static uint32_t kv_command_of(void *context, uint32_t session, uint64_t sequence, uint8_t *value)
+{
+	const struct load *l = context;
+	uint64_t word = word_of(session, sequence) * 0xff51afd7ed558ccdull;
+	const struct kv_command command = {
+		.operation = (uint32_t)(word >> 32) < l->read_threshold ? KV_GET : KV_PUT,
+		.key = (uint32_t)((uint64_t)(uint32_t)(word ^ word >> 29) * l->settings.keys >> 32),
+	};
+
+	memcpy(value, &command, sizeof(command));
+	if (command.operation == KV_GET)
+		return sizeof(command);
+	fill_value(value + sizeof(command), l->settings.value_bytes, word);
+	return (uint32_t)sizeof(command) + l->settings.value_bytes;
+}
+
+uint32_t load_command_bytes(const struct load_settings *s)
+{
+	return s->value_bytes + (s->kv ? (uint32_t)sizeof(struct kv_command) : 0);
 }
 
 static void done(void *context, uint32_t session, uint64_t id, uint64_t sequence,
@@ -37,7 +69,8 @@ static void done(void *context, uint32_t session, uint64_t id, uint64_t sequence
 
 	(void)id;
 	l->done++;
-	if (reply_status(reply) != REPLY_OK)
+	/* Of a key that nobody has put yet, that is the right answer. */
+	if (reply_status(reply) != REPLY_OK && reply_status(reply) != REPLY_NOT_FOUND)
 		l->failed++;
 	if (l->seen == LOAD_OPEN)
 		from_ns = l->intended[session * SESSION_WINDOW + sequence % SESSION_WINDOW];
@@ -57,8 +90,8 @@ bool load_create(struct load *l, const struct load_settings *settings, struct ne
 		.batch = settings->batch,
 		.retry_ns = settings->retry_ns,
 		.seed = settings->seed,
-		.value_max = settings->value_bytes,
-		.value = value_of,
+		.value_max = load_command_bytes(settings),
+		.value = settings->kv ? kv_command_of : value_of,
 		.done = done,
 		.context = l,
 	};
@@ -66,6 +99,7 @@ bool load_create(struct load *l, const struct load_settings *settings, struct ne
 	memset(l, 0, sizeof(*l));
 	l->settings = *settings;
 	l->network = network;
+	l->read_threshold = (uint32_t)(settings->read_share * UINT32_MAX);
 	l->memory = heap_zalloc("load", client_bytes(settings->sessions));
 	l->intended =
 		heap_zalloc("intended", settings->sessions * SESSION_WINDOW * sizeof(uint64_t));

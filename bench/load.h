@@ -26,9 +26,12 @@ enum load_phase {
 struct load_settings {
 	uint32_t members;
 	uint32_t sessions;
-	uint32_t window; /* Outstanding of a session. */
-	uint32_t batch;  /* Commands in a request frame at most. */
-	uint32_t value_bytes;
+	uint32_t window;      /* Outstanding of a session. */
+	uint32_t batch;       /* Commands in a request frame at most. */
+	uint32_t value_bytes; /* Of the null machine's command, or of what a put puts. */
+	bool kv;              /* The commands are those of the kv machine: */
+	uint32_t keys;        /* on so many keys, */
+	double read_share;    /* and so many of them gets. */
 	uint32_t body_max;
 	uint32_t cluster;
 	double rate; /* Open loop: commands a second. */
@@ -55,7 +58,8 @@ struct load {
 	double spacing_ns;
 	uint32_t next_session;
 	uint64_t random;
-	uint64_t *intended; /* Of each session, by sequence % SESSION_WINDOW. */
+	uint32_t read_threshold; /* Of 2^32. */
+	uint64_t *intended;      /* Of each session, by sequence % SESSION_WINDOW. */
 	uint64_t offered;
 	uint64_t unoffered; /* Meant to go out, but every session was full: counted, and late. */
 
@@ -69,6 +73,9 @@ struct load {
 bool load_create(struct load *l, const struct load_settings *settings, struct network *network,
 	char *error, size_t size);
 void load_destroy(struct load *l);
+
+/* Bytes of the longest command. */
+uint32_t load_command_bytes(const struct load_settings *settings);
 
 /* Its turn: answers in, commands out. */
 uint32_t load_poll(void *load, uint64_t now_ns);

@@ -18,7 +18,8 @@
 #include "dataplane/embedded.h"
 
 enum {
-	CLUSTER_TEXT_MAX = 4096
+	CLUSTER_TEXT_MAX = 4096,
+	KV_VALUE_FITS = 1312, /* With an MTU of 1500; more is refused by its own sentence. */
 };
 
 static void on_signal(int signal_number)
@@ -45,10 +46,13 @@ static void cluster_text(const struct options *o, char *text, size_t size)
 		"cluster: {name: embedded, id: 1}\n"
 		"sessions_max: %u\n"
 		"quorums: {kind: majority}\n"
+		"state_machine: \"%s\"\n"
+		"kv: {capacity: %u, value_max: %u}\n"
 		"tunables: {idle: %s, packing: %s, batch: 0, window: 4096}\n"
 		"replicas:\n",
-		o->sessions + 64 < 16384 ? 16384 : o->sessions + 64, crowded ? "yield" : "busy",
-		o->packing ? "true" : "false");
+		o->sessions + 64 < 16384 ? 16384 : o->sessions + 64, o->kv ? "kv" : "null", o->keys,
+		o->value_bytes < KV_VALUE_FITS ? o->value_bytes : KV_VALUE_FITS,
+		crowded ? "yield" : "busy", o->packing ? "true" : "false");
 
 	for (uint32_t i = 0; i < o->replicas; i++)
 		used += (size_t)snprintf(text + used, size - used,

@@ -33,6 +33,9 @@ static const char help[] =
 	"  --batch N          commands in a client frame; 0: what fits             (0)\n"
 	"  --packing on|off   the leader packs what several frames brought         (on)\n"
 	"  --value BYTES      of a command's value                                 (64)\n"
+	"  --machine null|kv  the state machine, without --config                  (null)\n"
+	"  --read-share R     kv: so many of the commands are gets, 0 to 1         (0.5)\n"
+	"  --keys N           kv: on so many keys                                  (100000)\n"
 	"  --rate R           open loop: commands a second (default: closed loop)\n"
 	"  --poisson          open loop: exponential gaps instead of equal ones\n"
 	"  --json FILE        the report for machines\n"
@@ -95,6 +98,9 @@ enum {
 	OPTION_BATCH,
 	OPTION_PACKING,
 	OPTION_VALUE,
+	OPTION_MACHINE,
+	OPTION_READ_SHARE,
+	OPTION_KEYS,
 	OPTION_RATE,
 	OPTION_POISSON,
 	OPTION_JSON,
@@ -121,6 +127,9 @@ static const struct option longs[] = {
 	{"batch", required_argument, NULL, OPTION_BATCH},
 	{"packing", required_argument, NULL, OPTION_PACKING},
 	{"value", required_argument, NULL, OPTION_VALUE},
+	{"machine", required_argument, NULL, OPTION_MACHINE},
+	{"read-share", required_argument, NULL, OPTION_READ_SHARE},
+	{"keys", required_argument, NULL, OPTION_KEYS},
 	{"rate", required_argument, NULL, OPTION_RATE},
 	{"poisson", no_argument, NULL, OPTION_POISSON},
 	{"json", required_argument, NULL, OPTION_JSON},
@@ -188,6 +197,17 @@ static void take(struct options *o, int option)
 	case OPTION_VALUE:
 		o->value_bytes = whole("value", optarg, 0, MTU_MAX);
 		break;
+	case OPTION_MACHINE:
+		if (strcmp(optarg, "null") != 0 && strcmp(optarg, "kv") != 0)
+			refuse("--machine is null or kv, not \"%s\".", optarg);
+		o->kv = strcmp(optarg, "kv") == 0;
+		break;
+	case OPTION_READ_SHARE:
+		o->read_share = number("read-share", optarg, 0, 1);
+		break;
+	case OPTION_KEYS:
+		o->keys = whole("keys", optarg, 1, 1u << 28);
+		break;
 	case OPTION_RATE:
 		o->rate = number("rate", optarg, 1, 1e9);
 		break;
@@ -220,6 +240,8 @@ struct options options_parse(int argc, char **argv)
 		.window = 1,
 		.packing = true,
 		.value_bytes = 64,
+		.keys = 100000,
+		.read_share = 0.5,
 	};
 	int option;
 

@@ -26,6 +26,9 @@ struct options {
 	uint32_t batch; /* 0: what fits. */
 	bool packing;
 	uint32_t value_bytes;
+	bool kv; /* Embedded without a file: its state machine is kv, not null. */
+	uint32_t keys;
+	double read_share;
 	double rate; /* 0: closed loop. */
 	bool poisson;
 	const char *json;

@@ -47,6 +47,8 @@ static void print_conditions(const struct report *r)
 		ports(r), c->mtu, config_integrity_text(c->integrity),
 		config_durability_text(c->durability), config_state_machine_text(c->state_machine),
 		idle_text(c->tunables.idle));
+	if (c->state_machine == STATE_MACHINE_KV)
+		printf("  %.0f%% gets, the rest puts, on %u keys\n", 100 * o->read_share, o->keys);
 	printf("  %u sessions, window %u, %u-byte values, packing %s\n", o->sessions, o->window,
 		o->value_bytes, c->tunables.packing ? "on" : "off");
 }
@@ -217,6 +219,9 @@ static void json_body(const struct report *r, FILE *f)
 	fprintf(f, "  \"durability\": \"%s\",\n", config_durability_text(c->durability));
 	fprintf(f, "  \"integrity\": \"%s\",\n", config_integrity_text(c->integrity));
 	fprintf(f, "  \"state_machine\": \"%s\",\n", config_state_machine_text(c->state_machine));
+	if (c->state_machine == STATE_MACHINE_KV)
+		fprintf(f, "  \"read_share\": %.3f,\n  \"keys\": %u,\n", r->options.read_share,
+			r->options.keys);
 	fprintf(f, "  \"idle\": \"%s\",\n", idle_text(c->tunables.idle));
 	fprintf(f, "  \"interrupted\": %s,\n", r->interrupted ? "true" : "false");
 	fprintf(f, "  \"ports\": \"%s\"\n}\n", ports(r));

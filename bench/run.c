@@ -12,7 +12,7 @@
 #include "bench/load.h"
 #include "bench/remote.h"
 #include "bench/swapped.h"
-#include "dataplane/app_null.h"
+#include "dataplane/app.h"
 #include "dataplane/embedded.h"
 
 static volatile sig_atomic_t interrupted;
@@ -47,6 +47,7 @@ struct session_of_run {
 	bool remote;
 	struct load load;
 	struct faults faults;
+	struct app apps[MEMBER_MAX];
 	uint64_t checkpoint; /* Next to be compared. */
 	struct report *report;
 };
@@ -414,14 +415,14 @@ static void phases(struct session_of_run *r)
 static struct load_settings load_settings(const struct options *o, const struct config *config)
 {
 	const uint32_t body_max = config->mtu - IP_UDP_BYTES - HEADER_BYTES - RECORD_BYTES;
-	const uint32_t fits = body_max / entry_bytes(o->value_bytes);
-
-	return (struct load_settings){
+	struct load_settings s = {
 		.members = config->replicas_count,
 		.sessions = o->sessions,
 		.window = o->window,
-		.batch = o->batch == 0 ? fits : o->batch,
 		.value_bytes = o->value_bytes,
+		.kv = config->state_machine == STATE_MACHINE_KV,
+		.keys = o->keys,
+		.read_share = o->read_share,
 		.body_max = body_max,
 		.cluster = config->cluster_id,
 		.rate = o->rate,
@@ -430,6 +431,9 @@ static struct load_settings load_settings(const struct options *o, const struct 
 		.retry_ns = o->faults > 0 ? 10000000 : 200000000,
 		.seed = rte_rand(),
 	};
+
+	s.batch = o->batch == 0 ? body_max / entry_bytes(load_command_bytes(&s)) : o->batch;
+	return s;
 }
 
 static bool create_embedded(struct session_of_run *r, const struct config *config, char *error,
@@ -439,10 +443,13 @@ static bool create_embedded(struct session_of_run *r, const struct config *confi
 	const struct load_settings settings = load_settings(o, config);
 	struct machine machines[MEMBER_MAX];
 
-	for (uint32_t i = 0; i < config->replicas_count; i++)
-		machines[i] = app_null();
+	for (uint32_t i = 0; i < config->replicas_count; i++) {
+		if (!app_create(&r->apps[i], config, error, size))
+			return false;
+		machines[i] = r->apps[i].machine;
+	}
 	if (o->mutant)
-		machines[1] = swapped(&machines[0]);
+		machines[1] = swapped(&machines[1]);
 	if (!embedded_create(&r->cluster, config, machines, o->faults > 0, error, size) ||
 		!load_create(&r->load, &settings, &r->cluster.client, error, size) ||
 		!embedded_place(&r->cluster, &r->load.stage, 1, error, size))
@@ -483,6 +490,24 @@ static void destroy(struct session_of_run *r)
 		remote_leave(&r->cluster, &r->host);
 	else
 		embedded_destroy(&r->cluster);
+	for (uint32_t i = 0; i < MEMBER_MAX; i++)
+		app_destroy(&r->apps[i]);
+}
+
+static bool fits(const struct load_settings *s, const struct config *config, char *error,
+	size_t size)
+{
+	uint32_t head = load_command_bytes(s) - s->value_bytes;
+	uint32_t most = (s->body_max - ENTRY_BYTES - head) / 8 * 8;
+
+	if (s->kv && most > config->kv_value_max)
+		most = config->kv_value_max;
+	if (s->value_bytes <= most)
+		return true;
+	snprintf(error, size,
+		"--value: a value of %u bytes is too large: with MTU %u%s it may have %u.",
+		s->value_bytes, config->mtu, s->kv ? " and kv.value_max" : "", most);
+	return false;
 }
 
 bool run(const struct options *options, const struct config *config, struct report *report,
@@ -499,13 +524,8 @@ bool run(const struct options *options, const struct config *config, struct repo
 	report->agreement = true;
 	report->remote = r.remote;
 	report->killed = -1;
-	if (settings.batch == 0) {
-		snprintf(error, size,
-			"a value of %u bytes does not fit one frame: with MTU %u it may have %u.",
-			options->value_bytes, config->mtu,
-			(settings.body_max - ENTRY_BYTES) / 8 * 8);
+	if (!fits(&settings, config, error, size))
 		return false;
-	}
 	if (!(r.remote ? create_remote(&r, config, error, size)
 		       : create_embedded(&r, config, error, size)))
 		return false;

@@ -13,6 +13,7 @@
 
 enum {
 	MEBIBYTE = 1 << 20,
+	KV_COMMAND_BYTES = 24, /* Of the longest command's header: a compare-and-swap. */
 };
 
 static bool check_durability(const struct config *config, struct complaint *c)
@@ -22,6 +23,21 @@ static bool check_durability(const struct config *config, struct complaint *c)
 			"%s comes with the journal in a later version, give none, which keeps all in "
 			"memory",
 			config_durability_text(config->durability));
+	return true;
+}
+
+/* A put's entry, command header and value stand in a run's record, alone in its frame. */
+static bool check_kv(const struct config *config, struct complaint *c)
+{
+	uint32_t fits = (config->mtu - IP_UDP_BYTES - HEADER_BYTES - RECORD_BYTES - ENTRY_BYTES -
+				KV_COMMAND_BYTES) /
+		8 * 8;
+
+	if (config->kv_value_max > fits)
+		return complain(c, "kv.value_max",
+			"%" PRIu32 " bytes do not fit a frame of mtu %" PRIu32
+			", give at most %" PRIu32,
+			config->kv_value_max, config->mtu, fits);
 	return true;
 }
 
@@ -86,8 +102,8 @@ static bool read_scalars(const struct document *d, struct config *config, struct
 static bool read_document(const struct document *d, struct config *config, struct complaint *c)
 {
 	return read_scalars(d, config, c) && check_durability(config, c) &&
-		check_shards(config, c) && size_log(config, c) && members_read(d, config, c) &&
-		quorums_read(d, config, c) &&
+		check_shards(config, c) && check_kv(config, c) && size_log(config, c) &&
+		members_read(d, config, c) && quorums_read(d, config, c) &&
 		tunables_check(&config->tunables, config->shards, "tunables", c);
 }
 

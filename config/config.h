@@ -28,7 +28,8 @@ enum {
 	CONFIG_QUEUES_MAX = 16,   /* RX and TX queues of one port. */
 	CONFIG_LCORE_MAX = 127,   /* RTE_MAX_LCORE of Debian's DPDK, less one. */
 	CONFIG_FILE_BYTES_MAX = 1 << 20,
-	CONFIG_ERROR_MAX = 512, /* Bytes that hold every sentence. */
+	KV_VALUE_BYTES_MAX = 4088, /* What a reply can say of a length, in whole words. */
+	CONFIG_ERROR_MAX = 512,    /* Bytes that hold every sentence. */
 };
 
 /* The port of a node that lives in one process with its peers: net_ring, made by that process. */
@@ -108,6 +109,7 @@ struct config {
 	uint32_t udp_port;
 	enum config_state_machine state_machine;
 	uint32_t kv_capacity;
+	uint32_t kv_value_max;
 	uint32_t sessions_max;
 	enum config_durability durability;
 	enum config_integrity integrity;

@@ -48,6 +48,7 @@ uint64_t config_hash(const struct config *config)
 	add_number(&hash, config->udp_port);
 	add_number(&hash, config->state_machine);
 	add_number(&hash, config->kv_capacity);
+	add_number(&hash, config->kv_value_max);
 	/* Eviction is a step of the state machine: all replicas evict alike. */
 	add_number(&hash, config->sessions_max);
 	add_number(&hash, config->durability);

@@ -63,6 +63,8 @@ static const struct field table[SCALAR_COUNT] = {
 		"null", "what applies the commands"),
 	[SCALAR_KV_CAPACITY] = UINT("kv.capacity", kv_capacity, 1, 1U << 28, "1048576",
 		"keys that the kv machine holds at most"),
+	[SCALAR_KV_VALUE_MAX] = UINT("kv.value_max", kv_value_max, 0, KV_VALUE_BYTES_MAX, "128",
+		"bytes of a value of the kv machine at most"),
 	[SCALAR_SESSIONS_MAX] = UINT("sessions_max", sessions_max, 1, 1U << 20, "16384",
 		"open sessions at most; one more evicts the least recently used"),
 	[SCALAR_DURABILITY] = CHOICE("durability", durability, durability_choices, "none",

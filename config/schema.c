@@ -51,6 +51,7 @@ static const struct cyaml_schema_field cluster_fields[] = {
 
 static const struct cyaml_schema_field kv_fields[] = {
 	SCALAR("capacity", SCALAR_KV_CAPACITY),
+	SCALAR("value_max", SCALAR_KV_VALUE_MAX),
 	CYAML_FIELD_END,
 };
 

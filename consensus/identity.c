@@ -11,6 +11,11 @@ bool identity_on_hello(struct identity *i, const struct message *m, bool *answer
 	*answer = false;
 	if (m->sender >= i->settings->members || m->sender == i->settings->self || m->uuid == 0)
 		return false;
+	if (m->first != i->settings->config_hash) {
+		i->other_config |= 1u << m->sender;
+		return false;
+	}
+	i->other_config &= ~(1u << m->sender);
 	if (i->uuids[m->sender] == 0)
 		i->uuids[m->sender] = m->uuid;
 	if (i->uuids[m->sender] != m->uuid) {

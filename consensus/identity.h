@@ -5,6 +5,7 @@
  * Upholds: I1  the first uuid heard from a member is pinned before it is echoed, and never changes.
  *          I2  nobody votes or leads in epoch 0 before all others are exchanged: a member that
  *              restarts in mode none (another uuid, promises forgotten) stays out.
+ *          I3  a member with another configuration (quorums, shards, block, ...) is not exchanged.
  * Proofs:  tests/unit/test_identity.c. (design: section 3, Identity.)
  */
 #ifndef CONSENSUS_IDENTITY_H
@@ -25,6 +26,7 @@ struct identity {
 	uint64_t uuids[MEMBER_MAX]; /* 0: not heard yet. */
 	uint32_t exchanged;         /* Members that named our uuid, with ourselves. */
 	uint32_t foreign;           /* Members from which another uuid than the pinned one came. */
+	uint32_t other_config;      /* Members whose configuration is not ours. */
 	uint64_t hello_ns;          /* Next one due. */
 };
 

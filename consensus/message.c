@@ -215,7 +215,7 @@ static bool body_valid(const struct message *m, const uint8_t *body)
 static bool numbers_valid(const struct message *m)
 {
 	if (m->type == MESSAGE_HELLO)
-		return true; /* Its ballot field carries a uuid. */
+		return true; /* Its ballot carries a uuid, its first a hash. */
 	return m->first < INSTANCE_TOP && m->watermark < INSTANCE_TOP && m->shard < SHARD_MAX;
 }
 

@@ -49,7 +49,8 @@ enum message_type {
 			   oldest instance held. */
 
 	/* Identity. */
-	MESSAGE_HELLO, /* ballot: the uuid that the sender holds for the receiver (0: none). */
+	MESSAGE_HELLO, /* ballot: the uuid that the sender holds for the receiver (0: none); first: the
+			  hash of its configuration. */
 
 	/* Linearizable reads (leader's rule): round ballot, nonce in first. */
 	MESSAGE_READ_ROUND,

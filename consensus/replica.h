@@ -92,6 +92,7 @@ struct replica_settings {
 	uint64_t lag_timeout_ns;
 	uint64_t seed;
 	uint64_t uuid;
+	uint64_t config_hash; /* Of what all members must have alike. */
 	const struct quorum *quorum;
 };
 

@@ -548,6 +548,7 @@ static void send_hello(struct leader_stage *s, uint32_t members, uint8_t flags)
 			.type = MESSAGE_HELLO,
 			.flags = flags,
 			.ballot = s->identity.uuids[i],
+			.first = s->settings->config_hash,
 		};
 
 		send_members(s, members & 1u << i, &m, NULL);

@@ -1,26 +1,32 @@
 #include "dataplane/app.h"
 
-#include <stdio.h>
-
+#include "dataplane/app_kv.h"
 #include "dataplane/app_null.h"
 
 bool app_create(struct app *a, const struct config *config, char *error, size_t size)
 {
-	if (config->state_machine != STATE_MACHINE_NULL) {
-		snprintf(error, size, "%s: state_machine: not built yet.", config->path);
-		return false;
+	a->kv = NULL;
+	if (config->state_machine == STATE_MACHINE_NULL) {
+		a->machine = app_null();
+		return true;
 	}
-	a->machine = app_null();
+	a->kv = kv_create(config->kv_capacity, config->kv_value_max, error, size);
+	if (a->kv == NULL)
+		return false;
+	a->machine = app_kv(a->kv);
 	return true;
 }
 
 void app_destroy(struct app *a)
 {
-	a->machine = (struct machine){0};
+	if (a->kv != NULL)
+		kv_destroy(a->kv);
+	a->kv = NULL;
 }
 
 uint64_t app_bytes(const struct config *config)
 {
-	(void)config;
-	return 0;
+	return config->state_machine == STATE_MACHINE_KV
+		? kv_bytes(config->kv_capacity, config->kv_value_max)
+		: 0;
 }

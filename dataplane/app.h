@@ -11,7 +11,10 @@
 #include "config/config.h"
 #include "consensus/machine.h"
 
+struct kv;
+
 struct app {
+	struct kv *kv; /* NULL unless it is one. */
 	struct machine machine;
 };
 

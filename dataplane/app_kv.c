@@ -375,13 +375,24 @@ static void give_memory_back(struct kv *kv)
 	rte_free(kv);
 }
 
+static size_t node_bytes_of(uint32_t value_max)
+{
+	return RTE_ALIGN_CEIL(sizeof(struct kv_node) + RTE_ALIGN_CEIL(value_max, (uint32_t)WORD),
+		(size_t)RTE_CACHE_LINE_SIZE);
+}
+
+uint64_t kv_bytes(uint32_t capacity, uint32_t value_max)
+{
+	return sizeof(struct kv) + capacity * (node_bytes_of(value_max) + sizeof(uint32_t)) +
+		(uint64_t)RUN_COUNT_MAX * (value_max + WORD);
+}
+
 struct kv *kv_create(uint32_t capacity, uint32_t value_max, char *error, size_t size)
 {
 	CHECK(capacity > 0 && value_max <= KV_VALUE_MAX);
 
 	const uint32_t value_bytes = RTE_ALIGN_CEIL(value_max, (uint32_t)WORD);
-	const size_t node_bytes =
-		RTE_ALIGN_CEIL(sizeof(struct kv_node) + value_bytes, (size_t)RTE_CACHE_LINE_SIZE);
+	const size_t node_bytes = node_bytes_of(value_max);
 	struct kv *kv = heap_zalloc("kv", sizeof(*kv));
 
 	if (kv != NULL) {

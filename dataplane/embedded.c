@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "dataplane/app.h"
 #include "dataplane/heap.h"
 
 enum {
@@ -33,7 +34,7 @@ struct eal_request embedded_request(const struct config *config, uint32_t lcores
 {
 	struct eal_request r = {.program = "paxwire"};
 	uint64_t each = session_slots(config->sessions_max) * sizeof(struct session) +
-		(uint64_t)config->log_mebibytes * MEBIBYTE;
+		(uint64_t)config->log_mebibytes * MEBIBYTE + app_bytes(config);
 	r.heap_mebibytes = MEMORY_MIB +
 		(uint32_t)((config->replicas_count * each +
 				   (uint64_t)config->sessions_max * SESSION_BYTES) /

@@ -16,7 +16,7 @@ static int socket_of_heap = -1; /* Set before the lcores start; read only afterw
 
 bool heap_create(uint32_t mebibytes, char *error, size_t size)
 {
-	const size_t bytes = (size_t)mebibytes << 20;
+	const size_t bytes = RTE_ALIGN_CEIL((size_t)mebibytes << 20, (size_t)HUGE_BYTES);
 	void *memory = mmap(NULL, bytes + HUGE_BYTES, PROT_READ | PROT_WRITE,
 		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 

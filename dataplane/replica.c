@@ -19,6 +19,7 @@ static void settings_from(struct replica *r, const struct config *config, uint32
 		.body_max = config->mtu - IP_UDP_BYTES - HEADER_BYTES,
 		.seed = rte_rand(),
 		.uuid = rte_rand() | 1,
+		.config_hash = config_hash(config),
 		.quorum = &r->quorum,
 	};
 }

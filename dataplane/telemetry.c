@@ -68,6 +68,8 @@ static const char *condition(const struct replica *r)
 {
 	if (READ(r->learner->beyond))
 		return "stands: it fell beyond every other member's log and must be replaced";
+	if (READ(r->leader->identity.other_config) != 0)
+		return "stands: a member has another configuration; give all the same file";
 	if (!READ(r->leader->enrolled))
 		return READ(r->leader->identity.foreign) != 0
 			? "stands: a member restarted under its old id and is refused"

@@ -67,6 +67,7 @@ def devargs(mode):
 def cluster_file(mode):
     """All stages of a replica on one lcore: four processes share two CPUs."""
     text = ["cluster: {name: test, id: 7}", "quorums: {kind: majority}",
+            "state_machine: kv", "kv: {capacity: 100000, value_max: 64}",
             "tunables: {idle: yield, window: 2048, retransmit_us: 20000}", "replicas:"]
     for i in range(HOSTS - 1):
         text.append(f"  - {{id: {i}, address: 10.9.0.{i + 1}, ports: [\"{devargs(mode)}\"], "

@@ -10,6 +10,7 @@ static void what_a_file_leaves_out_has_its_default(void **state)
 	assert_int_equal(config.udp_port, 7400);
 	assert_int_equal(config.state_machine, STATE_MACHINE_NULL);
 	assert_int_equal(config.kv_capacity, 1048576);
+	assert_int_equal(config.kv_value_max, 128);
 	assert_int_equal(config.sessions_max, 16384);
 	assert_int_equal(config.durability, DURABILITY_NONE);
 	assert_int_equal(config.integrity, INTEGRITY_CRC32C);
@@ -37,15 +38,16 @@ static void what_a_file_leaves_out_has_its_default(void **state)
 static void what_a_file_says_is_loaded(void **state)
 {
 	(void)state;
-	given_small_with("mtu: 9000\nudp_port: 99\nstate_machine: kv\nkv: {capacity: 5}\n"
-			 "sessions_max: 6\ndurability: none\nintegrity: crc32c\n"
-			 "log: {mebibytes: 512}\n"
-			 "clients:\n"
-			 "  - name: load\n"
-			 "    address: 10.0.0.9\n"
-			 "    mac: 02:0A:0b:00:00:09\n"
-			 "    ports: [ring]\n"
-			 "    lcore: 5\n");
+	given_small_with(
+		"mtu: 9000\nudp_port: 99\nstate_machine: kv\nkv: {capacity: 5, value_max: 4000}\n"
+		"sessions_max: 6\ndurability: none\nintegrity: crc32c\n"
+		"log: {mebibytes: 512}\n"
+		"clients:\n"
+		"  - name: load\n"
+		"    address: 10.0.0.9\n"
+		"    mac: 02:0A:0b:00:00:09\n"
+		"    ports: [ring]\n"
+		"    lcore: 5\n");
 	given_changed("ports: [ring]", "mac: 02:00:00:00:00:01\n    queues: 2\n    ports: [ring]");
 	then_accepted();
 	assert_string_equal(config.path, "test.yaml");
@@ -55,6 +57,7 @@ static void what_a_file_says_is_loaded(void **state)
 	assert_int_equal(config.udp_port, 99);
 	assert_int_equal(config.state_machine, STATE_MACHINE_KV);
 	assert_int_equal(config.kv_capacity, 5);
+	assert_int_equal(config.kv_value_max, 4000);
 	assert_int_equal(config.sessions_max, 6);
 	assert_int_equal(config.log_mebibytes, 512);
 	assert_int_equal(config.replicas_count, 3);

@@ -281,8 +281,8 @@ static uint64_t hash_of_changed(const char *from, const char *to)
 static void the_hash_covers_what_replicas_must_agree_on(void **state)
 {
 	static const char *const more[] = {"", "mtu: 1400\n", "udp_port: 1\n",
-		"state_machine: kv\n", "kv: {capacity: 1}\n", "sessions_max: 1\n",
-		"quorums: {kind: threshold, q1: 2, q2: 2}\n",
+		"state_machine: kv\n", "kv: {capacity: 1}\n", "kv: {value_max: 8}\n",
+		"sessions_max: 1\n", "quorums: {kind: threshold, q1: 2, q2: 2}\n",
 		"quorums: {kind: threshold, q1: 3, q2: 2}\n",
 		"quorums: {kind: threshold, q1: 2, q2: 3}\n",
 		"quorums: {kind: grid, rows: 1, columns: 3}\n",

@@ -52,6 +52,19 @@ static void another_uuid_is_refused_and_never_replaces_the_pinned(void **state)
 	assert_false(identity_complete(&identity));
 }
 
+static void a_member_with_another_configuration_is_not_exchanged(void **state)
+{
+	(void)state;
+	settings.config_hash = 5;
+	assert_false(hello(1, uuid_of(1), uuid_of(0), HELLO_ASKS));
+	assert_false(answers);
+	assert_int_equal(identity.other_config, 1u << 1);
+	assert_false(identity_admits(&identity, 1, uuid_of(1)));
+	settings.config_hash = 0;
+	assert_true(hello(1, uuid_of(1), uuid_of(0), HELLO_ASKS));
+	assert_int_equal(identity.other_config, 0);
+}
+
 static void a_member_is_exchanged_when_it_names_our_uuid(void **state)
 {
 	(void)state;
@@ -120,6 +133,7 @@ static void asks_those_not_exchanged_on_a_timer_until_all_are(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(a_member_with_another_configuration_is_not_exchanged, setup),
 		cmocka_unit_test_setup(the_first_uuid_heard_is_pinned, setup),
 		cmocka_unit_test_setup(another_uuid_is_refused_and_never_replaces_the_pinned,
 			setup),
