@@ -69,15 +69,26 @@ static void raise_high(struct acceptor *a, uint64_t end)
 		a->high = end;
 }
 
-/*@ requires \valid(v) && \valid_read(run) && \separated(v, run);
+/* Writes one vote, and leaves the other slots as they are. */
+/*@ requires \valid(a) && \valid_read(run) && \separated(a, run);
     requires run_ok(run) && index < run->count && state <= VOTE_CHOSEN;
-    assigns *v;
-    ensures v->ballot == ballot && v->instance == run->first + index && v->state == state &&
-      v->position == run->position && v->checksum == run->checksum && v->count == run->count &&
-      v->index == index; */
-static void set_vote(struct vote *v, const struct run *run, uint32_t index, uint64_t ballot,
+    requires ballot <= a->promised && \forall integer k; 0 <= k < VOTES_MAX ==> slot_ok(a, k);
+    assigns a->votes[0 .. VOTES_MAX - 1];
+    ensures ok: \forall integer k; 0 <= k < VOTES_MAX ==> slot_ok(a, k);
+    ensures vote: a->votes[(run->first + index) % VOTES_MAX].ballot == ballot &&
+      a->votes[(run->first + index) % VOTES_MAX].instance == run->first + index &&
+      a->votes[(run->first + index) % VOTES_MAX].position == run->position &&
+      a->votes[(run->first + index) % VOTES_MAX].checksum == run->checksum &&
+      a->votes[(run->first + index) % VOTES_MAX].count == run->count &&
+      a->votes[(run->first + index) % VOTES_MAX].index == index &&
+      a->votes[(run->first + index) % VOTES_MAX].state == state;
+    ensures others: \forall integer k; 0 <= k < VOTES_MAX &&
+      k != (run->first + index) % VOTES_MAX ==> slot_same{Pre,Post}(a, k); */
+static void set_vote(struct acceptor *a, const struct run *run, uint32_t index, uint64_t ballot,
 	enum vote_state state)
 {
+	struct vote *v = &a->votes[(run->first + index) % VOTES_MAX];
+
 	v->ballot = ballot;
 	v->instance = run->first + index;
 	v->position = run->position;
@@ -127,6 +138,39 @@ static enum acceptor_answer compare_votes(const struct acceptor *a, const struct
 	return same > 0 ? ACCEPTOR_REPEATED : ACCEPTOR_VOTED;
 }
 
+/* Writes the votes of a run into the slots of its instances, and into no others. */
+/*@ requires \valid(a) && \valid_read(run) && \separated(a, run) && run_ok(run);
+    requires run->ballot <= a->promised;
+    requires \forall integer k; 0 <= k < VOTES_MAX ==> slot_ok(a, k);
+    assigns a->votes[0 .. VOTES_MAX - 1];
+    ensures \forall integer k; 0 <= k < VOTES_MAX ==> slot_ok(a, k);
+    ensures cast: \forall integer i; run->first <= i < run->first + run->count ==>
+      a->votes[i % VOTES_MAX].ballot == run->ballot &&
+      a->votes[i % VOTES_MAX].instance == i &&
+      a->votes[i % VOTES_MAX].position == run->position &&
+      a->votes[i % VOTES_MAX].state == VOTE_CAST;
+    ensures others: others_same{Pre,Post}(a, run->first, run->count); */
+static void cast_votes(struct acceptor *a, const struct run *run)
+{
+	/*@ loop invariant 0 <= i <= run->count;
+	    loop invariant \forall integer j; run->first <= j < run->first + i ==>
+	      a->votes[j % VOTES_MAX].ballot == run->ballot &&
+	      a->votes[j % VOTES_MAX].instance == j &&
+	      a->votes[j % VOTES_MAX].position == run->position &&
+	      a->votes[j % VOTES_MAX].state == VOTE_CAST;
+	    loop invariant others_same{Pre,Here}(a, run->first, i);
+	    loop invariant \forall integer k; 0 <= k < VOTES_MAX ==> slot_ok(a, k);
+	    loop assigns i, a->votes[0 .. VOTES_MAX - 1];
+	    loop variant run->count - i; */
+	for (uint32_t i = 0; i < run->count; i++) {
+		set_vote(a, run, i, run->ballot, VOTE_CAST);
+		/*@ assert \forall integer j; run->first <= j < run->first + i ==>
+		      j % VOTES_MAX != (run->first + i) % VOTES_MAX; */
+		/*@ assert \forall integer j; run->first <= j < run->first + i ==>
+		      slot_same{LoopCurrent,Here}(a, j % VOTES_MAX); */
+	}
+}
+
 enum acceptor_answer acceptor_on_accept(struct acceptor *a, const struct run *run)
 {
 	if (run->ballot < a->promised)
@@ -145,22 +189,31 @@ enum acceptor_answer acceptor_on_accept(struct acceptor *a, const struct run *ru
 	a->promised = run->ballot;
 	if (answer == ACCEPTOR_REPEATED)
 		return ACCEPTOR_REPEATED;
-	/*@ loop invariant 0 <= i <= run->count;
-	    loop invariant \forall integer j; run->first <= j < run->first + i ==>
-	      a->votes[j % VOTES_MAX].ballot == run->ballot &&
-	      a->votes[j % VOTES_MAX].instance == j &&
-	      a->votes[j % VOTES_MAX].position == run->position &&
-	      a->votes[j % VOTES_MAX].state == VOTE_CAST;
-	    loop invariant \forall integer k; 0 <= k < VOTES_MAX ==> slot_ok(a, k);
-	    loop assigns i, a->votes[0 .. VOTES_MAX - 1];
-	    loop variant run->count - i; */
-	for (uint32_t i = 0; i < run->count; i++) {
-		struct vote *v = &a->votes[(run->first + i) % VOTES_MAX];
-
-		set_vote(v, run, i, run->ballot, VOTE_CAST);
-	}
+	cast_votes(a, run);
 	raise_high(a, run->first + run->count);
 	return ACCEPTOR_VOTED;
+}
+
+/* One instance of a run known chosen. False: nothing to store, for it is below lo or was known. */
+/*@ requires \valid(a) && \valid_read(run) && \separated(a, run) && run_ok(run);
+    requires index < run->count;
+    requires \forall integer k; 0 <= k < VOTES_MAX ==> slot_ok(a, k);
+    assigns a->votes[0 .. VOTES_MAX - 1];
+    ensures ok: \forall integer k; 0 <= k < VOTES_MAX ==> slot_ok(a, k);
+    ensures A4: \at(holds_vote(a, run->first + index), Pre) &&
+      \at(a->votes[(run->first + index) % VOTES_MAX].state, Pre) == VOTE_CHOSEN ==>
+        slot_same{Pre,Post}(a, (run->first + index) % VOTES_MAX);
+    ensures others: \forall integer k; 0 <= k < VOTES_MAX &&
+      k != (run->first + index) % VOTES_MAX ==> slot_same{Pre,Post}(a, k); */
+static bool store_chosen(struct acceptor *a, const struct run *run, uint32_t index)
+{
+	const uint64_t instance = run->first + index;
+	const struct vote *v = &a->votes[instance % VOTES_MAX];
+
+	if (instance < a->lo || (holds(v, instance) && v->state == VOTE_CHOSEN))
+		return false;
+	set_vote(a, run, index, 0, VOTE_CHOSEN);
+	return true;
 }
 
 enum acceptor_answer acceptor_on_chosen(struct acceptor *a, const struct run *run)
@@ -184,12 +237,10 @@ enum acceptor_answer acceptor_on_chosen(struct acceptor *a, const struct run *ru
 	    loop assigns i, stored, a->votes[0 .. VOTES_MAX - 1];
 	    loop variant run->count - i; */
 	for (uint32_t i = 0; i < run->count; i++) {
-		struct vote *v = &a->votes[(run->first + i) % VOTES_MAX];
-
-		if (run->first + i < a->lo || (holds(v, run->first + i) && v->state == VOTE_CHOSEN))
-			continue;
-		set_vote(v, run, i, 0, VOTE_CHOSEN);
-		stored = true;
+		if (store_chosen(a, run, i))
+			stored = true;
+		/*@ assert \forall integer j; run->first <= j < run->first + run->count &&
+		      j != run->first + i ==> j % VOTES_MAX != (run->first + i) % VOTES_MAX; */
 	}
 	if (!stored)
 		return ACCEPTOR_KNOWN;
@@ -269,6 +320,7 @@ void acceptor_relocate(struct acceptor *a, uint64_t first, uint16_t count, uint6
 	uint64_t new_position)
 {
 	/*@ loop invariant 0 <= i <= count;
+	    loop invariant \forall integer k; 0 <= k < VOTES_MAX ==> slot_ok(a, k);
 	    loop assigns i, a->votes[0 .. VOTES_MAX - 1].position;
 	    loop variant count - i; */
 	for (uint32_t i = 0; i < count; i++) {

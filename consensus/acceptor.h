@@ -88,6 +88,10 @@ enum acceptor_answer {
   @   \at(a->votes[k].state, A) == \at(a->votes[k].state, B);
   @ predicate all_same{A,B}(struct acceptor *a) =
   @   \forall integer k; 0 <= k < VOTES_MAX ==> slot_same{A,B}(a, k);
+  @ predicate apart(integer k, integer first, integer count) =
+  @   \forall integer i; first <= i < first + count ==> k != i % VOTES_MAX;
+  @ predicate others_same{A,B}(struct acceptor *a, integer first, integer count) =
+  @   \forall integer k; 0 <= k < VOTES_MAX && apart(k, first, count) ==> slot_same{A,B}(a, k);
   @ predicate holds_vote(struct acceptor *a, integer i) =
   @   a->votes[i % VOTES_MAX].state != VOTE_NONE && a->votes[i % VOTES_MAX].instance == i;
   @ predicate run_ok(struct run *r) = 1 <= r->count <= RUN_COUNT_MAX && r->first < INSTANCE_TOP;
@@ -138,6 +142,7 @@ enum acceptor_answer acceptor_on_prepare(struct acceptor *a, uint64_t ballot);
         \at(holds_vote(a, i), Pre) ==>
         \at(a->votes[i % VOTES_MAX].state, Pre) != VOTE_CHOSEN &&
         \at(a->votes[i % VOTES_MAX].ballot, Pre) != run->ballot;
+    ensures others: others_same{Pre,Post}(a, run->first, run->count);
     ensures A6: \result == ACCEPTOR_VOTED ==>
       a->lo <= run->first && run->first + run->count <= a->lo + a->window; */
 enum acceptor_answer acceptor_on_accept(struct acceptor *a, const struct run *run);
@@ -153,9 +158,7 @@ enum acceptor_answer acceptor_on_accept(struct acceptor *a, const struct run *ru
     ensures A4: \forall integer i; run->first <= i < run->first + run->count &&
       \at(holds_vote(a, i), Pre) && \at(a->votes[i % VOTES_MAX].state, Pre) == VOTE_CHOSEN ==>
         slot_same{Pre,Post}(a, i % VOTES_MAX);
-    ensures others: \forall integer k; 0 <= k < VOTES_MAX &&
-      (\forall integer i; run->first <= i < run->first + run->count ==> k != i % VOTES_MAX) ==>
-        slot_same{Pre,Post}(a, k);
+    ensures others: others_same{Pre,Post}(a, run->first, run->count);
     ensures refused: \result == ACCEPTOR_TRIMMED || \result == ACCEPTOR_BEHIND ==>
       all_same{Pre,Post}(a); */
 enum acceptor_answer acceptor_on_chosen(struct acceptor *a, const struct run *run);

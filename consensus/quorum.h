@@ -31,30 +31,108 @@ enum quorum_result {
 	QUORUM_DISJOINT,  /* some phase-1 quorum misses some phase-2 quorum */
 };
 
+/*@ // How many sets there are of `n` members, and the weight of member n in a set.
+  @ logic integer place(integer n) =
+  @   n <= 0 ? 1 : n == 1 ? 2 : n == 2 ? 4 : n == 3 ? 8 : n == 4 ? 16 : n == 5 ? 32 :
+  @   n == 6 ? 64 : n == 7 ? 128 : n == 8 ? 256 : 512;
+  @ predicate has(integer subset, integer member) = (subset / place(member)) % 2 == 1;
+  @ predicate share(integer a, integer b) =
+  @   \exists integer i; 0 <= i < MEMBER_MAX && has(a, i) && has(b, i);
+  @ predicate contains(integer subset, integer part) =
+  @   \forall integer i; 0 <= i < MEMBER_MAX && has(part, i) ==> has(subset, i);
+  @ logic integer size(integer subset, integer n) =
+  @   n <= 0 ? 0 : size(subset, n - 1) + (subset / place(n - 1)) % 2;
+  @ logic integer row_of(integer subset, integer row, integer columns) =
+  @   (subset / place(row * columns)) % place(columns);
+  @ predicate row_whole(integer subset, integer rows, integer columns) =
+  @   \exists integer r; 0 <= r < rows && row_of(subset, r, columns) == place(columns) - 1;
+  @ predicate rows_met(integer subset, integer rows, integer columns) =
+  @   \forall integer r; 0 <= r < rows ==> row_of(subset, r, columns) != 0;
+  @ predicate holds_any{L}(integer subset, uint32_t *sets, integer count) =
+  @   \exists integer i; 0 <= i < count && contains(subset, sets[i]);
+  @ predicate meet{L}(struct quorum *q, integer a, integer b) =
+  @   q->phase1[a] == 1 && q->phase2[b] == 1 ==> share(a, b);
+  @ predicate intersects{L}(struct quorum *q) =
+  @   \forall integer a, b; 0 <= a < MEMBER_SETS && 0 <= b < MEMBER_SETS ==> meet(q, a, b);
+  @ predicate empty_is_none{L}(struct quorum *q) = q->phase1[0] != 1 && q->phase2[0] != 1;
+  @*/
+
 /* One sentence: what is wrong and what would be right. */
+/*@ assigns \nothing;
+    ensures \valid_read(\result); */
 const char *quorum_result_text(enum quorum_result result);
 
+/*@ requires \valid(q);
+    assigns *q;
+    ensures Q1: \result == QUORUM_OK ==> intersects(q);
+    ensures Q2: \result == QUORUM_OK ==> empty_is_none(q);
+    ensures members: \result == QUORUM_OK ==> 1 <= members <= MEMBER_MAX && q->members == members;
+    ensures table: \result == QUORUM_OK ==>
+      \forall integer s; 0 <= s < MEMBER_SETS ==>
+        (q->phase1[s] == 1 <==> s < place(members) && 2 * size(s, MEMBER_MAX) > members) &&
+        (q->phase2[s] == 1 <==> s < place(members) && 2 * size(s, MEMBER_MAX) > members); */
 enum quorum_result quorum_init_majority(struct quorum *q, uint32_t members);
 
 /* Any q1 members for phase 1, any q2 for phase 2; q1 + q2 > members. */
+/*@ requires \valid(q);
+    assigns *q;
+    ensures Q1: \result == QUORUM_OK ==> intersects(q);
+    ensures Q2: \result == QUORUM_OK ==> empty_is_none(q);
+    ensures members: \result == QUORUM_OK ==> 1 <= members <= MEMBER_MAX && q->members == members;
+    ensures table: \result == QUORUM_OK ==>
+      \forall integer s; 0 <= s < MEMBER_SETS ==>
+        (q->phase1[s] == 1 <==> s < place(members) && size(s, MEMBER_MAX) >= q1) &&
+        (q->phase2[s] == 1 <==> s < place(members) && size(s, MEMBER_MAX) >= q2); */
 enum quorum_result quorum_init_threshold(struct quorum *q, uint32_t members, uint32_t q1,
 	uint32_t q2);
 
 /* Member row * columns + column. Phase 1: all of one row; phase 2: one of each row. */
+/*@ requires \valid(q);
+    assigns *q;
+    ensures Q1: \result == QUORUM_OK ==> intersects(q);
+    ensures Q2: \result == QUORUM_OK ==> empty_is_none(q);
+    ensures members: \result == QUORUM_OK ==>
+      1 <= q->members <= MEMBER_MAX && q->members == rows * columns;
+    ensures table: \result == QUORUM_OK ==>
+      \forall integer s; 0 <= s < MEMBER_SETS ==>
+        (q->phase1[s] == 1 <==> s < place(q->members) && row_whole(s, rows, columns)) &&
+        (q->phase2[s] == 1 <==> s < place(q->members) && rows_met(s, rows, columns)); */
 enum quorum_result quorum_init_grid(struct quorum *q, uint32_t rows, uint32_t columns);
 
 /* The minimal quorums of each phase, as bitmasks. */
+/*@ requires \valid(q) && \valid_read(sets1 + (0 .. count1 - 1)) &&
+      \valid_read(sets2 + (0 .. count2 - 1));
+    requires \separated(q, sets1 + (0 .. count1 - 1)) && \separated(q, sets2 + (0 .. count2 - 1));
+    assigns *q;
+    ensures Q1: \result == QUORUM_OK ==> intersects(q);
+    ensures Q2: \result == QUORUM_OK ==> empty_is_none(q);
+    ensures members: \result == QUORUM_OK ==> 1 <= members <= MEMBER_MAX && q->members == members;
+    ensures table: \result == QUORUM_OK ==>
+      \forall integer s; 0 <= s < MEMBER_SETS ==>
+        (q->phase1[s] == 1 <==> s < place(members) && holds_any(s, sets1, count1)) &&
+        (q->phase2[s] == 1 <==> s < place(members) && holds_any(s, sets2, count2)); */
 enum quorum_result quorum_init_explicit(struct quorum *q, uint32_t members, const uint32_t *sets1,
 	uint32_t count1, const uint32_t *sets2, uint32_t count2);
 
 /* Does every phase-1 quorum share a member with every phase-2 quorum? All pairs are looked at. */
+/*@ requires \valid_read(q);
+    assigns \nothing;
+    ensures met: \result ==> intersects(q);
+    ensures missed: !\result ==> \exists integer a, b;
+      0 <= a < MEMBER_SETS && 0 <= b < MEMBER_SETS && !meet(q, a, b); */
 bool quorum_intersects(const struct quorum *q);
 
+/*@ requires \valid_read(q);
+    assigns \nothing;
+    ensures \result <==> members < MEMBER_SETS && q->phase1[members] == 1; */
 static inline bool quorum_phase1(const struct quorum *q, uint32_t members)
 {
 	return members < MEMBER_SETS && q->phase1[members] == 1;
 }
 
+/*@ requires \valid_read(q);
+    assigns \nothing;
+    ensures \result <==> members < MEMBER_SETS && q->phase2[members] == 1; */
 static inline bool quorum_phase2(const struct quorum *q, uint32_t members)
 {
 	return members < MEMBER_SETS && q->phase2[members] == 1;
