@@ -23,12 +23,13 @@ static uint64_t word_of(uint32_t session, uint64_t sequence)
 
 static void fill_value(uint8_t *value, uint32_t length, uint64_t word)
 {
+	const uint64_t words[4] = {word, word, word, word};
 	uint32_t at = 0;
 
-	for (; at + 8 <= length; at += 8)
-		memcpy(value + at, &word, 8);
-	if (at < length)
-		memcpy(value + at, &word, length - at);
+	for (; at + sizeof(words) <= length; at += (uint32_t)sizeof(words))
+		memcpy(value + at, words, sizeof(words));
+	for (; at < length; at += 8)
+		memcpy(value + at, &word, length - at < 8 ? length - at : 8);
 }
 
 static uint32_t value_of(void *context, uint32_t session, uint64_t sequence, uint8_t *value)

@@ -99,14 +99,15 @@ static void rebuild_index(struct client *c)
 			index_add(c, c->sessions[i].id, i);
 }
 
-static uint64_t timeout(struct client *c, const struct client_session *s)
+static uint64_t timeout(struct client *c, uint32_t tries)
 {
-	uint64_t base = c->settings.retry_ns << s->tries;
+	uint64_t base = c->settings.retry_ns << tries;
 
 	c->random ^= c->random << 13;
 	c->random ^= c->random >> 7;
 	c->random ^= c->random << 17;
-	return base + c->random % (base / 2 + 1);
+	/* Up to half of it more, without a division. */
+	return base + (uint64_t)((unsigned __int128)(base / 2 + 1) * c->random >> 64);
 }
 
 static bool may_send(const struct client *c, const struct client_session *s)
@@ -159,6 +160,7 @@ static bool outstanding_at(const struct client_session *s, uint64_t sequence)
 uint32_t client_fill(struct client *c, uint8_t *body, uint32_t *bytes, uint64_t now_ns)
 {
 	uint32_t count = 0;
+	uint64_t retry_ns = now_ns + timeout(c, 0);
 
 	*bytes = 0;
 	while (c->ready_count > 0 && count < c->settings.batch) {
@@ -176,7 +178,9 @@ uint32_t client_fill(struct client *c, uint8_t *body, uint32_t *bytes, uint64_t 
 			struct client_command *command = &s->commands[sequence % SESSION_WINDOW];
 
 			command->sent_ns = now_ns;
-			command->retry_ns = now_ns + timeout(c, s);
+			/* One draw for a frame: its commands are lost together. */
+			command->retry_ns =
+				s->tries == 0 ? retry_ns : now_ns + timeout(c, s->tries);
 			s->outstanding |= (uint8_t)(1u << (opens ? 0 : s->next - s->base));
 			s->next += opens ? 0 : 1;
 			s->allowed -= opens ? 0 : 1;
@@ -232,7 +236,7 @@ uint32_t client_fill_retries(struct client *c, uint8_t *body, uint32_t *bytes, u
 
 			if (wrote == 0)
 				return count;
-			command->retry_ns = now_ns + timeout(c, s);
+			command->retry_ns = now_ns + timeout(c, s->tries);
 			retried = true;
 			*bytes += wrote;
 			count++;
@@ -306,7 +310,7 @@ static void again_soon(struct client *c, struct client_session *s, uint64_t sequ
 	uint32_t sooner, uint64_t now_ns)
 {
 	struct client_command *command = &s->commands[sequence % SESSION_WINDOW];
-	uint64_t soon = now_ns + timeout(c, s) / sooner;
+	uint64_t soon = now_ns + timeout(c, s->tries) / sooner;
 
 	if (command->retry_ns > soon)
 		command->retry_ns = soon;
@@ -324,7 +328,7 @@ static void on_refused(struct client *c, const struct reply *r, struct client_se
 	again_soon(c, s, reply_sequence(r), redirect ? REDIRECT_SOONER : BUSY_SOONER, now_ns);
 }
 
-static void on_one(struct client *c, const struct reply *r, uint64_t now_ns)
+static inline void on_one(struct client *c, const struct reply *r, uint64_t now_ns)
 {
 	enum reply_status status = reply_status(r);
 	bool refused = status == REPLY_BUSY || status == REPLY_REDIRECT || status == REPLY_UNKNOWN;

@@ -52,10 +52,12 @@ static bool fits(const struct log *log, uint32_t bytes)
 static bool pointed_to(const struct acceptor *a, const struct record *r, uint64_t position,
 	uint64_t from)
 {
-	for (uint32_t i = 0; i < r->count; i++) {
+	uint64_t skip = from > r->first ? from - r->first : 0;
+
+	for (uint64_t i = skip; i < r->count; i++) {
 		const struct vote *v = acceptor_vote(a, r->first + i);
 
-		if (r->first + i >= from && v != NULL && v->position == position)
+		if (v != NULL && v->position == position)
 			return true;
 	}
 	return false;
@@ -72,7 +74,8 @@ static bool clean_one(struct log *log, struct acceptor *a)
 		log->tail += to_end(log, position);
 		return true;
 	}
-	if (!pointed_to(a, r, position, a->lo)) {
+	/* Mostly all of it lies below lo, which one comparison tells. */
+	if (r->first + r->count <= a->lo || !pointed_to(a, r, position, a->lo)) {
 		/* What was superseded is held elsewhere: nothing is gone with it. */
 		if (pointed_to(a, r, position, 0))
 			acceptor_drop(a, r->first + r->count);

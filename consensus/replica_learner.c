@@ -34,6 +34,7 @@ void learner_stage_init(struct learner_stage *s, const struct replica_settings *
 	s->recalled = UINT64_MAX;
 	s->retained = 0;
 	s->reply_next = 0;
+	s->reply_last = &s->replies[0];
 	memset(s->checkpoints, 0, sizeof(s->checkpoints));
 	memset(&s->counters, 0, sizeof(s->counters));
 	for (uint32_t i = 0; i < REPLY_BUFFERS; i++) {
@@ -104,8 +105,10 @@ static void reply(struct learner_stage *s, uint16_t client, uint64_t session, ui
 	/* Followers execute the same commands and keep silent. */
 	if (client == 0 || s->leader != s->settings->self)
 		return;
-	struct reply_buffer *b = buffer_of(s, client);
+	struct reply_buffer *b = s->reply_last;
 
+	if (b->client != client)
+		b = s->reply_last = buffer_of(s, client);
 	if (b->bytes + sizeof(r) + padded > s->settings->body_max)
 		flush_replies(s, b);
 	memcpy(b->body + b->bytes, &r, sizeof(r));
@@ -118,11 +121,38 @@ static void reply(struct learner_stage *s, uint16_t client, uint64_t session, ui
 	s->counters.replies++;
 }
 
+/* The replies of a whole batch, which mostly have no values and go to one client. */
+static void reply_all(struct learner_stage *s, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		const struct command *c = &s->commands[i];
+		const struct result *r = &s->results[i];
+		uint16_t client = s->command_sessions[i]->client;
+		struct reply_buffer *b = s->reply_last;
+
+		if (r->length > 0 || b->client != client || client == 0 ||
+			b->bytes + sizeof(struct reply) > s->settings->body_max) {
+			reply(s, client, c->session, c->sequence, r);
+			continue;
+		}
+		struct reply *at = (struct reply *)(void *)(b->body + b->bytes);
+
+		at->session = c->session;
+		at->sequence_status = reply_pack(c->sequence, r->status, 0);
+		at->result = r->result;
+		b->bytes += (uint32_t)sizeof(*at);
+		b->count++;
+		s->counters.replies++;
+	}
+}
+
 /* ---- Applying ---- */
 
 /* The commands gathered so far: one call of the state machine. */
 static void apply_gathered(struct learner_stage *s, uint32_t count)
 {
+	uint64_t digest = s->digest;
+
 	if (count == 0)
 		return;
 	s->machine.apply(s->machine.state, s->commands, count, s->results);
@@ -132,10 +162,12 @@ static void apply_gathered(struct learner_stage *s, uint32_t count)
 		struct session *session = s->command_sessions[i];
 
 		session_keep(session, c->sequence, r->status, r->result);
-		s->digest = digest_add(s->digest, c->instance, c->session, c->sequence,
+		digest = digest_add(digest, c->instance, c->session, c->sequence,
 			digest_value(c->value, (c->length + 7) / 8 * 8), r->result);
-		reply(s, session->client, c->session, c->sequence, r);
 	}
+	s->digest = digest;
+	if (s->leader == s->settings->self)
+		reply_all(s, count);
 	s->counters.applied += count;
 }
 

@@ -71,6 +71,7 @@ struct learner_stage {
 	uint64_t recalled;   /* The run last asked of our own log when its turn came. */
 	uint32_t retained;
 	uint32_t reply_next;
+	struct reply_buffer *reply_last; /* Replies of a run go to one client mostly. */
 	struct checkpoint checkpoints[CHECKPOINTS];
 	struct learner_counters counters;
 	struct command commands[RUN_COUNT_MAX];

@@ -28,7 +28,7 @@ void session_init(struct session_table *t, struct session *slots, uint32_t sessi
 	t->evicted = 0;
 }
 
-struct session *session_find(struct session_table *t, uint64_t id)
+struct session *session_find_far(struct session_table *t, uint64_t id)
 {
 	uint64_t at = session_home(t, id);
 
@@ -84,33 +84,4 @@ struct session *session_open(struct session_table *t, uint64_t id)
 	t->slots[at] = (struct session){.id = id + 1, .last = id};
 	t->count++;
 	return &t->slots[at];
-}
-
-enum session_answer session_look(const struct session *s, uint64_t sequence)
-{
-	if (sequence < s->base)
-		return SESSION_STALE;
-	if (sequence - s->base >= SESSION_WINDOW)
-		return SESSION_RUN;
-	return (s->done >> (sequence - s->base) & 1) != 0 ? SESSION_CACHED : SESSION_RUN;
-}
-
-enum session_answer session_apply(struct session *s, uint64_t sequence, uint64_t instance)
-{
-	s->last = instance;
-	enum session_answer answer = session_look(s, sequence);
-
-	if (answer != SESSION_RUN)
-		return answer;
-	uint64_t ahead = sequence - s->base;
-
-	if (ahead >= SESSION_WINDOW) {
-		uint64_t slide = ahead + 1 - SESSION_WINDOW;
-
-		s->done = slide < SESSION_WINDOW ? (uint8_t)(s->done >> slide) : 0;
-		s->base += slide;
-		ahead = SESSION_WINDOW - 1;
-	}
-	s->done |= (uint8_t)(1u << ahead);
-	return SESSION_RUN;
 }

@@ -59,8 +59,16 @@ static inline void session_prefetch(const struct session_table *t, uint64_t id)
 /* A new session, whose id is the instance of its open command. */
 struct session *session_open(struct session_table *t, uint64_t id);
 
+/* Past the slot where it stands mostly. */
+struct session *session_find_far(struct session_table *t, uint64_t id);
+
 /* NULL: never opened, or evicted. */
-struct session *session_find(struct session_table *t, uint64_t id);
+static inline struct session *session_find(struct session_table *t, uint64_t id)
+{
+	struct session *home = &t->slots[session_home(t, id)];
+
+	return __builtin_expect(home->id == id + 1, 1) ? home : session_find_far(t, id);
+}
 
 enum session_answer {
 	SESSION_RUN,    /* Not executed yet, and now counted as executed: give its reply soon. */
@@ -68,11 +76,37 @@ enum session_answer {
 	SESSION_STALE,
 };
 
-/* Is the sequence to be executed at `instance`? Changes the session as the log says. */
-enum session_answer session_apply(struct session *s, uint64_t sequence, uint64_t instance);
-
 /* The same question without changing anything: SESSION_RUN means not executed. */
-enum session_answer session_look(const struct session *s, uint64_t sequence);
+static inline enum session_answer session_look(const struct session *s, uint64_t sequence)
+{
+	if (sequence < s->base)
+		return SESSION_STALE;
+	if (sequence - s->base >= SESSION_WINDOW)
+		return SESSION_RUN;
+	return (s->done >> (sequence - s->base) & 1) != 0 ? SESSION_CACHED : SESSION_RUN;
+}
+
+/* Is the sequence to be executed at `instance`? Changes the session as the log says. */
+static inline enum session_answer session_apply(struct session *s, uint64_t sequence,
+	uint64_t instance)
+{
+	s->last = instance;
+	enum session_answer answer = session_look(s, sequence);
+
+	if (answer != SESSION_RUN)
+		return answer;
+	uint64_t ahead = sequence - s->base;
+
+	if (ahead >= SESSION_WINDOW) {
+		uint64_t slide = ahead + 1 - SESSION_WINDOW;
+
+		s->done = slide < SESSION_WINDOW ? (uint8_t)(s->done >> slide) : 0;
+		s->base += slide;
+		ahead = SESSION_WINDOW - 1;
+	}
+	s->done |= (uint8_t)(1u << ahead);
+	return SESSION_RUN;
+}
 
 static inline void session_keep(struct session *s, uint64_t sequence, enum reply_status status,
 	uint64_t result)

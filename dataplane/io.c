@@ -77,15 +77,13 @@ static uint32_t receive(struct replica *r, uint16_t link, uint64_t now_ns)
 }
 
 /* A proposal leaves once for each member: one burst of input may become several of output. */
-static uint32_t send_from(struct replica *r, uint32_t position)
+static uint32_t send_from(struct replica *r, struct handoff *h)
 {
 	struct handoff_element elements[HANDOFF_BURST];
-	struct handoff *h = &r->rings[position][POSITION_IO];
 	uint32_t count = HANDOFF_BURST;
 	uint32_t all = 0;
 
-	for (uint32_t burst = 0; h->ring != NULL && burst < IO_BURSTS && count == HANDOFF_BURST;
-		burst++) {
+	for (uint32_t burst = 0; burst < IO_BURSTS && count == HANDOFF_BURST; burst++) {
 		count = handoff_take_burst(h, elements, HANDOFF_BURST);
 		for (uint32_t i = 0; i < count; i++)
 			network_send(&r->io.network, (uint32_t)elements[i].route, elements[i].mbuf);
@@ -98,12 +96,11 @@ static uint32_t send_from(struct replica *r, uint32_t position)
  * stages say to each other. */
 static bool stages_have_room(const struct replica *r)
 {
-	for (uint32_t to = POSITION_LEADER; to < POSITIONS_MAX; to++) {
-		const struct handoff *h = &r->rings[POSITION_IO][to];
+	const struct crossing *c = &r->crossings[POSITION_IO];
 
-		if (h->ring != NULL && handoff_room(h) < HANDOFF_SIZE / 2)
+	for (uint32_t i = 0; i < c->outputs_count; i++)
+		if (handoff_room(c->outputs[i]) < HANDOFF_SIZE / 2)
 			return false;
-	}
 	return true;
 }
 
@@ -111,14 +108,16 @@ uint32_t io_poll(void *self, uint64_t now_ns)
 {
 	struct replica *r = self;
 	struct network *n = &r->io.network;
+	const struct crossing *c = &r->crossings[POSITION_IO];
 	uint32_t work = 0;
 
 	take_routes(r);
 	if (stages_have_room(r))
 		for (uint16_t link = 0; link < n->links_count; link++)
 			work += receive(r, link, now_ns);
-	for (uint32_t from = POSITION_LEADER; from < POSITIONS_MAX; from++)
-		work += send_from(r, from);
+	for (uint32_t i = 0; i < c->inputs_count; i++)
+		if (!rte_ring_empty(c->inputs[i]->ring))
+			work += send_from(r, c->inputs[i]);
 	network_tick(n, now_ns);
 	network_flush(n);
 	return work;

@@ -9,8 +9,8 @@ uint32_t leader_poll(void *self, uint64_t now_ns)
 	uint32_t work = 0;
 
 	leader_stage_tune(r->leader, turn_settings(r));
-	for (uint32_t from = 0; from < POSITIONS_MAX; from++) {
-		turn_begin(&turn, c, from);
+	for (uint32_t i = 0; i < c->inputs_count; i++) {
+		turn_begin(&turn, c, i);
 		while (turn_next(&turn)) {
 			leader_stage_on_message(r->leader, &turn.frame->m, turn.frame->body,
 				now_ns);

@@ -9,8 +9,8 @@ uint32_t learner_poll(void *self, uint64_t now_ns)
 	uint32_t work = 0;
 
 	learner_stage_tune(r->learner, turn_settings(r));
-	for (uint32_t from = 0; from < POSITIONS_MAX; from++) {
-		turn_begin(&turn, c, from);
+	for (uint32_t i = 0; i < c->inputs_count; i++) {
+		turn_begin(&turn, c, i);
 		while (turn_next(&turn)) {
 			bool retained = learner_stage_on_message(r->learner, &turn.frame->m,
 				turn.frame->body, turn.mbuf, now_ns);

@@ -32,7 +32,7 @@ bool live_publish(struct live **slot, const struct live *next)
 		return false;
 	*copy = *next;
 	copy->generation = old == NULL ? 1 : old->generation + 1;
-	rcu_assign_pointer(*slot, copy); /* Pairs with live_read's rcu_dereference. */
+	rcu_assign_pointer(*slot, copy); /* Pairs with live_read's load. */
 	urcu_qsbr_synchronize_rcu();
 	free(old);
 	return true;

@@ -44,7 +44,8 @@ bool live_publish(struct live **slot, const struct live *next);
 /* A reader's value until its next quiescent state. */
 static inline const struct live *live_read(struct live *const *slot)
 {
-	return rcu_dereference(*slot);
+	/* rcu_dereference, inline: pairs with rcu_assign_pointer in live_publish. */
+	return __atomic_load_n(slot, __ATOMIC_ACQUIRE);
 }
 
 #endif

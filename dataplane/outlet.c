@@ -135,11 +135,10 @@ uint32_t crossing_inputs(struct crossing *c)
 {
 	uint32_t room = HANDOFF_SIZE;
 
-	for (uint32_t to = 0; to < POSITIONS_MAX; to++) {
-		const struct handoff *h = &c->replica->rings[c->position][to];
+	for (uint32_t i = 0; i < c->outputs_count; i++) {
+		uint32_t left = handoff_room(c->outputs[i]);
 
-		if (h->ring != NULL && handoff_room(h) < room)
-			room = handoff_room(h);
+		room = left < room ? left : room;
 	}
 	c->room = room;
 	/* One share is for what the end of the burst causes. */

@@ -40,6 +40,8 @@ static bool ring_create(struct replica *r, uint32_t from, uint32_t to)
 
 	snprintf(name, sizeof(name), "r%u_%u_%u", r->settings.self, from, to);
 	r->rings[from][to] = handoff_create(name, HANDOFF_SIZE);
+	r->crossings[from].outputs[r->crossings[from].outputs_count++] = &r->rings[from][to];
+	r->crossings[to].inputs[r->crossings[to].inputs_count++] = &r->rings[from][to];
 	return r->rings[from][to].ring != NULL;
 }
 

@@ -44,10 +44,13 @@ enum {
 struct crossing {
 	struct replica *replica;
 	uint32_t position;
-	struct rte_mbuf *in; /* The frame being handled, */
-	bool in_taken;       /* and whether it was handed on. */
-	uint32_t room;       /* Messages that each ring still takes, at least. */
-	uint32_t reserved;   /* Of which the frames of this burst may need so many. */
+	uint32_t inputs_count, outputs_count;
+	struct handoff *inputs[POSITIONS_MAX];  /* The rings that end here, */
+	struct handoff *outputs[POSITIONS_MAX]; /* and those that begin here. */
+	struct rte_mbuf *in;                    /* The frame being handled, */
+	bool in_taken;                          /* and whether it was handed on. */
+	uint32_t room;                          /* Messages that each ring still takes, at least. */
+	uint32_t reserved; /* Of which the frames of this burst may need so many. */
 	uint64_t counter;
 	uint64_t no_mbuf;       /* Messages dropped for an empty pool. */
 	uint64_t ring_full;     /* Messages dropped for a full ring. */

@@ -25,15 +25,15 @@ struct turn {
 	struct handoff_element elements[HANDOFF_BURST];
 };
 
-/* A burst from the stage at `from`; none if there is no ring, or no room for what it may cause. */
-static inline void turn_begin(struct turn *t, struct crossing *c, uint32_t from)
+/* A burst of the crossing's input-th ring; none if there is no room for what it may cause. */
+static inline void turn_begin(struct turn *t, struct crossing *c, uint32_t input)
 {
-	struct handoff *h = &c->replica->rings[from][c->position];
+	struct handoff *h = c->inputs[input];
 
 	t->crossing = c;
 	t->at = 0;
 	t->count = 0;
-	if (h->ring != NULL && !rte_ring_empty(h->ring)) {
+	if (!rte_ring_empty(h->ring)) {
 		uint32_t inputs = crossing_inputs(c);
 
 		t->count = handoff_take_burst(h, t->elements,
