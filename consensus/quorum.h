@@ -4,7 +4,8 @@
  * Owns:    two tables over all sets of members, filled once at load.
  * Upholds: Q1  each phase-1 quorum meets each phase-2 quorum, checked over all pairs of sets.
  *          Q2  a superset of a quorum is a quorum; the empty set is none.
- * Proofs:  contracts below, by Frama-C/WP; tests/unit/test_quorum.c.
+ * Proofs:  contracts below, by Frama-C/WP (tools/run prove): Q1, and the empty set of Q2;
+ *          tests/unit/test_quorum.c: that a superset is one.
  *
  * Sets are bitmasks of member ids. (Howard, Malkhi, Spiegelman: Flexible Paxos, section 3.)
  */
