@@ -7,6 +7,7 @@
 enum {
 	RETRANSMIT_LOOK = 64, /* Runs from the oldest on that are looked at for retransmission. */
 	RETRANSMIT_BURST = 4, /* Sent again in one tick at most: each is one local message. */
+	VOTES_WAITED = 4,     /* Times as long as votes take. */
 };
 
 void leader_stage_init(struct leader_stage *s, const struct replica_settings *settings,
@@ -22,6 +23,7 @@ void leader_stage_init(struct leader_stage *s, const struct replica_settings *se
 	s->watermark_told = 0;
 	s->watermark_sent = 0;
 	s->sent_ns = 0;
+	s->votes_ns = 0;
 	memset(s->peers, 0, sizeof(s->peers));
 	s->batch_count = 0;
 	s->batch_bytes = 0;
@@ -475,8 +477,15 @@ static void on_accepted(struct leader_stage *s, const struct message *m, const u
 		peer->delivered = m->watermark;
 		peer->advanced_ns = now_ns;
 	}
-	if (proposer_on_accepted(&s->proposer, m, body))
+	const struct flight *oldest = window_oldest(&s->proposer.window);
+
+	if (proposer_on_accepted(&s->proposer, m, body)) {
 		election_progress(&s->election, now_ns);
+		/* Its slot is not reused before the next proposal (Jacobson, Congestion Avoidance and
+		 * Control, 1988; Karn: a run that was sent again tells nothing). */
+		if (!oldest->resent)
+			s->votes_ns += (now_ns - oldest->sent_ns) / 8 - s->votes_ns / 8;
+	}
 	if (s->opened && !s->leads && s->proposer.window.chosen > s->opening) {
 		s->leads = true;
 		s->counters.terms++;
@@ -672,12 +681,15 @@ static void repropose(struct leader_stage *s, uint64_t now_ns)
 static void retransmit(struct leader_stage *s, uint64_t now_ns)
 {
 	struct proposer *p = &s->proposer;
+	/* Sent again before the votes can have come, everything would only take longer. */
+	uint64_t wait_ns = s->settings->retransmit_ns > VOTES_WAITED * s->votes_ns
+		? s->settings->retransmit_ns
+		: VOTES_WAITED * s->votes_ns;
 
-	if (p->state < PROPOSER_REPROPOSING || now_ns < s->settings->retransmit_ns)
+	if (p->state < PROPOSER_REPROPOSING || now_ns < wait_ns)
 		return;
 	for (uint32_t i = 0; i < RETRANSMIT_BURST; i++) {
-		struct flight *f = window_due(&p->window, now_ns - s->settings->retransmit_ns,
-			RETRANSMIT_LOOK);
+		struct flight *f = window_due(&p->window, now_ns - wait_ns, RETRANSMIT_LOOK);
 
 		if (f == NULL)
 			return;
@@ -692,6 +704,7 @@ static void retransmit(struct leader_stage *s, uint64_t now_ns)
 		};
 
 		f->sent_ns = now_ns;
+		f->resent = true;
 		s->counters.retransmitted++;
 		send_local(s, &m, NULL);
 	}

@@ -15,6 +15,12 @@
 #include "consensus/proposer.h"
 #include "consensus/replica.h"
 
+enum {
+	/* Runs in flight that hide the round trip of a rack many times over: 4096 commands in full
+	 * frames of an MTU of 1500. */
+	LEADER_RUNS_EAGER = 256
+};
+
 struct leader_counters {
 	uint64_t proposed_runs;
 	uint64_t proposed_commands;
@@ -48,6 +54,7 @@ struct leader_stage {
 	uint64_t watermark_told;
 	uint64_t watermark_sent; /* To the others, on a frame. */
 	uint64_t sent_ns;        /* When a frame last carried the watermark. */
+	uint64_t votes_ns;       /* How long a run's votes take, smoothed. */
 	struct peer peers[MEMBER_MAX];
 
 	/* The run in the making: entries of several client frames. */
@@ -73,6 +80,13 @@ struct leader_stage {
 /* The struct's memory must be zeroed once. */
 void leader_stage_init(struct leader_stage *s, const struct replica_settings *settings,
 	struct outlet *outlet);
+
+/* Would a request become proposals now, or only a longer queue? Requests may wait in front of the
+ * stage until it is so: what is in flight stays in the caches, and what others say is heard first. */
+static inline bool leader_stage_eager(const struct leader_stage *s)
+{
+	return !s->leads || window_runs(&s->proposer.window) < LEADER_RUNS_EAGER;
+}
 
 void leader_stage_on_message(struct leader_stage *s, const struct message *m, const uint8_t *body,
 	uint64_t now_ns);

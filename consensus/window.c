@@ -25,6 +25,7 @@ uint64_t window_push(struct window *w, uint32_t count, uint64_t now_ns)
 	uint64_t first = w->end;
 
 	CHECK(window_span(w) + count <= WINDOW_INSTANCES);
+	f->resent = false;
 	f->first = first;
 	f->sent_ns = now_ns;
 	f->votes = 0;

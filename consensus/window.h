@@ -12,6 +12,7 @@
 #define CONSENSUS_WINDOW_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "consensus/limits.h"
@@ -22,6 +23,7 @@ struct flight {
 	uint64_t sent_ns;
 	uint32_t votes; /* Bitmask of members. */
 	uint16_t count;
+	bool resent; /* How long its votes took is not known. */
 };
 
 struct window {
@@ -53,6 +55,18 @@ void window_vote(struct window *w, uint32_t member, uint64_t first, uint64_t cou
 
 /* Passes the oldest runs that a phase-2 quorum voted for. True: `chosen` went up. */
 bool window_advance(struct window *w, const struct quorum *q);
+
+/* The oldest run in flight, or NULL. */
+static inline const struct flight *window_oldest(const struct window *w)
+{
+	return w->oldest < w->next ? &w->flights[w->oldest % WINDOW_INSTANCES] : NULL;
+}
+
+/* Runs in flight. */
+static inline uint64_t window_runs(const struct window *w)
+{
+	return w->next - w->oldest;
+}
 
 /* The oldest run in flight that was last sent at or before `before_ns`, among the first `look`
  * ones; NULL if none. The caller sets sent_ns. */

@@ -10,7 +10,7 @@ uint32_t acceptor_poll(void *self, uint64_t now_ns)
 
 	acceptor_stage_tune(s, turn_settings(c->replica));
 	for (uint32_t i = 0; i < c->inputs_count; i++) {
-		turn_begin(&turn, c, i);
+		turn_begin(&turn, c, c->inputs[i]);
 		while (turn_next(&turn)) {
 			acceptor_stage_on_message(s, &turn.frame->m, turn.frame->body, now_ns);
 			turn_done(&turn, false);

@@ -50,7 +50,7 @@ static void dispatch(struct replica *r, struct rte_mbuf *mbuf, uint16_t link, ui
 {
 	const struct message *m = &frame_of(mbuf)->m;
 	uint32_t reason = admit(r, mbuf, link, now_ns);
-	uint32_t position = POSITION_LEADER;
+	struct handoff *to = &r->rings[POSITION_IO][POSITION_LEADER];
 
 	if (unlikely(reason != DROP_NONE)) {
 		r->io.foreign[reason]++;
@@ -58,8 +58,10 @@ static void dispatch(struct replica *r, struct rte_mbuf *mbuf, uint16_t link, ui
 		return;
 	}
 	if (stage_of(m) == STAGE_ACCEPTOR)
-		position = POSITION_ACCEPTOR + m->shard;
-	if (!handoff_put(&r->rings[POSITION_IO][position], mbuf, 0)) {
+		to = &r->rings[POSITION_IO][POSITION_ACCEPTOR + m->shard];
+	else if (m->type == MESSAGE_REQUEST)
+		to = &r->requests;
+	if (!handoff_put(to, mbuf, 0)) {
 		r->io.overload++;
 		rte_pktmbuf_free(mbuf);
 	}

@@ -10,7 +10,7 @@ uint32_t learner_poll(void *self, uint64_t now_ns)
 
 	learner_stage_tune(r->learner, turn_settings(r));
 	for (uint32_t i = 0; i < c->inputs_count; i++) {
-		turn_begin(&turn, c, i);
+		turn_begin(&turn, c, c->inputs[i]);
 		while (turn_next(&turn)) {
 			bool retained = learner_stage_on_message(r->learner, &turn.frame->m,
 				turn.frame->body, turn.mbuf, now_ns);

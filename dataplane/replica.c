@@ -47,7 +47,11 @@ static bool ring_create(struct replica *r, uint32_t from, uint32_t to)
 
 static bool rings_create(struct replica *r)
 {
-	bool ok = ring_create(r, POSITION_IO, POSITION_LEADER) &&
+	char name[RTE_RING_NAMESIZE];
+
+	snprintf(name, sizeof(name), "q%u", r->settings.self);
+	r->requests = handoff_create(name, REQUESTS_SIZE);
+	bool ok = r->requests.ring != NULL && ring_create(r, POSITION_IO, POSITION_LEADER) &&
 		ring_create(r, POSITION_LEADER, POSITION_IO) &&
 		ring_create(r, POSITION_LEADER, POSITION_LEARNER) &&
 		ring_create(r, POSITION_LEARNER, POSITION_LEADER) &&
@@ -143,22 +147,25 @@ bool replica_create(struct replica *r, const struct config *config, uint32_t id,
 	return true;
 }
 
-void replica_destroy(struct replica *r)
+static void empty(struct handoff *h)
 {
 	struct handoff_element elements[HANDOFF_BURST];
+	uint32_t taken;
 
+	if (h->ring == NULL)
+		return;
+	while ((taken = handoff_take_burst(h, elements, HANDOFF_BURST)) > 0)
+		for (uint32_t i = 0; i < taken; i++)
+			rte_pktmbuf_free(elements[i].mbuf);
+	handoff_free(h);
+}
+
+void replica_destroy(struct replica *r)
+{
+	empty(&r->requests);
 	for (uint32_t from = 0; from < POSITIONS_MAX; from++)
-		for (uint32_t to = 0; to < POSITIONS_MAX; to++) {
-			struct handoff *h = &r->rings[from][to];
-			uint32_t taken;
-
-			while (h->ring != NULL &&
-				(taken = handoff_take_burst(h, elements, HANDOFF_BURST)) > 0)
-				for (uint32_t i = 0; i < taken; i++)
-					rte_pktmbuf_free(elements[i].mbuf);
-			if (h->ring != NULL)
-				handoff_free(h);
-		}
+		for (uint32_t to = 0; to < POSITIONS_MAX; to++)
+			empty(&r->rings[from][to]);
 	for (uint32_t s = 0; s < SHARD_MAX; s++) {
 		rte_free(r->acceptors[s]);
 		rte_free(r->logs[s]);

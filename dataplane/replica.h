@@ -33,6 +33,8 @@ enum {
 	POSITIONS_MAX = POSITION_ACCEPTOR + SHARD_MAX,
 
 	HANDOFF_SIZE = 2048,
+	REQUESTS_SIZE = 8192,
+	REQUESTS_WAITING = REQUESTS_SIZE / 4 * 3, /* More are answered busy. */
 	DATA_MBUFS = 16383, /* In flight (window frames, n of each), rings, retained. */
 	CONTROL_MBUFS =
 		8191,       /* Acknowledgements, watermarks, heartbeats: a reserve of their own. */
@@ -75,6 +77,8 @@ struct replica {
 	struct rte_mempool *data_pool;
 	struct rte_mempool *control_pool;
 	struct handoff rings[POSITIONS_MAX][POSITIONS_MAX];
+	struct handoff
+		requests; /* io to leader, what clients ask: may wait (leader_stage_eager). */
 	struct crossing crossings[POSITIONS_MAX];
 
 	struct io_stage io;

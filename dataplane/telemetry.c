@@ -118,7 +118,7 @@ static int on_status(const char *command, const char *text, struct rte_tel_data 
 
 static uint64_t waiting_for(const struct replica *r, uint32_t position)
 {
-	uint64_t waiting = 0;
+	uint64_t waiting = position == POSITION_LEADER ? rte_ring_count(r->requests.ring) : 0;
 
 	for (uint32_t from = 0; from < POSITIONS_MAX; from++)
 		if (r->rings[from][position].ring != NULL)

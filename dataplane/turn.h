@@ -25,11 +25,9 @@ struct turn {
 	struct handoff_element elements[HANDOFF_BURST];
 };
 
-/* A burst of the crossing's input-th ring; none if there is no room for what it may cause. */
-static inline void turn_begin(struct turn *t, struct crossing *c, uint32_t input)
+/* A burst of a ring that ends here; none if there is no room for what it may cause. */
+static inline void turn_begin(struct turn *t, struct crossing *c, struct handoff *h)
 {
-	struct handoff *h = c->inputs[input];
-
 	t->crossing = c;
 	t->at = 0;
 	t->count = 0;
