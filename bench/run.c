@@ -85,6 +85,7 @@ static struct counts count(struct session_of_run *r)
 		c.commands += __atomic_load_n(&replica->leader->counters.proposed_commands,
 			__ATOMIC_RELAXED);
 		count_stage(&c, 0, &replica->io.stage);
+		count_stage(&c, 0, &replica->io.out);
 		count_stage(&c, 1, &replica->leader_poll);
 		for (uint32_t s = 0; s < e->config->shards; s++)
 			count_stage(&c, 2, &replica->acceptor_polls[s]);

@@ -212,6 +212,7 @@ bool embedded_place(struct embedded *e, struct stage *client, uint32_t client_lc
 		for (uint32_t shard = 0; shard < e->config->shards; shard++)
 			place(e, s->acceptors[shard], &r->acceptor_polls[shard]);
 		place(e, s->learner, &r->learner_poll);
+		place(e, s->io, &r->io.out);
 	}
 	return true;
 }
@@ -234,6 +235,7 @@ void embedded_kill(struct embedded *e, uint32_t replica)
 
 	e->killed |= 1u << replica;
 	__atomic_store_n(&r->io.stage.stopped, true, __ATOMIC_RELAXED);
+	__atomic_store_n(&r->io.out.stopped, true, __ATOMIC_RELAXED);
 	__atomic_store_n(&r->leader_poll.stopped, true, __ATOMIC_RELAXED);
 	__atomic_store_n(&r->learner_poll.stopped, true, __ATOMIC_RELAXED);
 	for (uint32_t s = 0; s < e->config->shards; s++)

@@ -110,13 +110,23 @@ uint32_t io_poll(void *self, uint64_t now_ns)
 {
 	struct replica *r = self;
 	struct network *n = &r->io.network;
-	const struct crossing *c = &r->crossings[POSITION_IO];
 	uint32_t work = 0;
 
 	take_routes(r);
 	if (stages_have_room(r))
 		for (uint16_t link = 0; link < n->links_count; link++)
 			work += receive(r, link, now_ns);
+	return work;
+}
+
+/* What the stages of one turn said leaves in that turn. */
+uint32_t io_out_poll(void *self, uint64_t now_ns)
+{
+	struct replica *r = self;
+	struct network *n = &r->io.network;
+	const struct crossing *c = &r->crossings[POSITION_IO];
+	uint32_t work = 0;
+
 	for (uint32_t i = 0; i < c->inputs_count; i++)
 		if (!rte_ring_empty(c->inputs[i]->ring))
 			work += send_from(r, c->inputs[i]);

@@ -126,6 +126,7 @@ static void place_stages(const struct config_stages *s)
 	for (uint32_t shard = 0; shard < config.shards; shard++)
 		place(s->acceptors[shard], &replica.acceptor_polls[shard]);
 	place(s->learner, &replica.learner_poll);
+	place(s->io, &replica.io.out);
 }
 
 static bool want_lcores(const struct config_stages *s, struct eal_request *request, char *error,

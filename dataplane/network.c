@@ -6,6 +6,10 @@
 
 #include "dataplane/neighbour.h"
 
+enum {
+	AHEAD = 4 /* Frames whose lines are on their way while one is validated. */
+};
+
 #define ASK_EVERY_NS 50000000ull
 #define CLIENT_IDLE_NS 5000000000ull /* A client silent for so long may lose its route. */
 
@@ -103,6 +107,18 @@ static void other_frame(struct network *n, struct link *l, struct rte_mbuf *mbuf
 	rte_pktmbuf_free(mbuf);
 }
 
+/* The headers, the begin of the body, and where the message is decoded to. */
+static void prefetch_frame(struct rte_mbuf *mbuf)
+{
+	const uint8_t *bytes = rte_pktmbuf_mtod(mbuf, const uint8_t *);
+
+	rte_prefetch0(bytes);
+	rte_prefetch0(bytes + RTE_CACHE_LINE_SIZE);
+	rte_prefetch0(bytes + 2 * RTE_CACHE_LINE_SIZE);
+	__builtin_prefetch(frame_of(mbuf), 1);
+	__builtin_prefetch(&frame_of(mbuf)->body, 1);
+}
+
 uint32_t network_receive(struct network *n, uint16_t link, struct rte_mbuf **frames,
 	uint32_t *taken)
 {
@@ -112,8 +128,12 @@ uint32_t network_receive(struct network *n, uint16_t link, struct rte_mbuf **fra
 
 	*taken = count;
 	for (uint16_t i = 0; i < count; i++)
-		rte_prefetch0(rte_pktmbuf_mtod(frames[i], void *));
+		rte_prefetch0(frames[i]);
+	for (uint16_t i = 0; i < count && i < AHEAD; i++)
+		prefetch_frame(frames[i]);
 	for (uint16_t i = 0; i < count; i++) {
+		if (i + AHEAD < count)
+			prefetch_frame(frames[i + AHEAD]);
 		uint32_t reason = frame_validate(frames[i], &n->self);
 
 		if (likely(reason == DROP_NONE))

@@ -2,6 +2,10 @@
 
 #include <string.h>
 
+enum {
+	STASH_AHEAD = 4
+};
+
 static uint32_t local_position(const struct message *m)
 {
 	switch (stage_of(m)) {
@@ -15,13 +19,41 @@ static uint32_t local_position(const struct message *m)
 	return POSITION_ACCEPTOR + m->shard;
 }
 
+static void prefetch_for_write(struct rte_mbuf *mbuf)
+{
+	const uint8_t *bytes = rte_pktmbuf_mtod(mbuf, const uint8_t *);
+
+	__builtin_prefetch(frame_of(mbuf), 1);
+	__builtin_prefetch(&frame_of(mbuf)->body, 1);
+	__builtin_prefetch(bytes + FRAME_NET_BYTES, 1);
+	__builtin_prefetch(bytes + FRAME_BODY_OFFSET - 1, 1);
+	__builtin_prefetch(bytes + FRAME_BODY_OFFSET, 1);
+}
+
+/* NULL: the pool is empty. */
+static struct rte_mbuf *stash_take(struct stash *s)
+{
+	if (s->count == 0) {
+		if (rte_pktmbuf_alloc_bulk(s->pool, s->mbufs, HANDOFF_BURST) != 0)
+			return rte_pktmbuf_alloc(s->pool);
+		s->count = HANDOFF_BURST;
+		for (uint32_t i = HANDOFF_BURST - STASH_AHEAD; i < HANDOFF_BURST; i++)
+			prefetch_for_write(s->mbufs[i]);
+	}
+	s->count--;
+	if (s->count >= STASH_AHEAD)
+		prefetch_for_write(s->mbufs[s->count - STASH_AHEAD]);
+	return s->mbufs[s->count];
+}
+
 /* An mbuf with the body at its place; NULL when the pool is empty (counted). */
 static struct rte_mbuf *body_mbuf(struct crossing *c, const struct message *m,
 	const struct part *parts, uint32_t parts_count)
 {
-	struct replica *r = c->replica;
-	struct rte_mbuf *mbuf =
-		rte_pktmbuf_alloc(m->payload_len <= CONTROL_ROOM ? r->control_pool : r->data_pool);
+	/* Commands never take what acknowledgements and heartbeats need. */
+	bool data = m->payload_len > CONTROL_ROOM || m->type == MESSAGE_ACCEPT ||
+		m->type == MESSAGE_REPLY;
+	struct rte_mbuf *mbuf = stash_take(data ? &c->data : &c->control);
 
 	if (unlikely(mbuf == NULL)) {
 		c->no_mbuf++;

@@ -42,6 +42,14 @@ enum {
 	MBUF_CACHE = 256,
 };
 
+/* Mbufs taken from a pool ahead of their use, so that what another lcore last wrote to them is on its
+ * way when they are written. */
+struct stash {
+	struct rte_mempool *pool;
+	uint32_t count;
+	struct rte_mbuf *mbufs[HANDOFF_BURST];
+};
+
 /* What a stage sends through: the outlet's context. */
 struct crossing {
 	struct replica *replica;
@@ -53,6 +61,7 @@ struct crossing {
 	bool in_taken;                          /* and whether it was handed on. */
 	uint32_t room;                          /* Messages that each ring still takes, at least. */
 	uint32_t reserved; /* Of which the frames of this burst may need so many. */
+	struct stash data, control;
 	uint64_t counter;
 	uint64_t no_mbuf;       /* Messages dropped for an empty pool. */
 	uint64_t ring_full;     /* Messages dropped for a full ring. */
@@ -62,7 +71,8 @@ struct crossing {
 };
 
 struct io_stage {
-	struct stage stage;
+	struct stage stage;             /* Frames in: polled first, */
+	struct stage out;               /* and frames out: after the stages that share its lcore. */
 	uint64_t seen;                  /* The generation of `live` whose routes are set. */
 	uint64_t overload;              /* Frames for a stage whose ring was full. */
 	uint64_t foreign[DROP_REASONS]; /* Valid frames of another cluster, sender or form. */
@@ -112,6 +122,7 @@ bool replica_move(struct replica *r, uint32_t member, const struct live_member *
 
 /* The poll functions of its stages, each in the file named for it. */
 uint32_t io_poll(void *replica, uint64_t now_ns);
+uint32_t io_out_poll(void *replica, uint64_t now_ns);
 uint32_t leader_poll(void *replica, uint64_t now_ns);
 uint32_t learner_poll(void *replica, uint64_t now_ns);
 uint32_t acceptor_poll(void *crossing, uint64_t now_ns);

@@ -162,6 +162,7 @@ static int on_stages(const char *command, const char *text, struct rte_tel_data 
 		return 0;
 	rte_tel_data_start_dict(d);
 	add_stage(d, r, &r->io.stage, POSITION_IO, 0);
+	add_stage(d, r, &r->io.out, POSITION_IO, 0);
 	add_stage(d, r, &r->leader_poll, POSITION_LEADER, 0);
 	for (uint32_t s = 0; s < r->settings.shards; s++)
 		add_stage(d, r, &r->acceptor_polls[s], POSITION_ACCEPTOR + s, s);
