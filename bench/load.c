@@ -75,7 +75,9 @@ static void done(void *context, uint32_t session, uint64_t id, uint64_t sequence
 		l->failed++;
 	if (l->seen == LOAD_OPEN)
 		from_ns = l->intended[session * SESSION_WINDOW + sequence % SESSION_WINDOW];
-	if (__atomic_load_n(&l->recording, __ATOMIC_RELAXED))
+	/* What an earlier phase left is none of the single session's. */
+	if (__atomic_load_n(&l->recording, __ATOMIC_RELAXED) &&
+		(l->seen != LOAD_SINGLE || session == 0))
 		histogram_record(&l->latencies, l->now_ns > from_ns ? l->now_ns - from_ns : 0);
 	if (l->seen == LOAD_CLOSED || (l->seen == LOAD_SINGLE && session == 0))
 		client_want(&l->client, session, 1);

@@ -85,7 +85,12 @@ void leader_stage_init(struct leader_stage *s, const struct replica_settings *se
  * stage until it is so: what is in flight stays in the caches, and what others say is heard first. */
 static inline bool leader_stage_eager(const struct leader_stage *s)
 {
-	return !s->leads || window_runs(&s->proposer.window) < LEADER_RUNS_EAGER;
+	const struct window *w = &s->proposer.window;
+
+	/* An eighth of the window is left for the frames that are taken with the last one. */
+	return !s->leads ||
+		(window_runs(w) < LEADER_RUNS_EAGER &&
+			window_span(w) <= s->settings->window - s->settings->window / 8);
 }
 
 void leader_stage_on_message(struct leader_stage *s, const struct message *m, const uint8_t *body,
