@@ -140,7 +140,7 @@ int main(int argc, char **argv)
 		fclose(f);
 	}
 	rte_eal_cleanup();
-	if (!report.agreement || report.unanswered > 0 || report.failed > 0)
+	if (!report.agreement.holds || report.unanswered > 0 || report.failed > 0)
 		return fail("the run is not sound: see Health above.");
 	if (report.allocated_bytes > 0)
 		return fail("lcores took memory from the heap while they polled.");

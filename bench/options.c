@@ -38,6 +38,7 @@ static const char help[] =
 	"  --keys N           kv: on so many keys                                  (100000)\n"
 	"  --rate R           open loop: commands a second (default: closed loop)\n"
 	"  --poisson          open loop: exponential gaps instead of equal ones\n"
+	"  --trace FILE       every protocol transition as a line (embedded)\n"
 	"  --json FILE        the report for machines\n"
 	"  --percentiles FILE latencies as HdrHistogram's percentile text\n";
 
@@ -103,6 +104,7 @@ enum {
 	OPTION_KEYS,
 	OPTION_RATE,
 	OPTION_POISSON,
+	OPTION_TRACE,
 	OPTION_JSON,
 	OPTION_PERCENTILES,
 	OPTION_HELP,
@@ -132,6 +134,7 @@ static const struct option longs[] = {
 	{"keys", required_argument, NULL, OPTION_KEYS},
 	{"rate", required_argument, NULL, OPTION_RATE},
 	{"poisson", no_argument, NULL, OPTION_POISSON},
+	{"trace", required_argument, NULL, OPTION_TRACE},
 	{"json", required_argument, NULL, OPTION_JSON},
 	{"percentiles", required_argument, NULL, OPTION_PERCENTILES},
 	{"help", no_argument, NULL, OPTION_HELP},
@@ -213,6 +216,9 @@ static void take(struct options *o, int option)
 		break;
 	case OPTION_POISSON:
 		o->poisson = true;
+		break;
+	case OPTION_TRACE:
+		o->trace = optarg;
 		break;
 	case OPTION_JSON:
 		o->json = optarg;

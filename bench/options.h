@@ -31,6 +31,7 @@ struct options {
 	double read_share;
 	double rate; /* 0: closed loop. */
 	bool poisson;
+	const char *trace; /* File for every replica's transitions; NULL: nobody watches. */
 	const char *json;
 	const char *percentiles; /* File for HdrHistogram's text. */
 	int eal_count;

@@ -135,7 +135,8 @@ void report_print(const struct report *r)
 	else
 		printf("  %-12s %s: %" PRIu64
 		       " checkpoints and the end compared, at instance %" PRIu64 "\n",
-			"agreement", r->agreement ? "true" : "FALSE", r->compared, r->delivered);
+			"agreement", r->agreement.holds ? "true" : "FALSE", r->agreement.compared,
+			r->agreement.delivered);
 	printf("  %-12s first commit after %.3f s; %" PRIu64 " leaderships; %" PRIu64
 	       " frames dropped, %" PRIu64 " runs retransmitted\n",
 		"cluster", r->first_commit_s, r->leaderships, r->drops, r->retransmits);
@@ -148,6 +149,9 @@ void report_print(const struct report *r)
 		printf("  %-12s %" PRIu64 " frames lost, %" PRIu64 " doubled, %" PRIu64
 		       " late, on purpose\n",
 			"faults", r->faults_lost, r->faults_doubled, r->faults_late);
+	if (r->options.trace != NULL)
+		printf("  %-12s %" PRIu64 " steps lost because the file was slower\n", "trace",
+			r->trace_lost);
 	if (r->killed >= 0)
 		printf("  %-12s replica %d led, and was stopped for good; agreement is of the others\n",
 			"killed", r->killed);
@@ -195,9 +199,12 @@ static void json_body(const struct report *r, FILE *f)
 		(double)r->before.rtt_p50_ns / 1000, (double)r->before.rtt_p99_ns / 1000,
 		(double)r->after.rtt_p50_ns / 1000);
 	fprintf(f, "  \"port_frames_per_s\": %.1f,\n", r->before.frames_per_s);
-	fprintf(f, "  \"agreement\": %s,\n", r->remote ? "null" : r->agreement ? "true" : "false");
-	fprintf(f, "  \"checkpoints_compared\": %" PRIu64 ",\n", r->compared);
-	fprintf(f, "  \"delivered\": %" PRIu64 ",\n", r->delivered);
+	fprintf(f, "  \"agreement\": %s,\n",
+		r->remote                    ? "null"
+			: r->agreement.holds ? "true"
+					     : "false");
+	fprintf(f, "  \"checkpoints_compared\": %" PRIu64 ",\n", r->agreement.compared);
+	fprintf(f, "  \"delivered\": %" PRIu64 ",\n", r->agreement.delivered);
 	fprintf(f, "  \"first_commit_s\": %.4f,\n", r->first_commit_s);
 	fprintf(f, "  \"drops\": %" PRIu64 ",\n  \"retransmits\": %" PRIu64 ",\n", r->drops,
 		r->retransmits);

@@ -1,5 +1,6 @@
 #include "bench/run.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -8,12 +9,14 @@
 
 #include <rte_random.h>
 
+#include "bench/counts.h"
 #include "bench/faults.h"
 #include "bench/load.h"
 #include "bench/remote.h"
 #include "bench/swapped.h"
 #include "dataplane/app.h"
 #include "dataplane/embedded.h"
+#include "dataplane/trace.h"
 
 static volatile sig_atomic_t interrupted;
 
@@ -27,193 +30,31 @@ bool run_interrupted(void)
 	return interrupted != 0;
 }
 
-/* What is counted from a phase's begin to its end. */
-struct counts {
-	uint64_t ns;
-	uint64_t done;
-	uint64_t frames;
-	uint64_t bytes;
-	uint64_t cpu_ns;
-	uint64_t busy_cycles[OUTCOME_STAGES + 1];
-	uint64_t busy_turns[OUTCOME_STAGES + 1];
-	uint64_t work[OUTCOME_STAGES + 1];
-	uint64_t runs;
-	uint64_t commands;
-};
-
 struct session_of_run {
 	struct embedded cluster; /* Of a cluster elsewhere: no replicas, our own client only. */
 	struct host host;        /* Our ports, then. */
 	bool remote;
+	FILE *trace;
 	struct load load;
 	struct faults faults;
 	struct app apps[MEMBER_MAX];
-	uint64_t checkpoint; /* Next to be compared. */
+	struct agreement agreement;
 	struct report *report;
 };
 
-static const char *const stage_names[] = {"io", "leader", "acceptor", "learner", "load"};
-
-static void count_stage(struct counts *c, uint32_t kind, const struct stage *s)
-{
-	c->busy_cycles[kind] += __atomic_load_n(&s->busy_cycles, __ATOMIC_RELAXED);
-	c->busy_turns[kind] += __atomic_load_n(&s->busy_turns, __ATOMIC_RELAXED);
-	c->work[kind] += __atomic_load_n(&s->work, __ATOMIC_RELAXED);
-}
-
-static void count_network(struct counts *c, const struct network *n)
-{
-	c->frames += __atomic_load_n(&n->counters.tx_frames, __ATOMIC_RELAXED);
-	c->bytes += __atomic_load_n(&n->counters.tx_bytes, __ATOMIC_RELAXED);
-}
-
-static struct counts count(struct session_of_run *r)
-{
-	struct counts c = {.ns = lcore_now_ns()};
-	struct embedded *e = &r->cluster;
-
-	c.done = __atomic_load_n(&r->load.done, __ATOMIC_RELAXED);
-	count_network(&c, &e->client);
-	for (uint32_t i = 0; i < e->lcores_count; i++)
-		c.cpu_ns += lcore_cpu_ns(&e->lcores[i]);
-	for (uint32_t i = 0; i < e->replicas_count; i++) {
-		const struct replica *replica = &e->replicas[i];
-
-		count_network(&c, &replica->io.network);
-		c.runs +=
-			__atomic_load_n(&replica->leader->counters.proposed_runs, __ATOMIC_RELAXED);
-		c.commands += __atomic_load_n(&replica->leader->counters.proposed_commands,
-			__ATOMIC_RELAXED);
-		count_stage(&c, 0, &replica->io.stage);
-		count_stage(&c, 0, &replica->io.out);
-		count_stage(&c, 1, &replica->leader_poll);
-		for (uint32_t s = 0; s < e->config->shards; s++)
-			count_stage(&c, 2, &replica->acceptor_polls[s]);
-		count_stage(&c, 3, &replica->learner_poll);
-	}
-	count_stage(&c, 4, &r->load.stage);
-	return c;
-}
-
-static double each(uint64_t total, uint64_t count)
-{
-	return count == 0 ? 0 : (double)total / (double)count;
-}
-
-static void conclude(struct outcome *o, const struct counts *begin, const struct counts *end)
-{
-	uint64_t commits = end->done - begin->done;
-	uint64_t cycles = 0;
-
-	o->seconds = (double)(end->ns - begin->ns) / 1e9;
-	o->commits = commits;
-	o->frames = end->frames - begin->frames;
-	o->bytes = end->bytes - begin->bytes;
-	o->cpu_us_per_commit = each(end->cpu_ns - begin->cpu_ns, commits) / 1000.0;
-	o->batch_mean = each(end->commands - begin->commands, end->runs - begin->runs);
-	for (uint32_t i = 0; i <= OUTCOME_STAGES; i++) {
-		uint64_t busy = end->busy_cycles[i] - begin->busy_cycles[i];
-
-		cycles += busy;
-		o->stages[i].name = stage_names[i];
-		o->stages[i].cycles_per_commit = each(busy, commits);
-		o->stages[i].frames_per_turn = each(end->work[i] - begin->work[i],
-			end->busy_turns[i] - begin->busy_turns[i]);
-	}
-	o->work_cycles_per_commit = each(cycles, commits);
-}
-
-/* ---- Agreement ---- */
-
-static bool alive(const struct embedded *e, uint32_t replica)
-{
-	return (e->killed & 1u << replica) == 0;
-}
-
-/* The lowest delivered index of the living; *same: all stand there. */
-static uint64_t least_delivered(const struct embedded *e, bool *same)
-{
-	uint64_t least = UINT64_MAX;
-	uint64_t most = 0;
-
-	for (uint32_t i = 0; i < e->replicas_count; i++) {
-		uint64_t delivered = learner_stage_delivered(e->replicas[i].learner);
-
-		if (!alive(e, i))
-			continue;
-		least = delivered < least ? delivered : least;
-		most = delivered > most ? delivered : most;
-	}
-	*same = least == most;
-	return least;
-}
-
-/* One checkpoint: true if every living replica still has it; *equal: they agree. */
-static bool compare_one(const struct embedded *e, uint64_t checkpoint, bool *equal)
-{
-	uint64_t first = 0, other = 0;
-	bool any = false;
-
-	*equal = true;
-	for (uint32_t i = 0; i < e->replicas_count; i++) {
-		if (!alive(e, i))
-			continue;
-		if (!learner_stage_checkpoint(e->replicas[i].learner, checkpoint, &other))
-			return false;
-		first = any ? first : other;
-		*equal = *equal && other == first;
-		any = true;
-	}
-	return true;
-}
-
-/* Compares the replicas' digests at checkpoints that all have reached. */
-static void compare_checkpoints(struct session_of_run *r)
-{
-	bool same, equal;
-
-	if (r->remote)
-		return;
-	uint64_t least = least_delivered(&r->cluster, &same);
-
-	/* What the replicas have overwritten meanwhile is passed over. */
-	if (least > r->checkpoint + (uint64_t)CHECKPOINT_EVERY * CHECKPOINTS / 2)
-		r->checkpoint = least - least % CHECKPOINT_EVERY -
-			(uint64_t)CHECKPOINT_EVERY * CHECKPOINTS / 4;
-	for (; r->checkpoint <= least; r->checkpoint += CHECKPOINT_EVERY) {
-		if (!compare_one(&r->cluster, r->checkpoint, &equal))
-			continue;
-		r->report->agreement = r->report->agreement && equal;
-		r->report->compared += equal ? 1 : 0;
-	}
-}
-
-/* The stages stand still. */
-static void compare_ends(struct session_of_run *r)
-{
-	const struct embedded *e = &r->cluster;
-	bool same;
-	bool any = false;
-	uint64_t digest = 0;
-
-	r->report->delivered = least_delivered(e, &same);
-	for (uint32_t i = 0; i < e->replicas_count; i++) {
-		if (!alive(e, i))
-			continue;
-		if (any && learner_stage_digest(e->replicas[i].learner) != digest)
-			same = false;
-		digest = learner_stage_digest(e->replicas[i].learner);
-		any = true;
-	}
-	r->report->agreement = r->report->agreement && same;
-}
-
 /* ---- Phases ---- */
 
-static void nap(void)
+static void drain_traces(struct session_of_run *r)
+{
+	for (uint32_t i = 0; r->trace != NULL && i < r->cluster.replicas_count; i++)
+		trace_drain(&r->cluster.replicas[i], r->trace);
+}
+
+static void nap(struct session_of_run *r)
 {
 	const struct timespec t = {.tv_nsec = 2000000};
 
+	drain_traces(r);
 	nanosleep(&t, NULL);
 }
 
@@ -224,6 +65,12 @@ static void progress(struct session_of_run *r, const char *what, double at, uint
 	fprintf(stderr, "\r%-10s %5.1f s  %12.0f commits/s  %u sessions ", what, at,
 		(double)commits, r->load.client.opened);
 	fflush(stderr);
+}
+
+static void compare(struct session_of_run *r)
+{
+	if (!r->remote)
+		agreement_compare(&r->agreement, &r->cluster);
 }
 
 /* Lets time pass, comparing; until `seconds` are over, or so many commands are done. */
@@ -237,8 +84,8 @@ static void pass(struct session_of_run *r, const char *what, double seconds, uin
 		__atomic_load_n(&r->load.done, __ATOMIC_RELAXED) < done_max) {
 		uint64_t now_ns = lcore_now_ns();
 
-		nap();
-		compare_checkpoints(r);
+		nap(r);
+		compare(r);
 		if (now_ns - line_ns < 1000000000ull)
 			continue;
 		uint64_t done = __atomic_load_n(&r->load.done, __ATOMIC_RELAXED);
@@ -274,14 +121,14 @@ static void measure(struct session_of_run *r, const char *what, double seconds, 
 
 	set_accounting(r, accounts);
 	load_set_recording(&r->load, true);
-	begin = count(r);
+	begin = counts_take(&r->cluster, &r->load);
 	if (accounts && r->report->options.kill_leader)
 		kill_leader(r, what);
 	pass(r, what, seconds, commits == 0 ? UINT64_MAX : begin.done + commits);
-	end = count(r);
+	end = counts_take(&r->cluster, &r->load);
 	load_set_recording(&r->load, false);
-	nap();
-	conclude(o, &begin, &end);
+	nap(r);
+	counts_conclude(o, &begin, &end);
 	histogram_merge(&o->latencies, &r->load.latencies);
 	histogram_reset(&r->load.latencies);
 }
@@ -297,7 +144,7 @@ static bool wait_for_sessions(struct session_of_run *r, char *error, size_t size
 				"no command was committed within 10 s: is each lcore's CPU free?");
 			return false;
 		}
-		nap();
+		nap(r);
 	}
 	r->report->first_commit_s = (double)(lcore_now_ns() - begin_ns) / 1e9;
 	while (__atomic_load_n(&r->load.client.opened, __ATOMIC_RELAXED) <
@@ -308,7 +155,7 @@ static bool wait_for_sessions(struct session_of_run *r, char *error, size_t size
 				r->load.client.opened, r->load.settings.sessions);
 			return false;
 		}
-		nap();
+		nap(r);
 	}
 	return true;
 }
@@ -322,9 +169,9 @@ static void drain(struct session_of_run *r)
 
 	/* Generous: a stall of this machine is not a disagreement. */
 	while (lcore_now_ns() - begin_ns < 20000000000ull) {
-		nap();
-		compare_checkpoints(r);
-		least_delivered(&r->cluster, &same);
+		nap(r);
+		compare(r);
+		agreement_delivered(&r->cluster, &same);
 		if ((same || r->remote) &&
 			__atomic_load_n(&r->load.client.outstanding, __ATOMIC_RELAXED) == 0)
 			break;
@@ -332,62 +179,7 @@ static void drain(struct session_of_run *r)
 	r->report->unanswered = __atomic_load_n(&r->load.client.outstanding, __ATOMIC_RELAXED);
 	/* The last watermark still travels. */
 	for (uint32_t i = 0; i < 20; i++)
-		nap();
-}
-
-static void count_drop(struct report *r, const char *reason, uint64_t count)
-{
-	uint32_t i = 0;
-
-	while (i < r->drops_kinds && strcmp(r->drops_by[i].reason, reason) != 0)
-		i++;
-	if (i == DROPS_KINDS_MAX)
-		return;
-	if (i == r->drops_kinds)
-		r->drops_by[r->drops_kinds++].reason = reason;
-	r->drops_by[i].count += count;
-	r->drops += count;
-}
-
-static void count_network_drops(struct report *report, const struct network *n)
-{
-	for (uint32_t i = 1; i < FRAME_DROP_REASONS; i++)
-		count_drop(report, frame_drop_text(i), n->counters.drops[i]);
-	count_drop(report, "port full", n->counters.tx_full);
-	count_drop(report, "unreachable", n->counters.unreachable);
-	count_drop(report, "too many clients", n->counters.crowded);
-}
-
-static void gather_replica(struct report *report, const struct replica *replica)
-{
-	count_network_drops(report, &replica->io.network);
-	for (uint32_t i = 1; i < DROP_REASONS; i++)
-		count_drop(report, frame_drop_text(i), replica->io.foreign[i]);
-	count_drop(report, "stage overload", replica->io.overload);
-	for (uint32_t p = 0; p < POSITIONS_MAX; p++) {
-		count_drop(report, "no mbuf", replica->crossings[p].no_mbuf);
-		count_drop(report, "ring full", replica->crossings[p].ring_full);
-	}
-	report->retransmits += replica->leader->counters.retransmitted;
-	report->leaderships += replica->leader->counters.terms;
-}
-
-static void gather_counters(struct session_of_run *r)
-{
-	struct report *report = r->report;
-
-	for (uint32_t i = 0; i < r->cluster.replicas_count; i++)
-		gather_replica(report, &r->cluster.replicas[i]);
-	count_network_drops(report, &r->cluster.client);
-	count_drop(report, "not a reply", r->load.strange);
-	for (uint32_t i = 0; i < r->cluster.lcores_count; i++)
-		report->allocated_bytes += r->cluster.lcores[i].allocated_bytes;
-	report->client_retries = r->load.client.counters.retries;
-	report->client_busy = r->load.client.counters.busy;
-	report->failed = r->load.failed;
-	report->faults_lost = r->faults.lost;
-	report->faults_doubled = r->faults.doubled;
-	report->faults_late = r->faults.late;
+		nap(r);
 }
 
 static void phases(struct session_of_run *r)
@@ -437,6 +229,37 @@ static struct load_settings load_settings(const struct options *o, const struct 
 	return s;
 }
 
+static bool start_traces(struct session_of_run *r, char *error, size_t size)
+{
+	const char *path = r->report->options.trace;
+
+	if (path == NULL)
+		return true;
+	r->trace = fopen(path, "w");
+	if (r->trace == NULL) {
+		snprintf(error, size, "--trace: %s can not be written: %s.", path, strerror(errno));
+		return false;
+	}
+	for (uint32_t i = 0; i < r->cluster.replicas_count; i++)
+		if (!trace_start(&r->cluster.replicas[i])) {
+			snprintf(error, size, "the traces do not fit DPDK's memory.");
+			return false;
+		}
+	return true;
+}
+
+static void stop_traces(struct session_of_run *r)
+{
+	if (r->trace == NULL)
+		return;
+	drain_traces(r);
+	for (uint32_t i = 0; i < r->cluster.replicas_count; i++) {
+		r->report->trace_lost += trace_lost(&r->cluster.replicas[i]);
+		trace_stop(&r->cluster.replicas[i]);
+	}
+	fclose(r->trace);
+}
+
 static bool create_embedded(struct session_of_run *r, const struct config *config, char *error,
 	size_t size)
 {
@@ -459,7 +282,7 @@ static bool create_embedded(struct session_of_run *r, const struct config *confi
 		faults_init(&r->faults, &r->cluster, o->faults, settings.seed);
 		lcore_add(&r->cluster.lcores[0], &r->faults.stage);
 	}
-	return true;
+	return start_traces(r, error, size);
 }
 
 static bool create_remote(struct session_of_run *r, const struct config *config, char *error,
@@ -519,10 +342,9 @@ bool run(const struct options *options, const struct config *config, struct repo
 
 	r.report = report;
 	r.remote = !config_is_embedded(config);
-	r.checkpoint = CHECKPOINT_EVERY;
+	agreement_init(&r.agreement);
 	report->options = *options;
 	report->config = config;
-	report->agreement = true;
 	report->remote = r.remote;
 	report->killed = -1;
 	if (!fits(&settings, config, error, size))
@@ -538,9 +360,14 @@ bool run(const struct options *options, const struct config *config, struct repo
 	if (ok)
 		phases(&r);
 	embedded_stop(&r.cluster);
+	stop_traces(&r);
 	if (!r.remote)
-		compare_ends(&r);
-	gather_counters(&r);
+		agreement_conclude(&r.agreement, &r.cluster);
+	report->agreement = r.agreement;
+	counts_gather(report, &r.cluster, &r.load);
+	report->faults_lost = r.faults.lost;
+	report->faults_doubled = r.faults.doubled;
+	report->faults_late = r.faults.late;
 	report->interrupted = interrupted != 0;
 	if (ok && !interrupted && report->killed < 0)
 		probe(&r, &report->after);

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "bench/agreement.h"
 #include "bench/histogram.h"
 #include "bench/options.h"
 #include "bench/probe.h"
@@ -53,17 +54,16 @@ struct report {
 	uint64_t drops;           /* Frames and messages, everywhere, for every reason: */
 	uint32_t drops_kinds;
 	struct drop_count drops_by[DROPS_KINDS_MAX];
+	uint64_t trace_lost;      /* Steps that --trace could not keep up with. */
 	uint64_t allocated_bytes; /* By lcores while they polled: 0, or something is broken. */
 	uint64_t retransmits;
 	uint64_t leaderships; /* Won, by any replica: 1 is the start's. */
 	uint64_t faults_lost, faults_doubled, faults_late;
 	uint64_t client_retries;
 	uint64_t client_busy;
-	uint64_t failed; /* Commands answered otherwise than OK. */
-	uint64_t delivered;
-	uint64_t compared; /* Checkpoints found equal. */
-	bool agreement;    /* Of a remote cluster: nothing is known. */
-	bool remote;       /* The replicas are processes of their own. */
+	uint64_t failed;            /* Commands answered otherwise than OK. */
+	struct agreement agreement; /* Of a remote cluster nothing is known. */
+	bool remote;                /* The replicas are processes of their own. */
 	bool interrupted;
 	int killed;          /* The replica that --kill-leader stopped, or -1. */
 	uint32_t unanswered; /* Commands without an answer after the drain. */
