@@ -103,16 +103,25 @@ bool log_reserve(struct log *log, struct acceptor *a, uint32_t bytes)
 	return true;
 }
 
-/* Past the cache: the log is larger than it, and is read only to repair. */
-static void stream(uint8_t *to, const uint8_t *from, uint32_t bytes)
+/* Past the cache: the log is larger than it, and is read only to repair. Whole lines, of which the
+ * last is filled up: a line that is written in part is first read. */
+static void stream(uint8_t *to, const uint8_t *from, uint32_t bytes, uint32_t filled)
 {
 	uint32_t at = 0;
 
 	for (; at + 16 <= bytes; at += 16)
 		_mm_stream_si128((__m128i *)(void *)(to + at),
 			_mm_loadu_si128((const __m128i *)(const void *)(from + at)));
-	if (at < bytes)
-		memcpy(to + at, from + at, bytes - at);
+	if (at < bytes) {
+		uint8_t last[16] = {0};
+
+		memcpy(last, from + at, bytes - at);
+		_mm_stream_si128((__m128i *)(void *)(to + at),
+			_mm_loadu_si128((const __m128i *)(const void *)last));
+		at += 16;
+	}
+	for (; at < filled; at += 16)
+		_mm_stream_si128((__m128i *)(void *)(to + at), _mm_setzero_si128());
 }
 
 uint64_t log_append(struct log *log, const struct record *record, const uint8_t *body)
@@ -124,8 +133,9 @@ uint64_t log_append(struct log *log, const struct record *record, const uint8_t 
 		at(log, log->head)->flags = SKIP_FLAG;
 	struct record *r = at(log, position);
 
-	stream((uint8_t *)r, (const uint8_t *)record, RECORD_BYTES);
-	stream((uint8_t *)(r + 1), body, record->bytes);
+	stream((uint8_t *)r, (const uint8_t *)record, RECORD_BYTES, RECORD_BYTES);
+	stream((uint8_t *)(r + 1), body, record->bytes,
+		(uint32_t)record_bytes(record->bytes) - RECORD_BYTES);
 	log->head = position + record_bytes(record->bytes);
 	return position;
 }
