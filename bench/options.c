@@ -141,46 +141,15 @@ static const struct option longs[] = {
 	{NULL, 0, NULL, 0},
 };
 
-static void take(struct options *o, int option)
+/* What the load does, and for how long. False: it is none of these options. */
+static bool take_load(struct options *o, int option)
 {
 	switch (option) {
-	case OPTION_DEMO:
-		o->demo = true;
-		break;
-	case OPTION_EMBEDDED:
-		o->replicas = whole("embedded", optarg, 1, MEMBER_MAX);
-		break;
-	case OPTION_CONFIG:
-		o->config = optarg;
-		break;
-	case OPTION_CLIENT:
-		o->client = optarg;
-		break;
-	case OPTION_REFLECT:
-		o->reflect = true;
-		break;
-	case OPTION_PING:
-		o->ping = optarg;
-		break;
-	case OPTION_LCORES:
-		o->lcores = whole("lcores", optarg, 1, EMBEDDED_LCORES_MAX);
-		break;
 	case OPTION_SECONDS:
 		o->seconds = number("seconds", optarg, 0.1, 86400);
 		break;
 	case OPTION_COMMITS:
 		o->commits = (uint64_t)number("commits", optarg, 1, 1e15);
-		break;
-	case OPTION_KILL_LEADER:
-		o->kill_leader = true;
-		break;
-	case OPTION_FAULTS:
-		o->faults = number("faults", optarg, 0, 50);
-		break;
-	case OPTION_MUTANT:
-		if (strcmp(optarg, "swap") != 0)
-			refuse("--mutant knows swap only, not \"%s\".", optarg);
-		o->mutant = true;
 		break;
 	case OPTION_WARMUP:
 		o->warmup_seconds = number("warmup", optarg, 0, 3600);
@@ -216,6 +185,50 @@ static void take(struct options *o, int option)
 		break;
 	case OPTION_POISSON:
 		o->poisson = true;
+		break;
+	default:
+		return false;
+	}
+	return true;
+}
+
+/* Where it runs, and what is written. */
+static void take(struct options *o, int option)
+{
+	if (take_load(o, option))
+		return;
+	switch (option) {
+	case OPTION_DEMO:
+		o->demo = true;
+		break;
+	case OPTION_EMBEDDED:
+		o->replicas = whole("embedded", optarg, 1, MEMBER_MAX);
+		break;
+	case OPTION_CONFIG:
+		o->config = optarg;
+		break;
+	case OPTION_CLIENT:
+		o->client = optarg;
+		break;
+	case OPTION_REFLECT:
+		o->reflect = true;
+		break;
+	case OPTION_PING:
+		o->ping = optarg;
+		break;
+	case OPTION_LCORES:
+		o->lcores = whole("lcores", optarg, 1, EMBEDDED_LCORES_MAX);
+		break;
+	case OPTION_KILL_LEADER:
+		o->kill_leader = true;
+		break;
+	case OPTION_FAULTS:
+		o->faults = number("faults", optarg, 0, 50);
+		break;
+	case OPTION_MUTANT:
+		if (strcmp(optarg, "swap") != 0)
+			refuse("--mutant knows swap only, not \"%s\".", optarg);
+		o->mutant = true;
 		break;
 	case OPTION_TRACE:
 		o->trace = optarg;
