@@ -51,6 +51,9 @@ MUTANTS = [
 WP = ["frama-c", "-wp", "-wp-rte", "-c11", "-wp-model", "Typed+ref", "-wp-prover", "z3,cvc4",
       "-wp-par", "2"]
 
+# Which provers there are, found anew: nobody's own ~/.why3.conf is read or written.
+WHY3_CONFIG = os.path.join(tempfile.mkdtemp(prefix="paxwire-why3-"), "why3.conf")
+
 
 def run_wp(folder, path, timeout, function=None):
     """Goals proved and in all, and the names of those that failed."""
@@ -59,7 +62,8 @@ def run_wp(folder, path, timeout, function=None):
         command += ["-wp-fct", function]
     # Frama-C finds its files by PWD, not by the directory it runs in.
     output = subprocess.run(command + [path], cwd=folder, capture_output=True, text=True,
-                            env=dict(os.environ, PWD=folder), check=False).stdout
+                            env=dict(os.environ, PWD=folder, WHY3CONFIG=WHY3_CONFIG),
+                            check=False).stdout
     counted = re.search(r"Proved goals:\s*(\d+)\s*/\s*(\d+)", output)
     failed = re.findall(r"\[(?:Failed|Timeout|Unknown)\] Goal (\S+)", output)
     warned = re.findall(r"Missing RTE guards|No code nor implicit assigns clause", output)
@@ -104,10 +108,23 @@ def kill(name, path, function, old, new, goal):
     return killed
 
 
+def find_provers():
+    found = subprocess.run(["why3", "config", "detect", "-C", WHY3_CONFIG], capture_output=True,
+                           text=True, check=False)
+    said = found.stdout + found.stderr
+    for prover in ("Z3", "CVC4"):
+        if f"Found prover {prover}" not in said:
+            sys.exit(f"prove: why3 finds no {prover}: run tools/run setup. It said: {said}")
+
+
 def main():
     if not shutil.which("frama-c"):
         sys.exit("prove: frama-c is not installed: run tools/run setup.")
-    results = [prove(*entry) for entry in FILES] + [kill(*mutant) for mutant in MUTANTS]
+    try:
+        find_provers()
+        results = [prove(*entry) for entry in FILES] + [kill(*mutant) for mutant in MUTANTS]
+    finally:
+        shutil.rmtree(os.path.dirname(WHY3_CONFIG))
     print(f"{results.count(True)} passed, {results.count(False)} failed")
     sys.exit(0 if all(results) else 1)
 
