@@ -121,17 +121,6 @@ bool tunables_check(const struct tunables *t, uint32_t shards, const char *paren
 	return true;
 }
 
-static bool complain_unknown(struct complaint *c, const char *name)
-{
-	const char *names[TUNABLE_COUNT + 1] = {NULL};
-	char list[256];
-
-	for (size_t i = 0; i < TUNABLE_COUNT; i++)
-		names[i] = table[i].key;
-	field_list_choices(names, list, sizeof(list));
-	return complain(c, NULL, "'%.40s' is no tunable, give one of %s", name, list);
-}
-
 bool tunables_set(struct tunables *t, uint32_t shards, const char *name, const char *value,
 	char *error, size_t size)
 {
@@ -143,7 +132,8 @@ bool tunables_set(struct tunables *t, uint32_t shards, const char *name, const c
 	while (i < TUNABLE_COUNT && strcmp(table[i].key, name) != 0)
 		i++;
 	if (i == TUNABLE_COUNT)
-		return complain_unknown(&c, name);
+		return complain(&c, NULL,
+			"'%.40s' is no tunable: `paxwire-ctl tunables` lists them", name);
 	if (!field_set(&table[i], &after, "", value, &c) || !tunables_check(&after, shards, "", &c))
 		return false;
 

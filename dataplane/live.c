@@ -32,7 +32,8 @@ bool live_publish(struct live **slot, const struct live *next)
 		return false;
 	*copy = *next;
 	copy->generation = old == NULL ? 1 : old->generation + 1;
-	rcu_assign_pointer(*slot, copy); /* Pairs with live_read's load. */
+	/* rcu_assign_pointer, as TSan can see it: pairs with live_read's load. */
+	__atomic_store_n(slot, copy, __ATOMIC_RELEASE);
 	urcu_qsbr_synchronize_rcu();
 	free(old);
 	return true;

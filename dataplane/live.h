@@ -44,7 +44,7 @@ bool live_publish(struct live **slot, const struct live *next);
 /* A reader's value until its next quiescent state. */
 static inline const struct live *live_read(struct live *const *slot)
 {
-	/* rcu_dereference, inline: pairs with rcu_assign_pointer in live_publish. */
+	/* rcu_dereference, inline: pairs with live_publish's store. */
 	return __atomic_load_n(slot, __ATOMIC_ACQUIRE);
 }
 

@@ -80,6 +80,7 @@ static enum neighbour_answer on_echo(struct rte_mbuf *mbuf, const struct endpoin
 	if (mbuf->data_len < sizeof(*f) || f->ip.version_ihl != IHL_PLAIN ||
 		f->ip.next_proto_id != IPPROTO_ICMP || f->ip.dst_addr != self->ip ||
 		rte_be_to_cpu_16(f->ip.total_length) + sizeof(f->ether) > mbuf->data_len ||
+		rte_be_to_cpu_16(f->ip.total_length) < sizeof(*f) - sizeof(f->ether) ||
 		(f->ip.fragment_offset & rte_cpu_to_be_16(0x3fff)) != 0 ||
 		f->icmp.icmp_type != RTE_IP_ICMP_ECHO_REQUEST || f->icmp.icmp_code != 0)
 		return NEIGHBOUR_NONE;

@@ -137,7 +137,7 @@ bool replica_create(struct replica *r, const struct config *config, uint32_t id,
 	learner_stage_init(r->learner, &r->live->settings, &r->crossings[POSITION_LEARNER].outlet,
 		machine, r->sessions, config->sessions_max, release_mbuf, NULL);
 	stage_init(&r->io.stage, "io", io_poll, r);
-	stage_init(&r->io.out, "io out", io_out_poll, r);
+	stage_init(&r->io.out, "io_out", io_out_poll, r);
 	stage_init(&r->leader_poll, "leader", leader_poll, r);
 	stage_init(&r->learner_poll, "learner", learner_poll, r);
 	for (uint32_t s = 0; s < config->shards; s++) {

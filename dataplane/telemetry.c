@@ -3,7 +3,6 @@
 #include <arpa/inet.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <jemalloc/jemalloc.h>
@@ -240,11 +239,11 @@ static int on_tunables(const char *command, const char *text, struct rte_tel_dat
 
 static bool moved(struct replica *r, const struct parameters *p, char *error, size_t size)
 {
-	char *end;
-	unsigned long member = strtoul(p->at[1], &end, 10);
 	struct live_member to;
+	uint32_t member;
 
-	if (*end != 0 || member >= r->settings.members || member == r->settings.self) {
+	if (!field_parse_uint(p->at[1], 0, r->settings.members - 1, &member) ||
+		member == r->settings.self) {
 		snprintf(error, size, "\"%s\" is no other member's id", p->at[1]);
 		return false;
 	}
@@ -258,7 +257,7 @@ static bool moved(struct replica *r, const struct parameters *p, char *error, si
 		snprintf(error, size, "\"%s\" is no MAC address", p->at[3]);
 		return false;
 	}
-	return replica_move(r, (uint32_t)member, &to, error, size);
+	return replica_move(r, member, &to, error, size);
 }
 
 static int on_routes(const char *command, const char *text, struct rte_tel_data *d)
