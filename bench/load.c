@@ -237,6 +237,15 @@ static uint32_t transmit(struct load *l,
 	return sent;
 }
 
+/* Until one session is open, one asks who leads: else all of them would hear that nobody does. */
+static bool may_fill(struct load *l)
+{
+	bool first = l->client.opened == 0 && l->done == 0;
+
+	l->client.settings.batch = first ? 1 : l->settings.batch;
+	return !first || l->client.outstanding == 0;
+}
+
 uint32_t load_poll(void *self, uint64_t now_ns)
 {
 	struct load *l = self;
@@ -250,7 +259,7 @@ uint32_t load_poll(void *self, uint64_t now_ns)
 		work += receive(l, link);
 	if (l->seen == LOAD_OPEN)
 		offer(l);
-	if (l->client.ready_count > 0)
+	if (l->client.ready_count > 0 && may_fill(l))
 		work += transmit(l, client_fill);
 	if (now_ns - l->sweep_ns >= SWEEP_NS) {
 		l->sweep_ns = now_ns;
