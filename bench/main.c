@@ -94,6 +94,12 @@ static bool make_request(const struct options *o, const struct config *config,
 	client = remote_client(config, o, error, size);
 	if (client == NULL || !host_check(config, HOST_CLIENT, &client->ports, error, size))
 		return false;
+	if (client->lcore == 0) {
+		snprintf(error, size,
+			"%s: clients: %s: lcore 0 is for control: place the load on one from 1 on.",
+			config->path, client->name);
+		return false;
+	}
 	*request = remote_request(config, client);
 	return true;
 }
