@@ -68,6 +68,8 @@ enum message_type {
 	MESSAGE_RECALL,    /* learner -> acceptor: hand me the run at `first` again from the log. */
 	MESSAGE_RETRY,     /* leader -> learner: `count` bare entries: answer what was applied;
 	                      from: client handle, which replaces the old one. */
+	MESSAGE_LOST,      /* leader -> learner: `count` entries of admission_list that a lost
+	                      leadership took: who was not answered hears `unknown`. */
 	MESSAGE_CATCH_UP,  /* leader -> learner: fetch below `first` from member `sender`. */
 	MESSAGE_ENROLLED,  /* leader -> acceptors: all members' uuids are pinned; body: MEMBER_MAX
 			     u64. Nothing is voted before. */

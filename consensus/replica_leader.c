@@ -32,6 +32,7 @@ void leader_stage_init(struct leader_stage *s, const struct replica_settings *se
 	s->replies_count = 0;
 	s->replies_bytes = 0;
 	s->replies_to = 0;
+	s->lost_at = ADMISSION_SLOTS;
 	memset(&s->counters, 0, sizeof(s->counters));
 	identity_init(&s->identity, settings);
 	election_init(&s->election, settings);
@@ -73,7 +74,77 @@ static void send_local(struct leader_stage *s, const struct message *m, const vo
 	send(s, &to, m, body);
 }
 
+/* ---- Answers of admission: they speak of this copy only ---- */
+
+static void flush_answers(struct leader_stage *s)
+{
+	if (s->replies_count == 0)
+		return;
+	const struct target to = {.client = s->replies_to};
+	const struct message m = {
+		.type = MESSAGE_REPLY,
+		.count = (uint16_t)s->replies_count,
+		.payload_len = (uint16_t)s->replies_bytes,
+	};
+
+	s->replies_count = 0;
+	s->replies_bytes = 0;
+	send(s, &to, &m, s->replies);
+}
+
+static void answer(struct leader_stage *s, uint16_t client, const struct entry *e,
+	enum reply_status status, uint64_t result)
+{
+	const struct reply r = {
+		.session = e->session,
+		.sequence_status = reply_pack(entry_sequence(e), status, 0),
+		.result = result,
+	};
+
+	if (s->replies_to != client || s->replies_bytes + sizeof(r) > s->settings->body_max)
+		flush_answers(s);
+	s->replies_to = client;
+	memcpy(s->replies + s->replies_bytes, &r, sizeof(r));
+	s->replies_bytes += (uint32_t)sizeof(r);
+	s->replies_count++;
+}
+
 /* ---- Leadership ---- */
+
+/* Nothing is known of what we took and did not answer. The learner tells what was answered; it
+ * does not know of an open in the batch. */
+static void give_up_taken(struct leader_stage *s)
+{
+	uint32_t offset = 0;
+
+	s->lost_at = 0;
+	for (uint32_t i = 0; i < s->batch_count; i++) {
+		const struct entry *e = (const struct entry *)(const void *)(s->batch + offset);
+		const struct entry open = {.session = e->session};
+
+		if (entry_kind(e) == ENTRY_OPEN)
+			answer(s, (uint16_t)(entry_sequence(e) % 65536), &open, REPLY_UNKNOWN, 0);
+		offset += entry_bytes(entry_length(e));
+	}
+}
+
+/* One message of them. Then all is forgotten, for the next leadership. */
+static void tell_lost(struct leader_stage *s)
+{
+	struct entry *lost = (struct entry *)(void *)s->scratch;
+	uint32_t count = admission_list(&s->admission, &s->lost_at, lost,
+		s->settings->body_max / ENTRY_BYTES);
+	const struct message m = {
+		.type = MESSAGE_LOST,
+		.count = (uint16_t)count,
+		.payload_len = (uint16_t)(count * ENTRY_BYTES),
+	};
+
+	if (count > 0)
+		send_local(s, &m, lost);
+	if (s->lost_at == ADMISSION_SLOTS)
+		admission_clear(&s->admission);
+}
 
 static void step_down(struct leader_stage *s, uint64_t now_ns)
 {
@@ -83,6 +154,8 @@ static void step_down(struct leader_stage *s, uint64_t now_ns)
 		outlet_watch(s->outlet, TRANSITION_STEPPED_DOWN, s->election.ballot, 0, 0);
 		election_lost(&s->election, now_ns);
 	}
+	if (s->leads)
+		give_up_taken(s);
 	s->leads = false;
 	s->opened = false;
 	s->batch_count = 0;
@@ -138,7 +211,6 @@ static void start_phase1(struct leader_stage *s)
 {
 	proposer_start(&s->proposer, s->election.ballot);
 	outlet_watch(s->outlet, TRANSITION_PREPARING, s->election.ballot, s->delivered, 0);
-	admission_clear(&s->admission);
 	s->opened = false;
 	s->leads = false;
 }
@@ -211,40 +283,7 @@ static uint32_t count_limit(const struct leader_stage *s)
 	return limit == 0 || limit > RUN_COUNT_MAX ? RUN_COUNT_MAX : limit;
 }
 
-/* ---- Answers of admission: they speak of this copy only ---- */
-
-static void flush_answers(struct leader_stage *s)
-{
-	if (s->replies_count == 0)
-		return;
-	const struct target to = {.client = s->replies_to};
-	const struct message m = {
-		.type = MESSAGE_REPLY,
-		.count = (uint16_t)s->replies_count,
-		.payload_len = (uint16_t)s->replies_bytes,
-	};
-
-	s->replies_count = 0;
-	s->replies_bytes = 0;
-	send(s, &to, &m, s->replies);
-}
-
-static void answer(struct leader_stage *s, uint16_t client, const struct entry *e,
-	enum reply_status status, uint64_t result)
-{
-	const struct reply r = {
-		.session = e->session,
-		.sequence_status = reply_pack(entry_sequence(e), status, 0),
-		.result = result,
-	};
-
-	if (s->replies_to != client || s->replies_bytes + sizeof(r) > s->settings->body_max)
-		flush_answers(s);
-	s->replies_to = client;
-	memcpy(s->replies + s->replies_bytes, &r, sizeof(r));
-	s->replies_bytes += (uint32_t)sizeof(r);
-	s->replies_count++;
-}
+/* ---- Admission ---- */
 
 /* The learner knows what was applied of a command seen before, and whom to answer. */
 static void note_retry(struct leader_stage *s, const struct entry *e)
@@ -744,7 +783,9 @@ void leader_stage_on_tick(struct leader_stage *s, uint64_t now_ns)
 		step_down(s, now_ns);
 	if (proposer_asks(&s->proposer, now_ns))
 		ask_phase1(s);
-	if (s->proposer.state >= PROPOSER_REPROPOSING && !s->opened)
+	if (s->lost_at < ADMISSION_SLOTS)
+		tell_lost(s);
+	else if (s->proposer.state >= PROPOSER_REPROPOSING && !s->opened)
 		repropose(s, now_ns);
 	retransmit(s, now_ns);
 	if (s->leads && s->proposer.window.chosen != s->watermark_sent &&

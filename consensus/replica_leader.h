@@ -4,6 +4,7 @@
  * Owns:    leadership, the runs in flight, the batch in the making, what clients may ask.
  * Never:   proposes, unless every member's uuid is pinned and its ballot's phase 1 is over.
  * Upholds: a refusal never outbids; a client's command is answered, proposed or refused.
+ *          S4  what a lost leadership took and did not answer is answered `unknown`.
  * Proofs:  tests/unit/test_replica_leader.c; tests/sim.
  */
 #ifndef CONSENSUS_REPLICA_LEADER_H
@@ -65,6 +66,8 @@ struct leader_stage {
 	uint32_t replies_count;
 	uint32_t replies_bytes;
 	uint16_t replies_to;
+	uint32_t lost_at; /* A lost leadership's admission is told to the learner from this slot
+	                     on; ADMISSION_SLOTS: it was. */
 
 	struct leader_counters counters;
 	struct identity identity;

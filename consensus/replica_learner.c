@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "consensus/admission.h"
+
 enum {
 	TELL_EVERY_NS = 10000,
 	/* What is missing is asked for after retransmit_ns / 16, then each time after twice as long,
@@ -22,6 +24,7 @@ void learner_stage_init(struct learner_stage *s, const struct replica_settings *
 	session_init(&s->sessions, sessions, sessions_max);
 	s->digest = 0;
 	s->leader = MEMBER_MAX;
+	s->silent_from = 0;
 	s->source = MEMBER_MAX;
 	s->gone = 0;
 	s->beyond = false;
@@ -92,7 +95,7 @@ static struct reply_buffer *buffer_of(struct learner_stage *s, uint16_t client)
 	return b;
 }
 
-static void reply(struct learner_stage *s, uint16_t client, uint64_t session, uint64_t sequence,
+static void reply_as(struct learner_stage *s, uint16_t client, uint64_t session, uint64_t sequence,
 	const struct result *result)
 {
 	uint32_t padded = (result->length + 7) / 8 * 8;
@@ -102,9 +105,6 @@ static void reply(struct learner_stage *s, uint16_t client, uint64_t session, ui
 		.result = result->result,
 	};
 
-	/* Followers execute the same commands and keep silent. */
-	if (client == 0 || s->leader != s->settings->self)
-		return;
 	struct reply_buffer *b = s->reply_last;
 
 	if (b->client != client)
@@ -119,6 +119,14 @@ static void reply(struct learner_stage *s, uint16_t client, uint64_t session, ui
 	b->bytes += (uint32_t)sizeof(r) + padded;
 	b->count++;
 	s->counters.replies++;
+}
+
+/* Followers execute the same commands and keep silent. */
+static void reply(struct learner_stage *s, uint16_t client, uint64_t session, uint64_t sequence,
+	const struct result *result)
+{
+	if (client != 0 && s->leader == s->settings->self)
+		reply_as(s, client, session, sequence, result);
 }
 
 /* The replies of a whole batch, which mostly have no values and go to one client. */
@@ -360,11 +368,20 @@ static bool on_voted(struct learner_stage *s, const struct message *m, const uin
 	return keeps;
 }
 
+static void on_leader(struct learner_stage *s, uint32_t leader)
+{
+	if (leader == s->settings->self)
+		s->silent_from = UINT64_MAX;
+	else if (s->leader == s->settings->self)
+		s->silent_from = s->learner.delivered;
+	s->leader = leader;
+}
+
 static void on_watermark(struct learner_stage *s, const struct message *m)
 {
 	if (m->ballot > 0) {
 		if (m->ballot >= s->learner.ballot)
-			s->leader = m->sender;
+			on_leader(s, m->sender);
 		learner_on_watermark(&s->learner, m->ballot, m->watermark);
 	}
 	learner_on_target(&s->learner, m->first);
@@ -403,6 +420,32 @@ static void on_retry(struct learner_stage *s, const struct message *m, const uin
 		retry_one(s, m, &entries[i]);
 }
 
+/* Taken by a leadership of ours that is over: what was applied while we led was answered. */
+static void lost_one(struct learner_stage *s, const struct entry *e)
+{
+	const struct session *session = session_find(&s->sessions, e->session);
+	struct result r = {.status = REPLY_UNKNOWN};
+
+	if (session != NULL) {
+		enum session_answer seen = session_look(session, entry_sequence(e));
+
+		if (seen == SESSION_STALE ||
+			(seen == SESSION_CACHED && session->last < s->silent_from))
+			return;
+		if (seen == SESSION_CACHED)
+			r.status = session_reply(session, entry_sequence(e), &r.result);
+	}
+	reply_as(s, admission_client(e), e->session, entry_sequence(e), &r);
+}
+
+static void on_lost(struct learner_stage *s, const struct message *m, const uint8_t *body)
+{
+	const struct entry *entries = (const struct entry *)(const void *)body;
+
+	for (uint32_t i = 0; i < m->count; i++)
+		lost_one(s, &entries[i]);
+}
+
 static void on_gone(struct learner_stage *s, const struct message *m)
 {
 	uint32_t others = ((1u << s->settings->members) - 1) & ~(1u << s->settings->self);
@@ -425,6 +468,9 @@ bool learner_stage_on_message(struct learner_stage *s, const struct message *m, 
 		return false;
 	case MESSAGE_RETRY:
 		on_retry(s, m, body);
+		return false;
+	case MESSAGE_LOST:
+		on_lost(s, m, body);
 		return false;
 	case MESSAGE_CATCH_UP:
 		s->source = m->sender;

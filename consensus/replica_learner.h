@@ -2,7 +2,7 @@
  * replica_learner.h - the learner stage: delivery, sessions, state machine, replies.
  *
  * Owns:    the delivery window, the session table, the state machine, replies not yet sent.
- * Never:   answers a client unless this node leads.
+ * Never:   answers a command unless this node leads, or took it and lost the lead (MESSAGE_LOST).
  * Upholds: a command's reply leaves only after it was applied in log order.
  * Proofs:  tests/unit/test_replica_learner.c; tests/sim.
  */
@@ -58,11 +58,12 @@ struct learner_stage {
 	struct machine machine;
 	struct session_table sessions;
 	uint64_t digest;
-	uint32_t leader; /* Member id that leads, as far as we heard. */
-	uint32_t source; /* Whom to fetch from. */
-	uint32_t gone;   /* Members that no longer hold what comes next. */
-	bool beyond;     /* All of them: this replica can not catch up, and stands. */
-	uint64_t told;   /* Delivered index that the other stages know. */
+	uint32_t leader;      /* Member id that leads, as far as we heard. */
+	uint64_t silent_from; /* What is applied from this instance on is not answered by us. */
+	uint32_t source;      /* Whom to fetch from. */
+	uint32_t gone;        /* Members that no longer hold what comes next. */
+	bool beyond;          /* All of them: this replica can not catch up, and stands. */
+	uint64_t told;        /* Delivered index that the other stages know. */
 	uint64_t told_ns;
 	uint64_t stuck_at;   /* Delivered index when it last moved, */
 	uint64_t stuck_ns;   /* and when. */
@@ -86,7 +87,7 @@ void learner_stage_init(struct learner_stage *s, const struct replica_settings *
 	struct outlet *outlet, const struct machine *machine, struct session *sessions,
 	uint32_t sessions_max, void (*release)(void *context, void *frame), void *release_context);
 
-/* VOTED, WATERMARK, RETRY, CATCH_UP, GONE. True: the frame (which holds m's body) is retained, and
+/* VOTED, WATERMARK, RETRY, LOST, CATCH_UP, GONE. True: the frame (which holds m's body) is retained, and
  * comes back through `release`. */
 bool learner_stage_on_message(struct learner_stage *s, const struct message *m, const uint8_t *body,
 	void *frame, uint64_t now_ns);
