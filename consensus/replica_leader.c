@@ -310,6 +310,22 @@ static void tell_retries(struct leader_stage *s, uint16_t client)
 	send_local(s, &m, s->retries);
 }
 
+/* Near: within lag_max of what is chosen. Out is who stood still too long and is not near again. */
+static void peer_delivered(struct leader_stage *s, struct peer *peer, uint64_t delivered,
+	uint64_t now_ns)
+{
+	bool advanced = delivered > peer->delivered;
+	bool near;
+
+	if (advanced)
+		peer->delivered = delivered;
+	near = s->proposer.window.chosen <= peer->delivered + s->settings->lag_max;
+	peer->out =
+		!near && (peer->out || now_ns >= peer->advanced_ns + s->settings->lag_timeout_ns);
+	if (advanced || near)
+		peer->advanced_ns = now_ns;
+}
+
 /* Would one more instance fit the window and the flow control now? */
 static bool may_take(const struct leader_stage *s, uint64_t now_ns)
 {
@@ -318,8 +334,8 @@ static bool may_take(const struct leader_stage *s, uint64_t now_ns)
 	for (uint32_t i = 0; i < s->settings->members; i++) {
 		const struct peer *peer = &s->peers[i];
 
-		/* A live follower that lags slows admission; one that stands still does not. */
-		if (i != s->settings->self &&
+		/* A live follower that lags slows admission; one that stood still does not. */
+		if (i != s->settings->self && !peer->out &&
 			p->window.chosen > peer->delivered + s->settings->lag_max &&
 			now_ns < peer->advanced_ns + s->settings->lag_timeout_ns)
 			return false;
@@ -510,12 +526,7 @@ static void on_request(struct leader_stage *s, const struct message *m, const ui
 static void on_accepted(struct leader_stage *s, const struct message *m, const uint8_t *body,
 	uint64_t now_ns)
 {
-	struct peer *peer = &s->peers[m->sender];
-
-	if (m->watermark > peer->delivered) {
-		peer->delivered = m->watermark;
-		peer->advanced_ns = now_ns;
-	}
+	peer_delivered(s, &s->peers[m->sender], m->watermark, now_ns);
 	const struct flight *oldest = window_oldest(&s->proposer.window);
 
 	if (proposer_on_accepted(&s->proposer, m, body)) {
@@ -561,12 +572,7 @@ static void on_promise(struct leader_stage *s, const struct message *m, uint64_t
 
 static void on_heartbeat(struct leader_stage *s, const struct message *m, uint64_t now_ns)
 {
-	struct peer *peer = &s->peers[m->sender];
-
-	if (m->first > peer->delivered) {
-		peer->delivered = m->first;
-		peer->advanced_ns = now_ns;
-	}
+	peer_delivered(s, &s->peers[m->sender], m->first, now_ns);
 	if (election_on_heartbeat(&s->election, m, now_ns))
 		step_down(s, now_ns);
 	/* What another knows chosen is a reason to catch up, never a commit. */

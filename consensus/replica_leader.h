@@ -4,6 +4,8 @@
  * Owns:    leadership, the runs in flight, the batch in the making, what clients may ask.
  * Never:   proposes, unless every member's uuid is pinned and its ballot's phase 1 is over.
  * Upholds: a refusal never outbids; a client's command is answered, proposed or refused.
+ *          F1  a follower that lags slows admission while it is live; one that lagged out does
+ *              not until it has caught up.
  *          S4  what a lost leadership took and did not answer is answered `unknown`.
  * Proofs:  tests/unit/test_replica_leader.c; tests/sim.
  */
@@ -41,7 +43,8 @@ struct leader_counters {
 /* A member as flow control sees it. */
 struct peer {
 	uint64_t delivered;
-	uint64_t advanced_ns; /* When `delivered` last went up. */
+	uint64_t advanced_ns; /* When `delivered` last went up, or was near enough. */
+	bool out; /* Stood still for lag_timeout: does not count until it is near again. */
 };
 
 struct leader_stage {

@@ -87,8 +87,8 @@ void learner_stage_init(struct learner_stage *s, const struct replica_settings *
 	struct outlet *outlet, const struct machine *machine, struct session *sessions,
 	uint32_t sessions_max, void (*release)(void *context, void *frame), void *release_context);
 
-/* VOTED, WATERMARK, RETRY, LOST, CATCH_UP, GONE. True: the frame (which holds m's body) is retained, and
- * comes back through `release`. */
+/* VOTED, WATERMARK, RETRY, LOST, CATCH_UP, GONE. True: the frame (which holds m's body) is retained,
+ * and comes back through `release`. */
 bool learner_stage_on_message(struct learner_stage *s, const struct message *m, const uint8_t *body,
 	void *frame, uint64_t now_ns);
 
