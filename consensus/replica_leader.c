@@ -37,6 +37,7 @@ void leader_stage_init(struct leader_stage *s, const struct replica_settings *se
 	identity_init(&s->identity, settings);
 	election_init(&s->election, settings);
 	proposer_init(&s->proposer, settings);
+	reads_init(&s->reads);
 	admission_clear(&s->admission);
 }
 
@@ -109,6 +110,82 @@ static void answer(struct leader_stage *s, uint16_t client, const struct entry *
 	s->replies_count++;
 }
 
+/* Only who leads may take it. */
+static void refuse(struct leader_stage *s, uint16_t client, const struct entry *e)
+{
+	bool known =
+		s->election.leader != ELECTION_NOBODY && s->election.leader != s->settings->self;
+
+	answer(s, client, e, known ? REPLY_REDIRECT : REPLY_BUSY, known ? s->election.leader : 0);
+	s->counters.redirected += known ? 1 : 0;
+	s->counters.busy += known ? 0 : 1;
+}
+
+/* ---- Reads ---- */
+
+/* A read of a lost leadership has changed nothing: another leader may have it. */
+static void refuse_reads(struct leader_stage *s)
+{
+	for (uint32_t b = 0; b < 2; b++) {
+		struct read_batch *batch = &s->reads.batches[b];
+		uint32_t offset = 0;
+
+		for (uint32_t i = 0; i < batch->count; i++) {
+			const struct entry *e =
+				(const struct entry *)(const void *)(batch->body + offset);
+
+			refuse(s, batch->clients[i], e);
+			offset += entry_bytes(entry_length(e));
+		}
+	}
+	reads_clear(&s->reads);
+}
+
+/* The round, to every shard that has not confirmed it, our own too. */
+static void ask_reads(struct leader_stage *s, uint64_t now_ns)
+{
+	struct message m = {
+		.type = MESSAGE_READ_ROUND,
+		.ballot = s->reads.ballot,
+		.first = s->reads.nonce,
+	};
+
+	s->reads.sent_ns = now_ns;
+	for (uint32_t shard = 0; shard < s->settings->shards; shard++) {
+		m.shard = (uint16_t)shard;
+		send_members(s, reads_unconfirmed(&s->reads, all_members(s), shard), &m, NULL);
+	}
+}
+
+static void begin_reads(struct leader_stage *s, uint64_t now_ns)
+{
+	reads_begin(&s->reads, s->proposer.ballot);
+	s->counters.read_rounds++;
+	ask_reads(s, now_ns);
+}
+
+static void on_read_confirm(struct leader_stage *s, const struct message *m)
+{
+	const struct target to = {.local = true};
+
+	if (!reads_on_confirm(&s->reads, s->settings, m))
+		return;
+	const struct read_batch *b = reads_round(&s->reads);
+	const struct part parts[] = {
+		{.bytes = b->body, .length = b->bytes},
+		{.bytes = b->clients, .length = b->count * (uint32_t)sizeof(b->clients[0])},
+	};
+	const struct message read = {
+		.type = MESSAGE_READ,
+		.first = b->index,
+		.count = (uint16_t)b->count,
+		.payload_len = (uint16_t)(parts[0].length + parts[1].length),
+	};
+
+	s->outlet->send(s->outlet->context, &to, &read, parts, 2);
+	reads_end(&s->reads);
+}
+
 /* ---- Leadership ---- */
 
 /* Nothing is known of what we took and did not answer. The learner tells what was answered; it
@@ -154,8 +231,10 @@ static void step_down(struct leader_stage *s, uint64_t now_ns)
 		outlet_watch(s->outlet, TRANSITION_STEPPED_DOWN, s->election.ballot, 0, 0);
 		election_lost(&s->election, now_ns);
 	}
-	if (s->leads)
+	if (s->leads) {
 		give_up_taken(s);
+		refuse_reads(s);
+	}
 	s->leads = false;
 	s->opened = false;
 	s->batch_count = 0;
@@ -480,19 +559,43 @@ static void take_frame(struct leader_stage *s, const struct message *m, const ui
 
 static void refuse_all(struct leader_stage *s, const struct message *m, const uint8_t *body)
 {
-	bool known =
-		s->election.leader != ELECTION_NOBODY && s->election.leader != s->settings->self;
 	uint32_t offset = 0;
 
 	for (uint32_t i = 0; i < m->count; i++) {
 		const struct entry *e = (const struct entry *)(const void *)(body + offset);
 
-		answer(s, m->from, e, known ? REPLY_REDIRECT : REPLY_BUSY,
-			known ? s->election.leader : 0);
+		refuse(s, m->from, e);
 		offset += entry_bytes(entry_length(e));
 	}
-	s->counters.redirected += known ? m->count : 0;
-	s->counters.busy += known ? 0 : m->count;
+}
+
+static void take_read(struct leader_stage *s, uint16_t client, const struct entry *e)
+{
+	if (entry_kind(e) != ENTRY_COMMAND) {
+		s->counters.bad_commands++;
+		answer(s, client, e, REPLY_BAD_COMMAND, 0);
+	} else if (entry_bytes(entry_length(e)) > run_limit(s)) {
+		s->counters.too_large++;
+		answer(s, client, e, REPLY_TOO_LARGE, 0);
+	} else if (!reads_add(&s->reads, e, client, s->proposer.window.chosen,
+			   s->settings->body_max)) {
+		s->counters.busy++;
+		answer(s, client, e, REPLY_BUSY, 0);
+	} else {
+		s->counters.reads++;
+	}
+}
+
+static void take_reads(struct leader_stage *s, const struct message *m, const uint8_t *body)
+{
+	uint32_t offset = 0;
+
+	for (uint32_t i = 0; i < m->count; i++) {
+		const struct entry *e = (const struct entry *)(const void *)(body + offset);
+
+		take_read(s, m->from, e);
+		offset += entry_bytes(entry_length(e));
+	}
 }
 
 static void on_request(struct leader_stage *s, const struct message *m, const uint8_t *body,
@@ -502,6 +605,10 @@ static void on_request(struct leader_stage *s, const struct message *m, const ui
 
 	if (!s->leads) {
 		refuse_all(s, m, body);
+		return;
+	}
+	if (__builtin_expect((m->flags & FLAG_READ) != 0, 0)) {
+		take_reads(s, m, body);
 		return;
 	}
 	if (take_whole(s, m, body, now_ns)) {
@@ -665,8 +772,11 @@ void leader_stage_on_message(struct leader_stage *s, const struct message *m, co
 	case MESSAGE_PREVOTED:
 		election_on_prevoted(&s->election, m);
 		return;
+	case MESSAGE_READ_CONFIRM:
+		on_read_confirm(s, m);
+		return;
 	default:
-		return; /* A confirmation of a read round that no one waits for. */
+		return; /* A reply: for clients only. */
 	}
 }
 
@@ -794,6 +904,8 @@ void leader_stage_on_tick(struct leader_stage *s, uint64_t now_ns)
 	else if (s->proposer.state >= PROPOSER_REPROPOSING && !s->opened)
 		repropose(s, now_ns);
 	retransmit(s, now_ns);
+	if (s->reads.under_way && now_ns >= s->reads.sent_ns + s->settings->retransmit_ns)
+		ask_reads(s, now_ns);
 	if (s->leads && s->proposer.window.chosen != s->watermark_sent &&
 		now_ns >= s->sent_ns + s->settings->commit_idle_ns)
 		send_heartbeat(s, now_ns);
@@ -805,6 +917,8 @@ void leader_stage_flush(struct leader_stage *s, uint64_t now_ns)
 
 	if (s->leads && now_ns >= s->batch_ns + s->settings->linger_ns)
 		propose_batch(s, now_ns);
+	if (__builtin_expect(reads_ready(&s->reads), 0))
+		begin_reads(s, now_ns);
 	flush_answers(s);
 	if (p->state >= PROPOSER_REPROPOSING && p->window.chosen != s->watermark_told) {
 		s->watermark_told = p->window.chosen;

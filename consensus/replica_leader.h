@@ -16,6 +16,7 @@
 #include "consensus/election.h"
 #include "consensus/identity.h"
 #include "consensus/proposer.h"
+#include "consensus/reads.h"
 #include "consensus/replica.h"
 
 enum {
@@ -36,6 +37,8 @@ struct leader_counters {
 	uint64_t retransmitted;
 	uint64_t terms; /* Leaderships won. */
 	uint64_t step_downs;
+	uint64_t reads;
+	uint64_t read_rounds;
 	uint64_t conflicts; /* Alarm: REFUSAL_CONFLICT heard. */
 	uint64_t foreign;   /* Frames of an unpinned uuid. */
 };
@@ -77,6 +80,7 @@ struct leader_stage {
 	struct election election;
 	struct proposer proposer;
 	struct admission admission;
+	struct reads reads;
 	struct entry retries[RUN_COUNT_MAX]; /* Of the frame in hand. */
 	_Alignas(8) uint8_t batch[(BODY_MAX + 7) / 8 * 8];
 	_Alignas(8) uint8_t scratch[(BODY_MAX + 7) / 8 * 8];

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "consensus/admission.h"
+#include "consensus/check.h"
 
 enum {
 	TELL_EVERY_NS = 10000,
@@ -37,6 +38,8 @@ void learner_stage_init(struct learner_stage *s, const struct replica_settings *
 	s->recalled = UINT64_MAX;
 	s->retained = 0;
 	s->reply_next = 0;
+	s->reads_next = 0;
+	s->reads_count = 0;
 	s->reply_last = &s->replies[0];
 	memset(s->checkpoints, 0, sizeof(s->checkpoints));
 	memset(&s->counters, 0, sizeof(s->counters));
@@ -331,6 +334,82 @@ static void deliver(struct learner_stage *s)
 	}
 }
 
+/* ---- Reads ---- */
+
+static void gather_reads(struct learner_stage *s, const struct message *m, const uint8_t *body)
+{
+	CHECK(m->count <= RUN_COUNT_MAX);
+	for (uint32_t i = 0; i < m->count; i++) {
+		const struct entry *e = (const struct entry *)(const void *)body;
+
+		s->commands[i] = (struct command){
+			.instance = s->learner.delivered,
+			.session = e->session,
+			.sequence = entry_sequence(e),
+			.value = (const uint8_t *)(e + 1),
+			.length = entry_length(e),
+		};
+		body += entry_bytes(entry_length(e));
+	}
+}
+
+/* Whoever leads by now: a quorum confirmed after they arrived that nobody else did then. */
+static void reply_reads(struct learner_stage *s, const struct message *m, const uint8_t *body)
+{
+	uint32_t clients_bytes = m->count * (uint32_t)sizeof(uint16_t);
+	const uint16_t *clients =
+		(const uint16_t *)(const void *)(body + m->payload_len - clients_bytes);
+
+	for (uint32_t i = 0; i < m->count; i++)
+		reply_as(s, clients[i], s->commands[i].session, s->commands[i].sequence,
+			&s->results[i]);
+}
+
+static void run_reads(struct learner_stage *s, const struct message *m, const uint8_t *body)
+{
+	gather_reads(s, m, body);
+	s->machine.query(s->machine.state, s->commands, m->count, s->results);
+	reply_reads(s, m, body);
+	s->counters.reads += m->count;
+}
+
+static void refuse_reads(struct learner_stage *s, const struct message *m, const uint8_t *body)
+{
+	gather_reads(s, m, body);
+	for (uint32_t i = 0; i < m->count; i++)
+		s->results[i] = (struct result){.status = REPLY_BUSY};
+	reply_reads(s, m, body);
+}
+
+static void run_waiting_reads(struct learner_stage *s)
+{
+	while (s->reads_count > 0) {
+		const struct waiting_reads *w = &s->reads[s->reads_next];
+
+		if (w->m.first > s->learner.delivered)
+			return;
+		run_reads(s, &w->m, w->body);
+		s->reads_next = (s->reads_next + 1) % READS_WAITING;
+		s->reads_count--;
+	}
+}
+
+static void on_read(struct learner_stage *s, const struct message *m, const uint8_t *body)
+{
+	if (m->first <= s->learner.delivered) {
+		run_reads(s, m, body);
+		return;
+	}
+	if (s->reads_count == READS_WAITING) {
+		refuse_reads(s, m, body);
+		return;
+	}
+	struct waiting_reads *w = &s->reads[(s->reads_next + s->reads_count++) % READS_WAITING];
+
+	w->m = *m;
+	memcpy(w->body, body, m->payload_len);
+}
+
 /* ---- What is heard ---- */
 
 static bool on_voted(struct learner_stage *s, const struct message *m, const uint8_t *body,
@@ -472,6 +551,9 @@ bool learner_stage_on_message(struct learner_stage *s, const struct message *m, 
 	case MESSAGE_LOST:
 		on_lost(s, m, body);
 		return false;
+	case MESSAGE_READ:
+		on_read(s, m, body);
+		return false;
 	case MESSAGE_CATCH_UP:
 		s->source = m->sender;
 		learner_on_target(&s->learner, m->first);
@@ -552,6 +634,8 @@ void learner_stage_flush(struct learner_stage *s, uint64_t now_ns)
 {
 	(void)now_ns;
 	deliver(s);
+	if (__builtin_expect(s->reads_count > 0, 0))
+		run_waiting_reads(s);
 	for (uint32_t i = 0; i < REPLY_BUFFERS; i++)
 		flush_replies(s, &s->replies[i]);
 	/* One answer of a catch-up asks for the next. */
