@@ -30,8 +30,15 @@ static void apply(void *state, const struct command *commands, uint32_t count,
 	once.inner.apply(once.inner.state, commands, count, results);
 }
 
+static void query(void *state, const struct command *commands, uint32_t count,
+	struct result *results)
+{
+	(void)state;
+	once.inner.query(once.inner.state, commands, count, results);
+}
+
 struct machine swapped(const struct machine *inner)
 {
 	once.inner = *inner;
-	return (struct machine){.apply = apply};
+	return (struct machine){.apply = apply, .query = query};
 }

@@ -57,3 +57,24 @@ enum admission_answer admission_take(struct admission *a, uint64_t session, uint
 	s->taken |= 1u << ahead;
 	return ADMISSION_NEW;
 }
+
+uint32_t admission_list(const struct admission *a, uint32_t *at, struct entry *entries,
+	uint32_t max)
+{
+	uint32_t count = 0;
+
+	for (uint32_t looks = ADMISSION_STRIDE; looks > 0 && *at < ADMISSION_SLOTS; looks--) {
+		const struct admission_slot *s = &a->slots[*at];
+
+		if (s->generation == a->generation && count + SESSION_WINDOW > max)
+			break;
+		++*at;
+		for (uint32_t k = 0; s->generation == a->generation && k < SESSION_WINDOW; k++)
+			if ((s->taken & 1u << k) != 0)
+				entries[count++] = (struct entry){
+					.session = s->session,
+					.sequence_length = s->base + k + s->client * SEQUENCE_TOP,
+				};
+	}
+	return count;
+}

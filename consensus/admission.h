@@ -13,10 +13,12 @@
 #include <stdint.h>
 
 #include "consensus/limits.h"
+#include "consensus/message.h"
 
 enum {
 	ADMISSION_SLOTS = 1 << 15,
 	ADMISSION_PROBES = 4,
+	ADMISSION_STRIDE = 2048, /* Slots that one call of admission_list looks at. */
 };
 
 struct admission_slot {
@@ -37,7 +39,7 @@ enum admission_answer {
 	ADMISSION_REPEATED, /* Taken before: the learner knows whether it was applied. */
 };
 
-/* All is forgotten: a new leadership. The struct starts zeroed. */
+/* All is forgotten: its leadership is over. The struct starts zeroed. */
 void admission_clear(struct admission *a);
 
 static inline struct admission_slot *admission_home(struct admission *a, uint64_t session)
@@ -48,5 +50,15 @@ static inline struct admission_slot *admission_home(struct admission *a, uint64_
 /* *moved: the learner must hear of this client handle: it is new for the session. */
 enum admission_answer admission_take(struct admission *a, uint64_t session, uint64_t sequence,
 	uint16_t client, bool *moved);
+
+/* What is taken, from slot *at on, which it moves (ADMISSION_SLOTS: that was all): up to `max`
+ * (>= SESSION_WINDOW) bare entries, with the client's handle where kind and length stand. */
+uint32_t admission_list(const struct admission *a, uint32_t *at, struct entry *entries,
+	uint32_t max);
+
+static inline uint16_t admission_client(const struct entry *listed)
+{
+	return (uint16_t)(listed->sequence_length / SEQUENCE_TOP);
+}
 
 #endif

@@ -237,7 +237,7 @@ static bool body_valid(const struct message *m, const uint8_t *body)
 {
 	switch (m->type) {
 	case MESSAGE_REQUEST:
-		return m->count >= 1 && m->count <= RUN_COUNT_MAX &&
+		return m->count >= 1 && m->count <= RUN_COUNT_MAX && (m->flags & ~FLAG_READ) == 0 &&
 			entries_valid(body, m->payload_len, m->count);
 	case MESSAGE_REPLY:
 		return m->count >= 1 && replies_valid(body, m->payload_len, m->count);

@@ -21,7 +21,9 @@
 
 enum message_type {
 	/* Between a client and a replica. */
-	MESSAGE_REQUEST = 1, /* body: entries. echo: the client's own time stamp. */
+	MESSAGE_REQUEST = 1, /* body: entries. echo: the client's own time stamp. FLAG_READ: they
+	                        are reads: of no session, not in the log; a reply repeats session
+	                        and sequence. */
 	MESSAGE_REPLY, /* body: replies. first: the leader the client should use (redirect). */
 
 	/* Phase 1, leader <-> each acceptor shard. shard is set in all of them. */
@@ -68,6 +70,10 @@ enum message_type {
 	MESSAGE_RECALL,    /* learner -> acceptor: hand me the run at `first` again from the log. */
 	MESSAGE_RETRY,     /* leader -> learner: `count` bare entries: answer what was applied;
 	                      from: client handle, which replaces the old one. */
+	MESSAGE_LOST,      /* leader -> learner: `count` entries of admission_list that a lost
+	                      leadership took: who was not answered hears `unknown`. */
+	MESSAGE_READ,      /* leader -> learner: `count` reads, to be run once all below `first` is
+	                      applied; body: entries, then a u16 client handle of each. */
 	MESSAGE_CATCH_UP,  /* leader -> learner: fetch below `first` from member `sender`. */
 	MESSAGE_ENROLLED,  /* leader -> acceptors: all members' uuids are pinned; body: MEMBER_MAX
 			     u64. Nothing is voted before. */
@@ -83,6 +89,7 @@ enum {
 
 	FLAG_NOOP = 1,       /* ACCEPT, VOTED: a no-op run: no entries, payload_len 0. */
 	FLAG_CHOSEN = 2,     /* VOTED: known chosen, not only voted. */
+	FLAG_READ = 4,       /* REQUEST: the entries are reads. */
 	HEARTBEAT_LEADS = 1, /* The sender leads at `ballot`, whose no-op is chosen. */
 	PREVOTED_GRANTED = 1,
 };

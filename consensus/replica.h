@@ -120,6 +120,8 @@ static inline enum stage_kind stage_of(const struct message *m)
 	case MESSAGE_VOTED:
 	case MESSAGE_WATERMARK:
 	case MESSAGE_RETRY:
+	case MESSAGE_LOST:
+	case MESSAGE_READ:
 	case MESSAGE_CATCH_UP:
 	case MESSAGE_GONE:
 		return STAGE_LEARNER;

@@ -32,10 +32,12 @@ void leader_stage_init(struct leader_stage *s, const struct replica_settings *se
 	s->replies_count = 0;
 	s->replies_bytes = 0;
 	s->replies_to = 0;
+	s->lost_at = ADMISSION_SLOTS;
 	memset(&s->counters, 0, sizeof(s->counters));
 	identity_init(&s->identity, settings);
 	election_init(&s->election, settings);
 	proposer_init(&s->proposer, settings);
+	reads_init(&s->reads);
 	admission_clear(&s->admission);
 }
 
@@ -73,7 +75,153 @@ static void send_local(struct leader_stage *s, const struct message *m, const vo
 	send(s, &to, m, body);
 }
 
+/* ---- Answers of admission: they speak of this copy only ---- */
+
+static void flush_answers(struct leader_stage *s)
+{
+	if (s->replies_count == 0)
+		return;
+	const struct target to = {.client = s->replies_to};
+	const struct message m = {
+		.type = MESSAGE_REPLY,
+		.count = (uint16_t)s->replies_count,
+		.payload_len = (uint16_t)s->replies_bytes,
+	};
+
+	s->replies_count = 0;
+	s->replies_bytes = 0;
+	send(s, &to, &m, s->replies);
+}
+
+static void answer(struct leader_stage *s, uint16_t client, const struct entry *e,
+	enum reply_status status, uint64_t result)
+{
+	const struct reply r = {
+		.session = e->session,
+		.sequence_status = reply_pack(entry_sequence(e), status, 0),
+		.result = result,
+	};
+
+	if (s->replies_to != client || s->replies_bytes + sizeof(r) > s->settings->body_max)
+		flush_answers(s);
+	s->replies_to = client;
+	memcpy(s->replies + s->replies_bytes, &r, sizeof(r));
+	s->replies_bytes += (uint32_t)sizeof(r);
+	s->replies_count++;
+}
+
+/* Only who leads may take it. */
+static void refuse(struct leader_stage *s, uint16_t client, const struct entry *e)
+{
+	bool known =
+		s->election.leader != ELECTION_NOBODY && s->election.leader != s->settings->self;
+
+	answer(s, client, e, known ? REPLY_REDIRECT : REPLY_BUSY, known ? s->election.leader : 0);
+	s->counters.redirected += known ? 1 : 0;
+	s->counters.busy += known ? 0 : 1;
+}
+
+/* ---- Reads ---- */
+
+/* A read of a lost leadership has changed nothing: another leader may have it. */
+static void refuse_reads(struct leader_stage *s)
+{
+	for (uint32_t b = 0; b < 2; b++) {
+		struct read_batch *batch = &s->reads.batches[b];
+		uint32_t offset = 0;
+
+		for (uint32_t i = 0; i < batch->count; i++) {
+			const struct entry *e =
+				(const struct entry *)(const void *)(batch->body + offset);
+
+			refuse(s, batch->clients[i], e);
+			offset += entry_bytes(entry_length(e));
+		}
+	}
+	reads_clear(&s->reads);
+}
+
+/* The round, to every shard that has not confirmed it, our own too. */
+static void ask_reads(struct leader_stage *s, uint64_t now_ns)
+{
+	struct message m = {
+		.type = MESSAGE_READ_ROUND,
+		.ballot = s->reads.ballot,
+		.first = s->reads.nonce,
+	};
+
+	s->reads.sent_ns = now_ns;
+	for (uint32_t shard = 0; shard < s->settings->shards; shard++) {
+		m.shard = (uint16_t)shard;
+		send_members(s, reads_unconfirmed(&s->reads, all_members(s), shard), &m, NULL);
+	}
+}
+
+static void begin_reads(struct leader_stage *s, uint64_t now_ns)
+{
+	reads_begin(&s->reads, s->proposer.ballot);
+	s->counters.read_rounds++;
+	ask_reads(s, now_ns);
+}
+
+static void on_read_confirm(struct leader_stage *s, const struct message *m)
+{
+	const struct target to = {.local = true};
+
+	if (!reads_on_confirm(&s->reads, s->settings, m))
+		return;
+	const struct read_batch *b = reads_round(&s->reads);
+	const struct part parts[] = {
+		{.bytes = b->body, .length = b->bytes},
+		{.bytes = b->clients, .length = b->count * (uint32_t)sizeof(b->clients[0])},
+	};
+	const struct message read = {
+		.type = MESSAGE_READ,
+		.first = b->index,
+		.count = (uint16_t)b->count,
+		.payload_len = (uint16_t)(parts[0].length + parts[1].length),
+	};
+
+	s->outlet->send(s->outlet->context, &to, &read, parts, 2);
+	reads_end(&s->reads);
+}
+
 /* ---- Leadership ---- */
+
+/* Nothing is known of what we took and did not answer. The learner tells what was answered; it
+ * does not know of an open in the batch. */
+static void give_up_taken(struct leader_stage *s)
+{
+	uint32_t offset = 0;
+
+	s->lost_at = 0;
+	for (uint32_t i = 0; i < s->batch_count; i++) {
+		const struct entry *e = (const struct entry *)(const void *)(s->batch + offset);
+		const struct entry open = {.session = e->session};
+
+		if (entry_kind(e) == ENTRY_OPEN)
+			answer(s, (uint16_t)(entry_sequence(e) % 65536), &open, REPLY_UNKNOWN, 0);
+		offset += entry_bytes(entry_length(e));
+	}
+}
+
+/* One message of them. Then all is forgotten, for the next leadership. */
+static void tell_lost(struct leader_stage *s)
+{
+	struct entry *lost = (struct entry *)(void *)s->scratch;
+	uint32_t count = admission_list(&s->admission, &s->lost_at, lost,
+		s->settings->body_max / ENTRY_BYTES);
+	const struct message m = {
+		.type = MESSAGE_LOST,
+		.count = (uint16_t)count,
+		.payload_len = (uint16_t)(count * ENTRY_BYTES),
+	};
+
+	if (count > 0)
+		send_local(s, &m, lost);
+	if (s->lost_at == ADMISSION_SLOTS)
+		admission_clear(&s->admission);
+}
 
 static void step_down(struct leader_stage *s, uint64_t now_ns)
 {
@@ -82,6 +230,10 @@ static void step_down(struct leader_stage *s, uint64_t now_ns)
 		s->counters.step_downs++;
 		outlet_watch(s->outlet, TRANSITION_STEPPED_DOWN, s->election.ballot, 0, 0);
 		election_lost(&s->election, now_ns);
+	}
+	if (s->leads) {
+		give_up_taken(s);
+		refuse_reads(s);
 	}
 	s->leads = false;
 	s->opened = false;
@@ -138,7 +290,6 @@ static void start_phase1(struct leader_stage *s)
 {
 	proposer_start(&s->proposer, s->election.ballot);
 	outlet_watch(s->outlet, TRANSITION_PREPARING, s->election.ballot, s->delivered, 0);
-	admission_clear(&s->admission);
 	s->opened = false;
 	s->leads = false;
 }
@@ -211,40 +362,7 @@ static uint32_t count_limit(const struct leader_stage *s)
 	return limit == 0 || limit > RUN_COUNT_MAX ? RUN_COUNT_MAX : limit;
 }
 
-/* ---- Answers of admission: they speak of this copy only ---- */
-
-static void flush_answers(struct leader_stage *s)
-{
-	if (s->replies_count == 0)
-		return;
-	const struct target to = {.client = s->replies_to};
-	const struct message m = {
-		.type = MESSAGE_REPLY,
-		.count = (uint16_t)s->replies_count,
-		.payload_len = (uint16_t)s->replies_bytes,
-	};
-
-	s->replies_count = 0;
-	s->replies_bytes = 0;
-	send(s, &to, &m, s->replies);
-}
-
-static void answer(struct leader_stage *s, uint16_t client, const struct entry *e,
-	enum reply_status status, uint64_t result)
-{
-	const struct reply r = {
-		.session = e->session,
-		.sequence_status = reply_pack(entry_sequence(e), status, 0),
-		.result = result,
-	};
-
-	if (s->replies_to != client || s->replies_bytes + sizeof(r) > s->settings->body_max)
-		flush_answers(s);
-	s->replies_to = client;
-	memcpy(s->replies + s->replies_bytes, &r, sizeof(r));
-	s->replies_bytes += (uint32_t)sizeof(r);
-	s->replies_count++;
-}
+/* ---- Admission ---- */
 
 /* The learner knows what was applied of a command seen before, and whom to answer. */
 static void note_retry(struct leader_stage *s, const struct entry *e)
@@ -271,6 +389,22 @@ static void tell_retries(struct leader_stage *s, uint16_t client)
 	send_local(s, &m, s->retries);
 }
 
+/* Near: within lag_max of what is chosen. Out is who stood still too long and is not near again. */
+static void peer_delivered(struct leader_stage *s, struct peer *peer, uint64_t delivered,
+	uint64_t now_ns)
+{
+	bool advanced = delivered > peer->delivered;
+	bool near;
+
+	if (advanced)
+		peer->delivered = delivered;
+	near = s->proposer.window.chosen <= peer->delivered + s->settings->lag_max;
+	peer->out =
+		!near && (peer->out || now_ns >= peer->advanced_ns + s->settings->lag_timeout_ns);
+	if (advanced || near)
+		peer->advanced_ns = now_ns;
+}
+
 /* Would one more instance fit the window and the flow control now? */
 static bool may_take(const struct leader_stage *s, uint64_t now_ns)
 {
@@ -279,8 +413,8 @@ static bool may_take(const struct leader_stage *s, uint64_t now_ns)
 	for (uint32_t i = 0; i < s->settings->members; i++) {
 		const struct peer *peer = &s->peers[i];
 
-		/* A live follower that lags slows admission; one that stands still does not. */
-		if (i != s->settings->self &&
+		/* A live follower that lags slows admission; one that stood still does not. */
+		if (i != s->settings->self && !peer->out &&
 			p->window.chosen > peer->delivered + s->settings->lag_max &&
 			now_ns < peer->advanced_ns + s->settings->lag_timeout_ns)
 			return false;
@@ -425,19 +559,43 @@ static void take_frame(struct leader_stage *s, const struct message *m, const ui
 
 static void refuse_all(struct leader_stage *s, const struct message *m, const uint8_t *body)
 {
-	bool known =
-		s->election.leader != ELECTION_NOBODY && s->election.leader != s->settings->self;
 	uint32_t offset = 0;
 
 	for (uint32_t i = 0; i < m->count; i++) {
 		const struct entry *e = (const struct entry *)(const void *)(body + offset);
 
-		answer(s, m->from, e, known ? REPLY_REDIRECT : REPLY_BUSY,
-			known ? s->election.leader : 0);
+		refuse(s, m->from, e);
 		offset += entry_bytes(entry_length(e));
 	}
-	s->counters.redirected += known ? m->count : 0;
-	s->counters.busy += known ? 0 : m->count;
+}
+
+static void take_read(struct leader_stage *s, uint16_t client, const struct entry *e)
+{
+	if (entry_kind(e) != ENTRY_COMMAND) {
+		s->counters.bad_commands++;
+		answer(s, client, e, REPLY_BAD_COMMAND, 0);
+	} else if (entry_bytes(entry_length(e)) > run_limit(s)) {
+		s->counters.too_large++;
+		answer(s, client, e, REPLY_TOO_LARGE, 0);
+	} else if (!reads_add(&s->reads, e, client, s->proposer.window.chosen,
+			   s->settings->body_max)) {
+		s->counters.busy++;
+		answer(s, client, e, REPLY_BUSY, 0);
+	} else {
+		s->counters.reads++;
+	}
+}
+
+static void take_reads(struct leader_stage *s, const struct message *m, const uint8_t *body)
+{
+	uint32_t offset = 0;
+
+	for (uint32_t i = 0; i < m->count; i++) {
+		const struct entry *e = (const struct entry *)(const void *)(body + offset);
+
+		take_read(s, m->from, e);
+		offset += entry_bytes(entry_length(e));
+	}
 }
 
 static void on_request(struct leader_stage *s, const struct message *m, const uint8_t *body,
@@ -447,6 +605,10 @@ static void on_request(struct leader_stage *s, const struct message *m, const ui
 
 	if (!s->leads) {
 		refuse_all(s, m, body);
+		return;
+	}
+	if (__builtin_expect((m->flags & FLAG_READ) != 0, 0)) {
+		take_reads(s, m, body);
 		return;
 	}
 	if (take_whole(s, m, body, now_ns)) {
@@ -471,12 +633,7 @@ static void on_request(struct leader_stage *s, const struct message *m, const ui
 static void on_accepted(struct leader_stage *s, const struct message *m, const uint8_t *body,
 	uint64_t now_ns)
 {
-	struct peer *peer = &s->peers[m->sender];
-
-	if (m->watermark > peer->delivered) {
-		peer->delivered = m->watermark;
-		peer->advanced_ns = now_ns;
-	}
+	peer_delivered(s, &s->peers[m->sender], m->watermark, now_ns);
 	const struct flight *oldest = window_oldest(&s->proposer.window);
 
 	if (proposer_on_accepted(&s->proposer, m, body)) {
@@ -522,12 +679,7 @@ static void on_promise(struct leader_stage *s, const struct message *m, uint64_t
 
 static void on_heartbeat(struct leader_stage *s, const struct message *m, uint64_t now_ns)
 {
-	struct peer *peer = &s->peers[m->sender];
-
-	if (m->first > peer->delivered) {
-		peer->delivered = m->first;
-		peer->advanced_ns = now_ns;
-	}
+	peer_delivered(s, &s->peers[m->sender], m->first, now_ns);
 	if (election_on_heartbeat(&s->election, m, now_ns))
 		step_down(s, now_ns);
 	/* What another knows chosen is a reason to catch up, never a commit. */
@@ -620,8 +772,11 @@ void leader_stage_on_message(struct leader_stage *s, const struct message *m, co
 	case MESSAGE_PREVOTED:
 		election_on_prevoted(&s->election, m);
 		return;
+	case MESSAGE_READ_CONFIRM:
+		on_read_confirm(s, m);
+		return;
 	default:
-		return; /* A confirmation of a read round that no one waits for. */
+		return; /* A reply: for clients only. */
 	}
 }
 
@@ -744,9 +899,13 @@ void leader_stage_on_tick(struct leader_stage *s, uint64_t now_ns)
 		step_down(s, now_ns);
 	if (proposer_asks(&s->proposer, now_ns))
 		ask_phase1(s);
-	if (s->proposer.state >= PROPOSER_REPROPOSING && !s->opened)
+	if (s->lost_at < ADMISSION_SLOTS)
+		tell_lost(s);
+	else if (s->proposer.state >= PROPOSER_REPROPOSING && !s->opened)
 		repropose(s, now_ns);
 	retransmit(s, now_ns);
+	if (s->reads.under_way && now_ns >= s->reads.sent_ns + s->settings->retransmit_ns)
+		ask_reads(s, now_ns);
 	if (s->leads && s->proposer.window.chosen != s->watermark_sent &&
 		now_ns >= s->sent_ns + s->settings->commit_idle_ns)
 		send_heartbeat(s, now_ns);
@@ -758,6 +917,8 @@ void leader_stage_flush(struct leader_stage *s, uint64_t now_ns)
 
 	if (s->leads && now_ns >= s->batch_ns + s->settings->linger_ns)
 		propose_batch(s, now_ns);
+	if (__builtin_expect(reads_ready(&s->reads), 0))
+		begin_reads(s, now_ns);
 	flush_answers(s);
 	if (p->state >= PROPOSER_REPROPOSING && p->window.chosen != s->watermark_told) {
 		s->watermark_told = p->window.chosen;

@@ -4,6 +4,9 @@
  * Owns:    leadership, the runs in flight, the batch in the making, what clients may ask.
  * Never:   proposes, unless every member's uuid is pinned and its ballot's phase 1 is over.
  * Upholds: a refusal never outbids; a client's command is answered, proposed or refused.
+ *          F1  a follower that lags slows admission while it is live; one that lagged out does
+ *              not until it has caught up.
+ *          S4  what a lost leadership took and did not answer is answered `unknown`.
  * Proofs:  tests/unit/test_replica_leader.c; tests/sim.
  */
 #ifndef CONSENSUS_REPLICA_LEADER_H
@@ -13,6 +16,7 @@
 #include "consensus/election.h"
 #include "consensus/identity.h"
 #include "consensus/proposer.h"
+#include "consensus/reads.h"
 #include "consensus/replica.h"
 
 enum {
@@ -33,6 +37,8 @@ struct leader_counters {
 	uint64_t retransmitted;
 	uint64_t terms; /* Leaderships won. */
 	uint64_t step_downs;
+	uint64_t reads;
+	uint64_t read_rounds;
 	uint64_t conflicts; /* Alarm: REFUSAL_CONFLICT heard. */
 	uint64_t foreign;   /* Frames of an unpinned uuid. */
 };
@@ -40,7 +46,8 @@ struct leader_counters {
 /* A member as flow control sees it. */
 struct peer {
 	uint64_t delivered;
-	uint64_t advanced_ns; /* When `delivered` last went up. */
+	uint64_t advanced_ns; /* When `delivered` last went up, or was near enough. */
+	bool out; /* Stood still for lag_timeout: does not count until it is near again. */
 };
 
 struct leader_stage {
@@ -65,12 +72,15 @@ struct leader_stage {
 	uint32_t replies_count;
 	uint32_t replies_bytes;
 	uint16_t replies_to;
+	uint32_t lost_at; /* A lost leadership's admission is told to the learner from this slot
+	                     on; ADMISSION_SLOTS: it was. */
 
 	struct leader_counters counters;
 	struct identity identity;
 	struct election election;
 	struct proposer proposer;
 	struct admission admission;
+	struct reads reads;
 	struct entry retries[RUN_COUNT_MAX]; /* Of the frame in hand. */
 	_Alignas(8) uint8_t batch[(BODY_MAX + 7) / 8 * 8];
 	_Alignas(8) uint8_t scratch[(BODY_MAX + 7) / 8 * 8];

@@ -2,6 +2,9 @@
 
 #include <string.h>
 
+#include "consensus/admission.h"
+#include "consensus/check.h"
+
 enum {
 	TELL_EVERY_NS = 10000,
 	/* What is missing is asked for after retransmit_ns / 16, then each time after twice as long,
@@ -22,6 +25,7 @@ void learner_stage_init(struct learner_stage *s, const struct replica_settings *
 	session_init(&s->sessions, sessions, sessions_max);
 	s->digest = 0;
 	s->leader = MEMBER_MAX;
+	s->silent_from = 0;
 	s->source = MEMBER_MAX;
 	s->gone = 0;
 	s->beyond = false;
@@ -34,6 +38,8 @@ void learner_stage_init(struct learner_stage *s, const struct replica_settings *
 	s->recalled = UINT64_MAX;
 	s->retained = 0;
 	s->reply_next = 0;
+	s->reads_next = 0;
+	s->reads_count = 0;
 	s->reply_last = &s->replies[0];
 	memset(s->checkpoints, 0, sizeof(s->checkpoints));
 	memset(&s->counters, 0, sizeof(s->counters));
@@ -92,7 +98,7 @@ static struct reply_buffer *buffer_of(struct learner_stage *s, uint16_t client)
 	return b;
 }
 
-static void reply(struct learner_stage *s, uint16_t client, uint64_t session, uint64_t sequence,
+static void reply_as(struct learner_stage *s, uint16_t client, uint64_t session, uint64_t sequence,
 	const struct result *result)
 {
 	uint32_t padded = (result->length + 7) / 8 * 8;
@@ -102,9 +108,6 @@ static void reply(struct learner_stage *s, uint16_t client, uint64_t session, ui
 		.result = result->result,
 	};
 
-	/* Followers execute the same commands and keep silent. */
-	if (client == 0 || s->leader != s->settings->self)
-		return;
 	struct reply_buffer *b = s->reply_last;
 
 	if (b->client != client)
@@ -119,6 +122,14 @@ static void reply(struct learner_stage *s, uint16_t client, uint64_t session, ui
 	b->bytes += (uint32_t)sizeof(r) + padded;
 	b->count++;
 	s->counters.replies++;
+}
+
+/* Followers execute the same commands and keep silent. */
+static void reply(struct learner_stage *s, uint16_t client, uint64_t session, uint64_t sequence,
+	const struct result *result)
+{
+	if (client != 0 && s->leader == s->settings->self)
+		reply_as(s, client, session, sequence, result);
 }
 
 /* The replies of a whole batch, which mostly have no values and go to one client. */
@@ -323,6 +334,82 @@ static void deliver(struct learner_stage *s)
 	}
 }
 
+/* ---- Reads ---- */
+
+static void gather_reads(struct learner_stage *s, const struct message *m, const uint8_t *body)
+{
+	CHECK(m->count <= RUN_COUNT_MAX);
+	for (uint32_t i = 0; i < m->count; i++) {
+		const struct entry *e = (const struct entry *)(const void *)body;
+
+		s->commands[i] = (struct command){
+			.instance = s->learner.delivered,
+			.session = e->session,
+			.sequence = entry_sequence(e),
+			.value = (const uint8_t *)(e + 1),
+			.length = entry_length(e),
+		};
+		body += entry_bytes(entry_length(e));
+	}
+}
+
+/* Whoever leads by now: a quorum confirmed after they arrived that nobody else did then. */
+static void reply_reads(struct learner_stage *s, const struct message *m, const uint8_t *body)
+{
+	uint32_t clients_bytes = m->count * (uint32_t)sizeof(uint16_t);
+	const uint16_t *clients =
+		(const uint16_t *)(const void *)(body + m->payload_len - clients_bytes);
+
+	for (uint32_t i = 0; i < m->count; i++)
+		reply_as(s, clients[i], s->commands[i].session, s->commands[i].sequence,
+			&s->results[i]);
+}
+
+static void run_reads(struct learner_stage *s, const struct message *m, const uint8_t *body)
+{
+	gather_reads(s, m, body);
+	s->machine.query(s->machine.state, s->commands, m->count, s->results);
+	reply_reads(s, m, body);
+	s->counters.reads += m->count;
+}
+
+static void refuse_reads(struct learner_stage *s, const struct message *m, const uint8_t *body)
+{
+	gather_reads(s, m, body);
+	for (uint32_t i = 0; i < m->count; i++)
+		s->results[i] = (struct result){.status = REPLY_BUSY};
+	reply_reads(s, m, body);
+}
+
+static void run_waiting_reads(struct learner_stage *s)
+{
+	while (s->reads_count > 0) {
+		const struct waiting_reads *w = &s->reads[s->reads_next];
+
+		if (w->m.first > s->learner.delivered)
+			return;
+		run_reads(s, &w->m, w->body);
+		s->reads_next = (s->reads_next + 1) % READS_WAITING;
+		s->reads_count--;
+	}
+}
+
+static void on_read(struct learner_stage *s, const struct message *m, const uint8_t *body)
+{
+	if (m->first <= s->learner.delivered) {
+		run_reads(s, m, body);
+		return;
+	}
+	if (s->reads_count == READS_WAITING) {
+		refuse_reads(s, m, body);
+		return;
+	}
+	struct waiting_reads *w = &s->reads[(s->reads_next + s->reads_count++) % READS_WAITING];
+
+	w->m = *m;
+	memcpy(w->body, body, m->payload_len);
+}
+
 /* ---- What is heard ---- */
 
 static bool on_voted(struct learner_stage *s, const struct message *m, const uint8_t *body,
@@ -360,11 +447,20 @@ static bool on_voted(struct learner_stage *s, const struct message *m, const uin
 	return keeps;
 }
 
+static void on_leader(struct learner_stage *s, uint32_t leader)
+{
+	if (leader == s->settings->self)
+		s->silent_from = UINT64_MAX;
+	else if (s->leader == s->settings->self)
+		s->silent_from = s->learner.delivered;
+	s->leader = leader;
+}
+
 static void on_watermark(struct learner_stage *s, const struct message *m)
 {
 	if (m->ballot > 0) {
 		if (m->ballot >= s->learner.ballot)
-			s->leader = m->sender;
+			on_leader(s, m->sender);
 		learner_on_watermark(&s->learner, m->ballot, m->watermark);
 	}
 	learner_on_target(&s->learner, m->first);
@@ -403,6 +499,32 @@ static void on_retry(struct learner_stage *s, const struct message *m, const uin
 		retry_one(s, m, &entries[i]);
 }
 
+/* Taken by a leadership of ours that is over: what was applied while we led was answered. */
+static void lost_one(struct learner_stage *s, const struct entry *e)
+{
+	const struct session *session = session_find(&s->sessions, e->session);
+	struct result r = {.status = REPLY_UNKNOWN};
+
+	if (session != NULL) {
+		enum session_answer seen = session_look(session, entry_sequence(e));
+
+		if (seen == SESSION_STALE ||
+			(seen == SESSION_CACHED && session->last < s->silent_from))
+			return;
+		if (seen == SESSION_CACHED)
+			r.status = session_reply(session, entry_sequence(e), &r.result);
+	}
+	reply_as(s, admission_client(e), e->session, entry_sequence(e), &r);
+}
+
+static void on_lost(struct learner_stage *s, const struct message *m, const uint8_t *body)
+{
+	const struct entry *entries = (const struct entry *)(const void *)body;
+
+	for (uint32_t i = 0; i < m->count; i++)
+		lost_one(s, &entries[i]);
+}
+
 static void on_gone(struct learner_stage *s, const struct message *m)
 {
 	uint32_t others = ((1u << s->settings->members) - 1) & ~(1u << s->settings->self);
@@ -425,6 +547,12 @@ bool learner_stage_on_message(struct learner_stage *s, const struct message *m, 
 		return false;
 	case MESSAGE_RETRY:
 		on_retry(s, m, body);
+		return false;
+	case MESSAGE_LOST:
+		on_lost(s, m, body);
+		return false;
+	case MESSAGE_READ:
+		on_read(s, m, body);
 		return false;
 	case MESSAGE_CATCH_UP:
 		s->source = m->sender;
@@ -506,6 +634,8 @@ void learner_stage_flush(struct learner_stage *s, uint64_t now_ns)
 {
 	(void)now_ns;
 	deliver(s);
+	if (__builtin_expect(s->reads_count > 0, 0))
+		run_waiting_reads(s);
 	for (uint32_t i = 0; i < REPLY_BUFFERS; i++)
 		flush_replies(s, &s->replies[i]);
 	/* One answer of a catch-up asks for the next. */

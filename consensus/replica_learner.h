@@ -1,9 +1,11 @@
 /*
  * replica_learner.h - the learner stage: delivery, sessions, state machine, replies.
  *
- * Owns:    the delivery window, the session table, the state machine, replies not yet sent.
- * Never:   answers a client unless this node leads.
+ * Owns:    the delivery window, the session table, the state machine, replies not yet sent, reads
+ *          that wait for their index.
+ * Never:   answers a command unless this node leads, or took it and lost the lead (MESSAGE_LOST).
  * Upholds: a command's reply leaves only after it was applied in log order.
+ *          L3  a read runs only once the index noted on its arrival is applied.
  * Proofs:  tests/unit/test_replica_learner.c; tests/sim.
  */
 #ifndef CONSENSUS_REPLICA_LEARNER_H
@@ -21,6 +23,7 @@ enum {
 	REPLY_BUFFERS = 8,       /* Clients whose replies are merged at a time. */
 	CHECKPOINT_EVERY = 4096, /* Instances: digests are compared at multiples of it. */
 	CHECKPOINTS = 64,
+	READS_WAITING = 4, /* Batches of reads whose index is not applied yet. */
 };
 
 /* A digest at an instance; read by other threads with checkpoint_read. */
@@ -38,6 +41,7 @@ struct learner_counters {
 	uint64_t opened;
 	uint64_t noops;
 	uint64_t replies;
+	uint64_t reads;
 	uint64_t fetches;
 	uint64_t recalls;
 	uint64_t unretained; /* Frames not kept, for there were too many. */
@@ -50,6 +54,12 @@ struct reply_buffer {
 	_Alignas(8) uint8_t body[(BODY_MAX + 7) / 8 * 8];
 };
 
+/* A MESSAGE_READ that waits for its index. */
+struct waiting_reads {
+	struct message m;
+	_Alignas(8) uint8_t body[(BODY_MAX + 7) / 8 * 8];
+};
+
 struct learner_stage {
 	const struct replica_settings *settings;
 	struct outlet *outlet;
@@ -58,11 +68,12 @@ struct learner_stage {
 	struct machine machine;
 	struct session_table sessions;
 	uint64_t digest;
-	uint32_t leader; /* Member id that leads, as far as we heard. */
-	uint32_t source; /* Whom to fetch from. */
-	uint32_t gone;   /* Members that no longer hold what comes next. */
-	bool beyond;     /* All of them: this replica can not catch up, and stands. */
-	uint64_t told;   /* Delivered index that the other stages know. */
+	uint32_t leader;      /* Member id that leads, as far as we heard. */
+	uint64_t silent_from; /* What is applied from this instance on is not answered by us. */
+	uint32_t source;      /* Whom to fetch from. */
+	uint32_t gone;        /* Members that no longer hold what comes next. */
+	bool beyond;          /* All of them: this replica can not catch up, and stands. */
+	uint64_t told;        /* Delivered index that the other stages know. */
 	uint64_t told_ns;
 	uint64_t stuck_at;   /* Delivered index when it last moved, */
 	uint64_t stuck_ns;   /* and when. */
@@ -78,6 +89,8 @@ struct learner_stage {
 	struct session *command_sessions[RUN_COUNT_MAX];
 	struct result results[RUN_COUNT_MAX];
 	struct reply_buffer replies[REPLY_BUFFERS];
+	uint32_t reads_next, reads_count; /* Ring of what waits. */
+	struct waiting_reads reads[READS_WAITING];
 	struct learner learner;
 };
 
@@ -86,8 +99,8 @@ void learner_stage_init(struct learner_stage *s, const struct replica_settings *
 	struct outlet *outlet, const struct machine *machine, struct session *sessions,
 	uint32_t sessions_max, void (*release)(void *context, void *frame), void *release_context);
 
-/* VOTED, WATERMARK, RETRY, CATCH_UP, GONE. True: the frame (which holds m's body) is retained, and
- * comes back through `release`. */
+/* VOTED, WATERMARK, RETRY, LOST, READ, CATCH_UP, GONE. True: the frame (which holds m's body) is
+ * retained, and comes back through `release`. */
 bool learner_stage_on_message(struct learner_stage *s, const struct message *m, const uint8_t *body,
 	void *frame, uint64_t now_ns);
 

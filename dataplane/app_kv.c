@@ -315,9 +315,26 @@ static void apply(void *state, const struct command *commands, uint32_t count,
 	}
 }
 
+/* Gets only; by the applying thread, so nothing changes meanwhile. */
+static void query(void *state, const struct command *commands, uint32_t count,
+	struct result *results)
+{
+	struct kv *kv = state;
+
+	CHECK(count <= RUN_COUNT_MAX);
+	for (uint32_t i = 0; i < count; i++) {
+		struct operation op;
+
+		results[i] = (struct result){.status = REPLY_BAD_COMMAND};
+		if (decode(kv, &commands[i], &op) && op.kind == KV_GET)
+			on_get(find(kv, op.key, op.hash),
+				kv->answers + (size_t)i * kv->answer_bytes, &results[i]);
+	}
+}
+
 struct machine app_kv(struct kv *kv)
 {
-	return (struct machine){.state = kv, .apply = apply};
+	return (struct machine){.state = kv, .apply = apply, .query = query};
 }
 
 /* ---- Readers ---- */

@@ -70,7 +70,8 @@ uint64_t kv_bytes(uint32_t capacity, uint32_t value_max);
  * state. No new reader may find the store any more, and nothing applies to it. */
 void kv_destroy(struct kv *kv);
 
-/* The store as a state machine; one thread applies. A batch: up to RUN_COUNT_MAX commands. */
+/* The store as a state machine; one thread applies and queries (gets only). A batch: up to
+ * RUN_COUNT_MAX commands. */
 struct machine app_kv(struct kv *kv);
 
 enum kv_found {

@@ -12,7 +12,13 @@ static void apply(void *state, const struct command *commands, uint32_t count,
 	}
 }
 
+static void query(void *state, const struct command *commands, uint32_t count,
+	struct result *results)
+{
+	apply(state, commands, count, results);
+}
+
 struct machine app_null(void)
 {
-	return (struct machine){.apply = apply};
+	return (struct machine){.apply = apply, .query = query};
 }

@@ -6,7 +6,7 @@
 
 #include "consensus/machine.h"
 
-/* Answers every command with REPLY_OK and 0. */
+/* Answers every command and every read with REPLY_OK and 0. */
 struct machine app_null(void);
 
 #endif

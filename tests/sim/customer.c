@@ -4,6 +4,12 @@
 
 #include "consensus/check.h"
 
+/* Of no session: what a reply repeats, and the client half does not know. */
+#define READ_SESSION (UINT64_MAX - 1)
+#define READ_RETRY_NS 2000000u
+#define READS_EVERY_NS 500000u
+#define READ_SOON_NS 200000u
+
 /* The same for every copy of a command, and different for any two. */
 static uint32_t value_of(void *context, uint32_t session, uint64_t sequence, uint8_t *value)
 {
@@ -61,10 +67,14 @@ void customer_init(struct customer *c, struct network *network, struct oracle *o
 	c->trace = trace;
 	c->now_ns = 0;
 	c->next_ns = 1;
+	c->reads_ns = 1;
 	c->every_ns = 50000 + random_below(random, 3000000);
 	c->wanted = 0;
 	c->limit = UINT64_MAX;
 	c->counter = 0;
+	c->read_next = 0;
+	for (uint32_t i = 0; i < CUSTOMER_READS; i++)
+		c->reads[i] = (struct customer_read){.retry_ns = UINT64_MAX};
 	client_init(&c->client, &settings, sessions, c->memory);
 	for (uint32_t i = 0; i < sessions * settings.window; i++)
 		want_one(c, i % sessions);
@@ -75,11 +85,13 @@ void customer_stop(struct customer *c, uint64_t limit)
 	c->limit = limit;
 }
 
-static void send(struct customer *c, const uint8_t *body, uint32_t count, uint32_t bytes)
+static void send(struct customer *c, uint16_t to, uint8_t flags, const void *body, uint32_t count,
+	uint32_t bytes)
 {
 	uint8_t packet[PACKET_BYTES_MAX];
 	const struct message m = {
 		.type = MESSAGE_REQUEST,
+		.flags = flags,
 		.count = (uint16_t)count,
 		.cluster = 1,
 		.counter = c->counter++,
@@ -90,9 +102,69 @@ static void send(struct customer *c, const uint8_t *body, uint32_t count, uint32
 
 	message_encode(&m, (struct message_wire *)(void *)packet);
 	memcpy(packet + HEADER_BYTES, body, bytes);
-	trace_message(c->trace, c->now_ns, MEMBER_MAX, "sends", (uint16_t)c->client.leader, &m);
-	network_send(c->network, c->now_ns, MEMBER_MAX, (uint16_t)c->client.leader, packet,
+	trace_message(c->trace, c->now_ns, MEMBER_MAX, "sends", to, &m);
+	network_send(c->network, c->now_ns, MEMBER_MAX, to, packet,
 		(uint16_t)(HEADER_BYTES + bytes));
+}
+
+static void send_read(struct customer *c, struct customer_read *read)
+{
+	const struct entry e = {
+		.session = READ_SESSION,
+		.sequence_length = entry_pack(ENTRY_COMMAND, read->sequence, 0),
+	};
+
+	if (read->unheard)
+		read->to = (uint16_t)((read->to + 1u) % c->client.settings.members);
+	read->unheard = true;
+	read->retry_ns = c->now_ns + READ_RETRY_NS;
+	send(c, read->to, FLAG_READ, &e, 1, sizeof(e));
+}
+
+/* New ones, as long as commands are asked for; and those that nobody answered. */
+static void ask_reads(struct customer *c)
+{
+	for (uint32_t i = 0; i < CUSTOMER_READS; i++) {
+		struct customer_read *read = &c->reads[c->read_next % CUSTOMER_READS];
+
+		if (read->retry_ns != UINT64_MAX || c->wanted >= c->limit)
+			break;
+		*read = (struct customer_read){
+			.sequence = c->read_next,
+			.seen = c->oracle->seen,
+			.retry_ns = c->now_ns,
+			.to = (uint16_t)(c->read_next % c->client.settings.members),
+		};
+		c->read_next++;
+	}
+	for (uint32_t i = 0; i < CUSTOMER_READS; i++)
+		if (c->reads[i].retry_ns <= c->now_ns)
+			send_read(c, &c->reads[i]);
+}
+
+static void on_read(struct customer *c, const struct reply *r)
+{
+	struct customer_read *read = &c->reads[reply_sequence(r) % CUSTOMER_READS];
+
+	if (read->sequence != reply_sequence(r) || read->retry_ns == UINT64_MAX)
+		return;
+	switch (reply_status(r)) {
+	case REPLY_OK:
+		oracle_on_read(c->oracle, read->seen, r->result);
+		read->retry_ns = UINT64_MAX;
+		return;
+	case REPLY_REDIRECT:
+		read->to = (uint16_t)r->result;
+		read->unheard = false;
+		read->retry_ns = c->now_ns;
+		return;
+	case REPLY_BUSY:
+		read->retry_ns = c->now_ns + READ_SOON_NS;
+		return;
+	default:
+		oracle_violation(c->oracle, "answer: a read was answered with status %u",
+			(unsigned)reply_status(r));
+	}
 }
 
 void customer_turn(struct customer *c, uint64_t now_ns)
@@ -102,11 +174,17 @@ void customer_turn(struct customer *c, uint64_t now_ns)
 	uint32_t count;
 
 	c->now_ns = now_ns;
+	if (now_ns >= c->reads_ns) {
+		c->reads_ns = now_ns + READS_EVERY_NS;
+		ask_reads(c);
+	}
+	if (now_ns < c->next_ns)
+		return;
 	c->next_ns = now_ns + c->every_ns;
 	while ((count = client_fill(&c->client, body, &bytes, now_ns)) > 0)
-		send(c, body, count, bytes);
+		send(c, (uint16_t)c->client.leader, 0, body, count, bytes);
 	while ((count = client_fill_retries(&c->client, body, &bytes, now_ns)) > 0)
-		send(c, body, count, bytes);
+		send(c, (uint16_t)c->client.leader, 0, body, count, bytes);
 }
 
 void customer_receive(struct customer *c, const struct packet *packet, uint64_t now_ns)
@@ -118,10 +196,22 @@ void customer_receive(struct customer *c, const struct packet *packet, uint64_t 
 		m.type != MESSAGE_REPLY)
 		return;
 	trace_message(c->trace, now_ns, MEMBER_MAX, "hears", packet->from, &m);
-	client_on_reply(&c->client, &m, packet->bytes + HEADER_BYTES, now_ns);
+	const uint8_t *body = packet->bytes + HEADER_BYTES;
+
+	client_on_reply(&c->client, &m, body, now_ns);
+	for (uint32_t i = 0; i < m.count; i++) {
+		const struct reply *r = (const struct reply *)(const void *)body;
+
+		if (r->session == READ_SESSION)
+			on_read(c, r);
+		body += sizeof(*r) + (reply_length(r) + 7) / 8 * 8;
+	}
 }
 
 bool customer_idle(const struct customer *c)
 {
+	for (uint32_t i = 0; i < CUSTOMER_READS; i++)
+		if (c->reads[i].retry_ns != UINT64_MAX)
+			return false;
 	return c->wanted >= c->limit && c->client.outstanding == 0 && c->client.ready_count == 0;
 }

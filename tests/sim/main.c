@@ -30,6 +30,7 @@ struct totals {
 	uint64_t failed;
 	uint64_t failed_seed;
 	uint64_t commits;
+	uint64_t reads;
 	uint64_t faults;
 };
 
@@ -40,7 +41,7 @@ static void usage(void)
 	puts("usage: paxwire-sim --seeds N [--first S] [--jobs J]\n"
 	     "       paxwire-sim --trace SEED [--events N]      print a seed's timeline\n"
 	     "       paxwire-sim --mutant NAME --seeds N        must be caught: forgetful, swap,\n"
-	     "                                                  one-vote");
+	     "                                                  one-vote, stale-read");
 }
 
 static const char *const mutant_names[] = {
@@ -48,15 +49,17 @@ static const char *const mutant_names[] = {
 	[MUTANT_FORGETFUL] = "forgetful",
 	[MUTANT_SWAP] = "swap",
 	[MUTANT_ONE_VOTE] = "one-vote",
+	[MUTANT_STALE_READ] = "stale-read",
 };
 
 static enum mutant mutant_named(const char *name)
 {
-	for (int i = MUTANT_FORGETFUL; i <= MUTANT_ONE_VOTE; i++)
+	for (int i = MUTANT_FORGETFUL; i <= MUTANT_STALE_READ; i++)
 		if (strcmp(mutant_names[i], name) == 0)
 			return (enum mutant)i;
 	fprintf(stderr,
-		"paxwire-sim: no mutant is named \"%s\"; there are forgetful, swap, one-vote.\n",
+		"paxwire-sim: no mutant is named \"%s\"; there are forgetful, swap, one-vote, "
+		"stale-read.\n",
 		name);
 	exit(1);
 }
@@ -149,6 +152,7 @@ static struct totals run_job(const struct options *o, uint32_t job)
 		struct world_result r = world_run(&world, seed, o->mutant);
 
 		t.commits += r.commits;
+		t.reads += r.reads;
 		t.faults += r.faults;
 		if (r.passed) {
 			t.passed++;
@@ -198,6 +202,7 @@ static struct totals run_all(const struct options *o)
 		all.passed += t.passed;
 		all.failed += t.failed;
 		all.commits += t.commits;
+		all.reads += t.reads;
 		all.faults += t.faults;
 		if (t.failed > 0)
 			all.failed_seed = t.failed_seed;
@@ -226,9 +231,10 @@ int main(int argc, char **argv)
 		return t.failed > 0 ? 0 : 1;
 	}
 	if (runs > 0 && !o.trace)
-		printf("%" PRIu64 " seeds in %.1f s (%.0f a second), %" PRIu64
-		       " commits and %" PRIu64 " faults a seed\n",
-			runs, seconds, (double)runs / seconds, t.commits / runs, t.faults / runs);
+		printf("%" PRIu64 " seeds in %.1f s (%.0f a second), %" PRIu64 " commits, %" PRIu64
+		       " reads and %" PRIu64 " faults a seed\n",
+			runs, seconds, (double)runs / seconds, t.commits / runs, t.reads / runs,
+			t.faults / runs);
 	printf("%" PRIu64 " passed, %" PRIu64 " failed\n", t.passed, t.failed);
 	return t.failed == 0 ? 0 : 1;
 }

@@ -50,6 +50,7 @@ struct node {
 	uint64_t now_ns;
 	uint64_t counter;
 	bool alive;
+	bool skips_rounds; /* Mutant: reads at once. */
 	uint64_t paused_until_ns;
 	uint64_t dropped;
 

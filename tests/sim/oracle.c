@@ -14,6 +14,8 @@ void oracle_start(struct oracle *o)
 	o->generation++;
 	o->executed = 0;
 	o->acknowledged = 0;
+	o->reads = 0;
+	o->seen = 0;
 	o->violated = false;
 	o->violation[0] = 0;
 	for (uint32_t i = 0; i < MEMBER_MAX; i++)
@@ -117,9 +119,38 @@ static void machine_apply(void *state, const struct command *commands, uint32_t 
 	}
 }
 
+/* How far the replica is: all that a read can tell. */
+static void machine_query(void *state, const struct command *commands, uint32_t count,
+	struct result *results)
+{
+	const struct oracle_machine *om = state;
+
+	(void)commands;
+	for (uint32_t i = 0; i < count; i++)
+		results[i] = (struct result){.status = REPLY_OK, .result = om->next};
+}
+
 struct machine oracle_machine(struct oracle *o, uint32_t node)
 {
-	return (struct machine){.state = &o->machines[node], .apply = machine_apply};
+	return (struct machine){.state = &o->machines[node],
+		.apply = machine_apply,
+		.query = machine_query};
+}
+
+static void see(struct oracle *o, uint64_t end)
+{
+	o->seen = end > o->seen ? end : o->seen;
+}
+
+void oracle_on_read(struct oracle *o, uint64_t seen, uint64_t result)
+{
+	o->reads++;
+	if (result < seen)
+		oracle_violation(o,
+			"read: what stands below instance %" PRIu64
+			" was seen before a read was asked, which was answered from %" PRIu64,
+			seen, result);
+	see(o, result);
 }
 
 void oracle_on_acknowledged(struct oracle *o, uint64_t session, uint64_t sequence, uint64_t result)
@@ -137,4 +168,6 @@ void oracle_on_acknowledged(struct oracle *o, uint64_t session, uint64_t sequenc
 			"result: session %" PRIu64 " sequence %" PRIu64 " was answered %" PRIx64
 			", its execution said %" PRIx64,
 			session, sequence, result, c->result);
+	else
+		see(o, c->instance + 1);
 }

@@ -4,7 +4,8 @@
  * Owns:    the record of every execution, over all replicas; the first violation seen.
  * Upholds: agreement: an instance executes the same command, with the same result, everywhere;
  *          exactly once: a (session, sequence) executes at one instance; order: a replica's
- *          instances go up; an acknowledgement's result is that of the execution.
+ *          instances go up; an acknowledgement's result is that of the execution; reads: one
+ *          sees all that was acknowledged, or seen by another read, before it was asked.
  *
  * Its state machine makes each result depend on all commands before it, so that any other order,
  * gap or repetition shows in the very next result.
@@ -50,6 +51,8 @@ struct oracle {
 	uint32_t generation; /* Of the seed: entries of other seeds are empty. */
 	uint64_t executed;
 	uint64_t acknowledged;
+	uint64_t reads;
+	uint64_t seen; /* Instances below were acknowledged, or seen by a read that was answered. */
 	bool violated;
 	char violation[ORACLE_TEXT_MAX];
 	struct oracle_machine machines[MEMBER_MAX];
@@ -62,6 +65,10 @@ struct machine oracle_machine(struct oracle *o, uint32_t node);
 
 /* A client was told that its command executed, with this result. */
 void oracle_on_acknowledged(struct oracle *o, uint64_t session, uint64_t sequence, uint64_t result);
+
+/* A client was told that the commands below instance `result` executed; when it asked, `seen` was
+ * so much. */
+void oracle_on_read(struct oracle *o, uint64_t seen, uint64_t result);
 
 /* The first violation is kept; the run ends at it. */
 void oracle_violation(struct oracle *o, const char *format, ...)

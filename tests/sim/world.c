@@ -31,11 +31,23 @@ static void draw_network_faults(struct world *w)
 	f->delay_max_ns = f->delay_min_ns + between(r, 1, 400) * US;
 }
 
+/* Members hear each other; but not who is isolated. Clients are heard by all. */
+static void mend_cuts(struct world *w)
+{
+	uint16_t members = (uint16_t)((1u << w->members) - 1);
+
+	memset(w->network.cut, 0, sizeof(w->network.cut));
+	if (w->now_ns >= w->isolated_until_ns)
+		return;
+	for (uint32_t i = 0; i < w->members; i++)
+		w->network.cut[i] = i == w->isolated ? members : (uint16_t)(1u << w->isolated);
+}
+
 static void draw_cuts(struct world *w)
 {
 	struct random *r = &w->random;
 
-	memset(w->network.cut, 0, sizeof(w->network.cut));
+	mend_cuts(w);
 	if (random_percent(r, 40))
 		return;
 	for (uint32_t links = 1 + (uint32_t)random_below(r, w->members); links > 0; links--) {
@@ -76,6 +88,24 @@ static void pause_one(struct world *w)
 	}
 }
 
+/* A leader sleeps until the others have another one, and wakes before it can hear of that. */
+static void isolate_leader(struct world *w)
+{
+	for (uint16_t i = 0; i < w->members; i++) {
+		struct node *n = &w->nodes[i];
+
+		if (!n->alive || !n->leader.leads)
+			continue;
+		n->paused_until_ns = w->now_ns + between(&w->random, 15, 40) * MS;
+		w->turn_next_ns[i] = n->paused_until_ns;
+		w->isolated = i;
+		w->isolated_until_ns = n->paused_until_ns + between(&w->random, 1, 9) * MS;
+		mend_cuts(w);
+		trace_fault(&w->trace, w->now_ns, "pauses, isolated", i, TRACE_NOBODY);
+		return;
+	}
+}
+
 static void fault(struct world *w)
 {
 	uint64_t kind = random_below(&w->random, 100);
@@ -85,12 +115,14 @@ static void fault(struct world *w)
 		draw_network_faults(w);
 	else if (kind < 60)
 		draw_cuts(w);
-	else if (kind < 85)
+	else if (kind < 81)
 		pause_one(w);
+	else if (kind < 85)
+		isolate_leader(w);
 	else if (kind < 90)
 		kill_one(w);
 	else
-		memset(w->network.cut, 0, sizeof(w->network.cut));
+		mend_cuts(w);
 	w->fault_next_ns = w->now_ns + between(&w->random, 100, 4000) * US;
 }
 
@@ -126,6 +158,7 @@ static void start(struct world *w, uint64_t seed, enum mutant mutant)
 	w->members = random_percent(r, 75) ? 3 : 5;
 	w->faults = 0;
 	w->killed = 0;
+	w->isolated_until_ns = 0;
 	w->calm = false;
 	w->fault_next_ns = between(r, 1, 12) * MS;
 	if (mutant == MUTANT_ONE_VOTE) {
@@ -162,6 +195,7 @@ static void start(struct world *w, uint64_t seed, enum mutant mutant)
 		settings.self = i;
 		settings.seed = random_next(r);
 		node_init(&w->nodes[i], &settings, &w->network, &w->trace, r, &machine);
+		w->nodes[i].skips_rounds = mutant == MUTANT_STALE_READ;
 		w->turn_next_ns[i] = random_below(r, TURN_EVERY_US * US);
 		memset(w->promised[i], 0, sizeof(w->promised[i]));
 	}
@@ -303,6 +337,7 @@ struct world_result world_run(struct world *w, uint64_t seed, enum mutant mutant
 	return (struct world_result){
 		.passed = !w->oracle.violated,
 		.commits = w->oracle.acknowledged,
+		.reads = w->oracle.reads,
 		.faults = w->faults + w->network.faults_count,
 		.virtual_ns = w->now_ns,
 	};

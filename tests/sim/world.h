@@ -25,9 +25,10 @@ enum {
 /* A rule broken on purpose: the checks must see it. */
 enum mutant {
 	MUTANT_NONE,
-	MUTANT_FORGETFUL, /* A replica's acceptors forget their promises and votes at a pause. */
-	MUTANT_SWAP,      /* A replica executes two commands of a batch in the wrong order. */
-	MUTANT_ONE_VOTE,  /* One vote is taken for a quorum. */
+	MUTANT_FORGETFUL,  /* A replica's acceptors forget their promises and votes at a pause. */
+	MUTANT_SWAP,       /* A replica executes two commands of a batch in the wrong order. */
+	MUTANT_ONE_VOTE,   /* One vote is taken for a quorum. */
+	MUTANT_STALE_READ, /* A leader reads without a round. */
 };
 
 struct world {
@@ -41,8 +42,10 @@ struct world {
 	struct quorum quorum;
 	uint32_t members;
 	uint32_t faults;
-	uint32_t killed; /* Bitmask. */
-	bool calm;       /* No more faults: everything must finish. */
+	uint32_t killed;   /* Bitmask. */
+	uint16_t isolated; /* Member that no other hears or is heard by, until then. */
+	uint64_t isolated_until_ns;
+	bool calm; /* No more faults: everything must finish. */
 	uint64_t calm_since_ns;
 	uint64_t fault_next_ns;
 	uint64_t turn_next_ns[WORLD_MEMBERS_MAX];
@@ -54,6 +57,7 @@ struct world {
 struct world_result {
 	bool passed;
 	uint64_t commits;
+	uint64_t reads;
 	uint64_t faults;
 	uint64_t virtual_ns;
 };

@@ -55,6 +55,18 @@ static inline void apply(void *state, const struct command *commands, uint32_t c
 	}
 }
 
+/* Answers each read with how far the stage is. */
+static inline void query(void *state, const struct command *commands, uint32_t count,
+	struct result *results)
+{
+	(void)state;
+	for (uint32_t i = 0; i < count; i++)
+		results[i] = (struct result){
+			.status = REPLY_NOT_FOUND,
+			.result = commands[i].instance,
+		};
+}
+
 static inline void release(void *context, void *frame)
 {
 	struct test_frame *f = frame;
@@ -66,7 +78,7 @@ static inline void release(void *context, void *frame)
 
 static inline int setup(void **state)
 {
-	const struct machine machine = {.apply = apply};
+	const struct machine machine = {.apply = apply, .query = query};
 
 	(void)state;
 	given_settings();

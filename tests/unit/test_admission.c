@@ -139,6 +139,59 @@ static void a_client_is_new_for_a_session_once(void **state)
 	assert_false(moved);
 }
 
+static uint64_t listed_sequences(uint64_t session)
+{
+	static struct entry entries[ADMISSION_SLOTS];
+	uint64_t sequences = 0;
+	uint32_t count = 0;
+
+	for (uint32_t at = 0; at < ADMISSION_SLOTS;) {
+		uint32_t from = at;
+
+		count = admission_list(&admission, &at, entries, ADMISSION_SLOTS);
+		assert_in_range(at - from, 1, ADMISSION_STRIDE);
+		for (uint32_t i = 0; i < count; i++)
+			if (entries[i].session == session) {
+				assert_int_equal(admission_client(&entries[i]), CLIENT);
+				assert_int_equal(sequences & 1u << entry_sequence(&entries[i]), 0);
+				sequences |= 1u << entry_sequence(&entries[i]);
+			}
+	}
+	return sequences;
+}
+
+static void what_is_taken_is_listed_once_with_its_client(void **state)
+{
+	(void)state;
+	take(SESSION + 5000, 3);
+	assert_int_equal(listed_sequences(SESSION + 5000), 1 << 3);
+	take(SESSION, 0);
+	take(SESSION, 2);
+	assert_int_equal(listed_sequences(SESSION), 1 << 0 | 1 << 2);
+	take(SESSION, 5);
+	assert_int_equal(listed_sequences(SESSION), 1 << 2 | 1 << 5);
+	admission_clear(&admission);
+	assert_int_equal(listed_sequences(SESSION), 0);
+}
+
+static void a_list_that_is_full_goes_on_where_it_ended(void **state)
+{
+	struct entry entries[SESSION_WINDOW];
+	uint32_t total = 0;
+
+	(void)state;
+	for (uint64_t session = 0; session < 10; session++)
+		for (uint64_t sequence = 0; sequence < 3; sequence++)
+			take(session, sequence);
+	for (uint32_t at = 0; at < ADMISSION_SLOTS;) {
+		uint32_t count = admission_list(&admission, &at, entries, SESSION_WINDOW);
+
+		assert_true(count <= SESSION_WINDOW);
+		total += count;
+	}
+	assert_int_equal(total, 30);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -151,6 +204,8 @@ int main(void)
 		cmocka_unit_test_setup(a_new_leadership_has_taken_nothing, setup),
 		cmocka_unit_test_setup(slots_of_an_earlier_leadership_are_free, setup),
 		cmocka_unit_test_setup(a_client_is_new_for_a_session_once, setup),
+		cmocka_unit_test_setup(what_is_taken_is_listed_once_with_its_client, setup),
+		cmocka_unit_test_setup(a_list_that_is_full_goes_on_where_it_ended, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

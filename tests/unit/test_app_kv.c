@@ -202,6 +202,46 @@ static void what_is_malformed_is_answered_and_changes_nothing(void **state)
 	assert_int_equal(when_get(7).length, VALUE_MAX);
 }
 
+static struct result when_queried(struct given g)
+{
+	const struct command c = at(&g, instance + 1);
+	struct result r;
+
+	machine.query(machine.state, &c, 1, &r);
+	return r;
+}
+
+static void a_query_gets_and_changes_nothing(void **state)
+{
+	(void)state;
+	when_put(7, "seven");
+	then_value(when_queried(command(KV_GET, 7, 0, NULL, 0)), 1, "seven");
+	then(when_queried(command(KV_GET, 8, 0, NULL, 0)), REPLY_NOT_FOUND, 0);
+	then(when_queried(command(KV_PUT, 7, 0, "x", 1)), REPLY_BAD_COMMAND, 0);
+	then(when_queried(command(KV_PUT, 8, 0, "x", 1)), REPLY_BAD_COMMAND, 0);
+	then(when_queried(command(KV_DELETE, 7, 0, NULL, 0)), REPLY_BAD_COMMAND, 0);
+	then(when_queried(command(KV_CAS, 7, 1, "x", 1)), REPLY_BAD_COMMAND, 0);
+	then(when_queried((struct given){.length = 3}), REPLY_BAD_COMMAND, 0);
+	then_value(when_get(7), 1, "seven");
+	then(when_get(8), REPLY_NOT_FOUND, 0);
+}
+
+static void each_query_of_a_batch_has_its_own_value(void **state)
+{
+	const struct given gets[] = {command(KV_GET, 7, 0, NULL, 0),
+		command(KV_GET, 8, 0, NULL, 0)};
+	struct result r[2];
+
+	(void)state;
+	when_put(7, "seven");
+	when_put(8, "eight");
+	const struct command c[] = {at(&gets[0], 3), at(&gets[1], 3)};
+
+	machine.query(machine.state, c, 2, r);
+	then_value(r[0], 1, "seven");
+	then_value(r[1], 2, "eight");
+}
+
 static void a_full_store_takes_a_new_key_only_for_a_deleted_one(void **state)
 {
 	(void)state;
@@ -560,6 +600,8 @@ int main(void)
 		TEST(a_cas_writes_only_over_the_version_it_expects),
 		TEST(a_cas_that_expects_0_wants_the_key_absent),
 		TEST(what_is_malformed_is_answered_and_changes_nothing),
+		TEST(a_query_gets_and_changes_nothing),
+		TEST(each_query_of_a_batch_has_its_own_value),
 		TEST(a_full_store_takes_a_new_key_only_for_a_deleted_one),
 		TEST(a_get_is_of_its_moment_though_its_batch_goes_on),
 		TEST(replicas_and_the_model_agree_on_any_commands),

@@ -278,6 +278,24 @@ static void a_client_speaks_only_requests(void **state)
 	assert_refused(DROP_SENDER);
 }
 
+static void a_request_has_no_flag_but_that_of_reads(void **state)
+{
+	struct message decoded;
+
+	(void)state;
+	given_message(MESSAGE_REQUEST);
+	given.flags = FLAG_READ;
+	seal(given.payload_len);
+	assert_int_equal(message_decode(frame, frame_length, &decoded), DROP_NONE);
+	assert_int_equal(decoded.flags, FLAG_READ);
+	for (uint32_t flags = 1; flags < 256; flags++) {
+		given.flags = (uint8_t)flags;
+		seal(given.payload_len);
+		if (flags != FLAG_READ)
+			assert_refused(DROP_MALFORMED);
+	}
+}
+
 static void instances_near_the_top_are_refused(void **state)
 {
 	(void)state;
@@ -312,6 +330,7 @@ int main(void)
 		cmocka_unit_test(a_range_of_nothing_is_refused),
 		cmocka_unit_test(a_ballot_of_another_node_than_the_sender_is_refused),
 		cmocka_unit_test(a_client_speaks_only_requests),
+		cmocka_unit_test(a_request_has_no_flag_but_that_of_reads),
 		cmocka_unit_test(instances_near_the_top_are_refused),
 		cmocka_unit_test(a_local_type_never_comes_from_a_wire),
 	};

@@ -227,6 +227,67 @@ static void a_dead_follower_slows_nobody(void **state)
 	assert_int_equal(sent_of(MESSAGE_ACCEPT), 2);
 }
 
+/* Member 2 stood still for LAG_TIMEOUT, ten instances behind. */
+static void given_lagged_out(void)
+{
+	settings.lag_max = LAG_MAX;
+	hear_heartbeat(2, 0, 0, 1, 0);
+	with_commands(9, 10);
+	when_requested();
+	choose_all_with(1, 11);
+	now += LAG_TIMEOUT;
+}
+
+static void who_lagged_out_slows_nobody_until_it_has_caught_up(void **state)
+{
+	/* Else: a follower that fetches a long past from a log slows everybody all that while. */
+	(void)state;
+	given_lagged_out();
+	hear_heartbeat(2, 0, 0, 2, 0);
+	with_commands(30, 1);
+	when_requested();
+	assert_int_equal(sent_of(MESSAGE_REPLY), 0);
+	choose_all_with(1, 12);
+	hear_heartbeat(2, 0, 0, 3, 0);
+	now += 1;
+	with_commands(31, 1);
+	when_requested();
+	assert_int_equal(sent_of(MESSAGE_REPLY), 0);
+	choose_all_with(1, 13);
+	assert_int_equal(sent_of(MESSAGE_ACCEPT), 3);
+}
+
+static void who_has_caught_up_slows_again(void **state)
+{
+	(void)state;
+	given_lagged_out();
+	hear_heartbeat(2, 0, 0, 2, 0);
+	hear_heartbeat(2, 0, 0, 3, 0);
+	with_commands(30, 1);
+	when_requested();
+	choose_all_with(1, 12);
+	assert_int_equal(sent_of(MESSAGE_REPLY), 0);
+	with_commands(31, 1);
+	when_requested();
+	then_reply(the_only(MESSAGE_REPLY), 0, CLIENT, 31, REPLY_BUSY, 0);
+}
+
+static void who_had_nothing_to_deliver_did_not_lag(void **state)
+{
+	/* Else: after a pause, nobody counts until the followers are far behind. */
+	(void)state;
+	settings.lag_max = LAG_MAX;
+	hear_heartbeat(2, 0, 0, 1, 0);
+	now += LAG_TIMEOUT;
+	hear_heartbeat(2, 0, 0, 1, 0);
+	with_commands(9, 10);
+	when_requested();
+	choose_all_with(1, 11);
+	with_commands(30, 1);
+	when_requested();
+	then_reply(the_only(MESSAGE_REPLY), 0, CLIENT, 30, REPLY_BUSY, 0);
+}
+
 /* The only entry that the learner hears of. */
 static void then_retry(const struct sent *s, uint16_t client, uint64_t session, uint64_t sequence)
 {
@@ -319,7 +380,8 @@ static void a_new_leadership_takes_again_what_an_earlier_took(void **state)
 	tick();
 	hear_promise(SELF, 0, 0);
 	hear_promise(1, 0, 0);
-	tick();
+	for (uint32_t i = 0; i <= ADMISSION_SLOTS / ADMISSION_STRIDE; i++)
+		tick();
 	choose_all();
 	assert_true(stage.leads);
 	sent_count = 0;
@@ -495,6 +557,9 @@ int main(void)
 		cmocka_unit_test_setup(without_room_in_the_rings_clients_hear_busy, setup),
 		cmocka_unit_test_setup(while_a_live_follower_lags_clients_hear_busy, setup),
 		cmocka_unit_test_setup(a_dead_follower_slows_nobody, setup),
+		cmocka_unit_test_setup(who_lagged_out_slows_nobody_until_it_has_caught_up, setup),
+		cmocka_unit_test_setup(who_has_caught_up_slows_again, setup),
+		cmocka_unit_test_setup(who_had_nothing_to_deliver_did_not_lag, setup),
 		cmocka_unit_test_setup(a_duplicate_is_not_proposed_and_the_learner_hears_of_it,
 			setup),
 		cmocka_unit_test_setup(no_frame_causes_more_local_messages_than_a_ring_surely_holds,

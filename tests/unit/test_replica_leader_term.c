@@ -247,6 +247,104 @@ static void a_leader_of_which_runs_are_chosen_stays(void **state)
 	assert_true(stage.leads);
 }
 
+static void when_deposed(void)
+{
+	hear_refused(1, REFUSAL_BALLOT, stage.proposer.ballot + 1, 0);
+	assert_false(stage.leads);
+}
+
+/* All ticks that the walk over what was taken needs, each within what a ring surely holds. */
+static void tick_through(void)
+{
+	for (uint32_t i = 0; i <= 2 * ADMISSION_SLOTS / ADMISSION_STRIDE; i++) {
+		uint32_t before = sent_of(MESSAGE_LOST);
+
+		tick();
+		assert_in_range(sent_of(MESSAGE_LOST) - before, 0, 1);
+	}
+}
+
+static void the_learner_hears_what_a_lost_leadership_took(void **state)
+{
+	/* Else: who waits hears nothing, and its retry is redirected as if nothing were sent. */
+	const struct sent *s;
+	const struct entry *e;
+
+	(void)state;
+	with_commands(9, 2);
+	when_requested();
+	settings.packing = true;
+	with_commands(20, 1);
+	when_requested_by(OTHER_CLIENT);
+	assert_int_equal(stage.batch_count, 1);
+	when_deposed();
+	flush();
+	assert_int_equal(sent_of(MESSAGE_REPLY), 0);
+	tick_through();
+	s = the_only(MESSAGE_LOST);
+	e = (const struct entry *)(const void *)s->body;
+	assert_true(s->to.local);
+	assert_int_equal(s->m.count, 3);
+	assert_int_equal(s->m.payload_len, 3 * ENTRY_BYTES);
+	for (uint32_t i = 0; i < 3; i++) {
+		assert_int_equal(e[i].session, i < 2 ? 9 + i : 20);
+		assert_int_equal(entry_sequence(&e[i]), 0);
+		assert_int_equal(admission_client(&e[i]), i < 2 ? CLIENT : OTHER_CLIENT);
+	}
+	tick_through();
+	the_only(MESSAGE_LOST);
+}
+
+static void many_commands_taken_are_told_by_frames(void **state)
+{
+	uint32_t told = 0;
+
+	(void)state;
+	for (uint64_t i = 0; i < 6; i++) {
+		with_commands(100 * i, 50);
+		when_requested();
+	}
+	when_deposed();
+	tick_through();
+	for (uint32_t i = 0; i < sent_of(MESSAGE_LOST); i++) {
+		assert_true(sent_nth(MESSAGE_LOST, i)->m.payload_len <= BODY_BYTES);
+		told += sent_nth(MESSAGE_LOST, i)->m.count;
+	}
+	assert_int_equal(told, 300);
+}
+
+static void an_open_in_the_batch_of_a_lost_leadership_is_unknown(void **state)
+{
+	(void)state;
+	with_entry(ENTRY_OPEN, 77, 0, 0);
+	with_commands(9, 1);
+	settings.packing = true;
+	when_requested_by(CLIENT);
+	assert_int_equal(stage.batch_count, 2);
+	when_deposed();
+	flush();
+	assert_int_equal(the_only(MESSAGE_REPLY)->m.count, 1);
+	then_reply(the_only(MESSAGE_REPLY), 0, CLIENT, 77, REPLY_UNKNOWN, 0);
+}
+
+static void no_leadership_opens_before_the_last_ones_commands_are_told(void **state)
+{
+	/* Else: it takes the slots of commands that nobody was told of. */
+	(void)state;
+	with_commands(9, 1);
+	when_requested();
+	when_deposed();
+	sent_count = 0;
+	proposer_start(&stage.proposer,
+		ballot_make(ballot_round(stage.election.highest) + 1, SELF));
+	stage.proposer.state = PROPOSER_LEADING;
+	tick();
+	assert_int_equal(sent_of(MESSAGE_ACCEPT), 0);
+	tick_through();
+	the_only(MESSAGE_LOST);
+	assert_int_equal(sent_of(MESSAGE_ACCEPT), 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -267,6 +365,11 @@ int main(void)
 		cmocka_unit_test_setup(votes_at_another_ballot_choose_nothing, setup),
 		cmocka_unit_test_setup(a_leader_of_which_nothing_is_chosen_steps_down, setup),
 		cmocka_unit_test_setup(a_leader_of_which_runs_are_chosen_stays, setup),
+		cmocka_unit_test_setup(the_learner_hears_what_a_lost_leadership_took, setup),
+		cmocka_unit_test_setup(many_commands_taken_are_told_by_frames, setup),
+		cmocka_unit_test_setup(an_open_in_the_batch_of_a_lost_leadership_is_unknown, setup),
+		cmocka_unit_test_setup(no_leadership_opens_before_the_last_ones_commands_are_told,
+			setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

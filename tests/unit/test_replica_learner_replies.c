@@ -328,6 +328,65 @@ static void more_clients_than_buffers_are_all_answered(void **state)
 	}
 }
 
+/* A leadership of ours is over, which took this command. */
+static void hear_lost(uint16_t client, uint64_t session, uint64_t sequence)
+{
+	const struct entry e = {
+		.session = session,
+		.sequence_length = sequence + client * SEQUENCE_TOP,
+	};
+	const struct message m = {
+		.type = MESSAGE_LOST,
+		.count = 1,
+		.payload_len = sizeof(e),
+	};
+
+	learner_stage_on_message(&stage, &m, (const uint8_t *)&e, NULL, now);
+	flush();
+}
+
+static void what_a_lost_leadership_did_not_answer_is_unknown(void **state)
+{
+	(void)state;
+	with_command(0, 0);
+	hear_voted(OURS, 1);
+	hear_lost(OTHER_CLIENT, 0, 0);
+	then_reply(the_only(MESSAGE_REPLY), 0, OTHER_CLIENT, 0, 0, REPLY_UNKNOWN, 0);
+	/* Also once another leads, and of a session that we do not know. */
+	sent_count = 0;
+	hear_watermark(THEIRS, 1, 1);
+	hear_lost(CLIENT, 0, 0);
+	then_reply(sent_nth(MESSAGE_REPLY, 0), 0, CLIENT, 0, 0, REPLY_UNKNOWN, 0);
+	hear_lost(CLIENT, 44, 3);
+	then_reply(sent_nth(MESSAGE_REPLY, 1), 0, CLIENT, 44, 3, REPLY_UNKNOWN, 0);
+}
+
+static void what_a_lost_leadership_answered_is_not_answered_again(void **state)
+{
+	(void)state;
+	with_command(0, 0);
+	with_command(0, 1);
+	with_command(0, 5);
+	when_chosen();
+	hear_watermark(THEIRS, 1, 1);
+	sent_count = 0;
+	hear_lost(CLIENT, 0, 0);
+	hear_lost(CLIENT, 0, 1);
+	hear_lost(CLIENT, 0, 5);
+	assert_int_equal(sent_of(MESSAGE_REPLY), 0);
+}
+
+static void what_was_applied_in_silence_is_answered_to_whom_we_took_it_from(void **state)
+{
+	(void)state;
+	hear_watermark(THEIRS, 1, 1);
+	with_command(0, 0);
+	when_chosen_at(THEIRS);
+	assert_int_equal(sent_of(MESSAGE_REPLY), 0);
+	hear_lost(CLIENT, 0, 0);
+	then_reply(the_only(MESSAGE_REPLY), 0, CLIENT, 0, 0, REPLY_OK, 10);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -357,6 +416,13 @@ int main(void)
 		cmocka_unit_test_setup(an_answers_value_follows_it_padded_with_zeros,
 			setup_session),
 		cmocka_unit_test_setup(answers_never_exceed_a_frame, setup_session),
+		cmocka_unit_test_setup(what_a_lost_leadership_did_not_answer_is_unknown,
+			setup_session),
+		cmocka_unit_test_setup(what_a_lost_leadership_answered_is_not_answered_again,
+			setup_session),
+		cmocka_unit_test_setup(
+			what_was_applied_in_silence_is_answered_to_whom_we_took_it_from,
+			setup_session),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

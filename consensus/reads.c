@@ -1,0 +1,87 @@
+#include "consensus/reads.h"
+
+#include <string.h>
+
+#include "consensus/check.h"
+
+static void empty(struct read_batch *b)
+{
+	b->count = 0;
+	b->bytes = 0;
+	b->index = 0;
+}
+
+void reads_init(struct reads *r)
+{
+	r->collecting = 0;
+	r->ballot = 0;
+	r->nonce = 0;
+	r->sent_ns = 0;
+	reads_clear(r);
+}
+
+bool reads_add(struct reads *r, const struct entry *e, uint16_t client, uint64_t index,
+	uint32_t body_max)
+{
+	struct read_batch *b = &r->batches[r->collecting];
+	uint32_t bytes = entry_bytes(entry_length(e));
+
+	if (b->count == RUN_COUNT_MAX ||
+		b->bytes + bytes + (b->count + 1) * sizeof(b->clients[0]) > body_max)
+		return false;
+
+	/* Nothing below can fail. */
+	memcpy(b->body + b->bytes, e, bytes);
+	b->clients[b->count] = client;
+	b->count++;
+	b->bytes += bytes;
+	b->index = index;
+	return true;
+}
+
+void reads_begin(struct reads *r, uint64_t ballot)
+{
+	CHECK(reads_ready(r));
+	r->under_way = true;
+	r->collecting = 1 - r->collecting;
+	r->ballot = ballot;
+	r->nonce++;
+	memset(r->confirmed, 0, sizeof(r->confirmed));
+}
+
+uint32_t reads_unconfirmed(const struct reads *r, uint32_t members, uint32_t shard)
+{
+	for (uint32_t i = 0; i < MEMBER_MAX; i++)
+		if ((r->confirmed[i] & 1u << shard) != 0)
+			members &= ~(1u << i);
+	return members;
+}
+
+bool reads_on_confirm(struct reads *r, const struct replica_settings *settings,
+	const struct message *m)
+{
+	uint32_t all_shards = (1u << settings->shards) - 1;
+	uint32_t members = 0;
+
+	if (!r->under_way || m->ballot != r->ballot || m->first != r->nonce ||
+		m->sender >= settings->members || m->shard >= settings->shards)
+		return false;
+	r->confirmed[m->sender] |= 1u << m->shard;
+	for (uint32_t i = 0; i < settings->members; i++)
+		if (r->confirmed[i] == all_shards)
+			members |= 1u << i;
+	return quorum_phase2(settings->quorum, members);
+}
+
+void reads_end(struct reads *r)
+{
+	r->under_way = false;
+	empty(&r->batches[1 - r->collecting]);
+}
+
+void reads_clear(struct reads *r)
+{
+	r->under_way = false;
+	empty(&r->batches[0]);
+	empty(&r->batches[1]);
+}
