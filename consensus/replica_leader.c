@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "consensus/check.h"
+#include "consensus/replica_requests.h"
 
 enum {
 	RETRANSMIT_LOOK = 64, /* Runs from the oldest on that are looked at for retransmission. */
@@ -41,17 +41,7 @@ void leader_stage_init(struct leader_stage *s, const struct replica_settings *se
 	admission_clear(&s->admission);
 }
 
-static uint32_t all_members(const struct leader_stage *s)
-{
-	return (1u << s->settings->members) - 1;
-}
-
-static uint32_t others(const struct leader_stage *s)
-{
-	return all_members(s) & ~(1u << s->settings->self);
-}
-
-static void send(struct leader_stage *s, const struct target *to, const struct message *m,
+void leader_send(struct leader_stage *s, const struct target *to, const struct message *m,
 	const void *body)
 {
 	const struct part part = {.bytes = body, .length = m->payload_len};
@@ -59,66 +49,20 @@ static void send(struct leader_stage *s, const struct target *to, const struct m
 	s->outlet->send(s->outlet->context, to, m, &part, m->payload_len > 0 ? 1 : 0);
 }
 
-static void send_members(struct leader_stage *s, uint32_t members, const struct message *m,
+void leader_send_members(struct leader_stage *s, uint32_t members, const struct message *m,
 	const void *body)
 {
 	const struct target to = {.members = members};
 
 	if (members != 0)
-		send(s, &to, m, body);
+		leader_send(s, &to, m, body);
 }
 
-static void send_local(struct leader_stage *s, const struct message *m, const void *body)
+void leader_send_local(struct leader_stage *s, const struct message *m, const void *body)
 {
 	const struct target to = {.local = true};
 
-	send(s, &to, m, body);
-}
-
-/* ---- Answers of admission: they speak of this copy only ---- */
-
-static void flush_answers(struct leader_stage *s)
-{
-	if (s->replies_count == 0)
-		return;
-	const struct target to = {.client = s->replies_to};
-	const struct message m = {
-		.type = MESSAGE_REPLY,
-		.count = (uint16_t)s->replies_count,
-		.payload_len = (uint16_t)s->replies_bytes,
-	};
-
-	s->replies_count = 0;
-	s->replies_bytes = 0;
-	send(s, &to, &m, s->replies);
-}
-
-static void answer(struct leader_stage *s, uint16_t client, const struct entry *e,
-	enum reply_status status, uint64_t result)
-{
-	const struct reply r = {
-		.session = e->session,
-		.sequence_status = reply_pack(entry_sequence(e), status, 0),
-		.result = result,
-	};
-
-	if (s->replies_to != client || s->replies_bytes + sizeof(r) > s->settings->body_max)
-		flush_answers(s);
-	s->replies_to = client;
-	memcpy(s->replies + s->replies_bytes, &r, sizeof(r));
-	s->replies_bytes += (uint32_t)sizeof(r);
-	s->replies_count++;
-}
-
-/* Only who leads may take it. */
-static void refuse(struct leader_stage *s, uint16_t client, const struct entry *e)
-{
-	bool known =
-		s->election.leader != ELECTION_NOBODY && s->election.leader != s->settings->self;
-
-	answer(s, client, e, known ? REPLY_REDIRECT : REPLY_BUSY, known ? s->election.leader : 0);
-	s->counters.redirected += known ? 1 : 0;
-	s->counters.busy += known ? 0 : 1;
+	leader_send(s, &to, m, body);
 }
 
 /* ---- Reads ---- */
@@ -134,7 +78,7 @@ static void refuse_reads(struct leader_stage *s)
 			const struct entry *e =
 				(const struct entry *)(const void *)(batch->body + offset);
 
-			refuse(s, batch->clients[i], e);
+			leader_refuse(s, batch->clients[i], e);
 			offset += entry_bytes(entry_length(e));
 		}
 	}
@@ -153,7 +97,8 @@ static void ask_reads(struct leader_stage *s, uint64_t now_ns)
 	s->reads.sent_ns = now_ns;
 	for (uint32_t shard = 0; shard < s->settings->shards; shard++) {
 		m.shard = (uint16_t)shard;
-		send_members(s, reads_unconfirmed(&s->reads, all_members(s), shard), &m, NULL);
+		leader_send_members(s, reads_unconfirmed(&s->reads, leader_members(s), shard), &m,
+			NULL);
 	}
 }
 
@@ -200,7 +145,8 @@ static void give_up_taken(struct leader_stage *s)
 		const struct entry open = {.session = e->session};
 
 		if (entry_kind(e) == ENTRY_OPEN)
-			answer(s, (uint16_t)(entry_sequence(e) % 65536), &open, REPLY_UNKNOWN, 0);
+			leader_answer(s, (uint16_t)(entry_sequence(e) % 65536), &open,
+				REPLY_UNKNOWN, 0);
 		offset += entry_bytes(entry_length(e));
 	}
 }
@@ -218,7 +164,7 @@ static void tell_lost(struct leader_stage *s)
 	};
 
 	if (count > 0)
-		send_local(s, &m, lost);
+		leader_send_local(s, &m, lost);
 	if (s->lost_at == ADMISSION_SLOTS)
 		admission_clear(&s->admission);
 }
@@ -257,7 +203,7 @@ static void send_heartbeat(struct leader_stage *s, uint64_t now_ns)
 		s->watermark_sent = p->window.chosen;
 		s->sent_ns = now_ns;
 	}
-	send_members(s, others(s), &m, NULL);
+	leader_send_members(s, leader_others(s), &m, NULL);
 }
 
 /* The learner hears the watermark of whoever leads, and how far the others are. */
@@ -272,7 +218,7 @@ static void tell_learner(struct leader_stage *s, uint64_t ballot, uint64_t water
 		.sender = leader,
 	};
 
-	send_local(s, &m, NULL);
+	leader_send_local(s, &m, NULL);
 }
 
 static void catch_up(struct leader_stage *s, uint64_t to, uint32_t source)
@@ -283,7 +229,7 @@ static void catch_up(struct leader_stage *s, uint64_t to, uint32_t source)
 		.sender = (uint8_t)source,
 	};
 
-	send_local(s, &m, NULL);
+	leader_send_local(s, &m, NULL);
 }
 
 static void start_phase1(struct leader_stage *s)
@@ -302,330 +248,7 @@ static void enroll(struct leader_stage *s)
 	};
 
 	s->enrolled = true;
-	send_local(s, &m, s->identity.uuids);
-}
-
-/* ---- Proposing ---- */
-
-static void propose(struct leader_stage *s, const uint8_t *body, uint32_t bytes, uint64_t first,
-	uint32_t count, const struct message *from)
-{
-	const struct proposer *p = &s->proposer;
-	const struct message accept = {
-		.type = MESSAGE_ACCEPT,
-		.flags = bytes == 0 ? FLAG_NOOP : 0,
-		.ballot = p->ballot,
-		.first = first,
-		.count = (uint16_t)count,
-		.watermark = p->window.chosen,
-		.shard = (uint16_t)shard_of(first, s->settings->shards),
-		.payload_len = (uint16_t)bytes,
-		.checksum = from != NULL ? from->checksum : 0,
-		.checksum_known = from != NULL,
-	};
-
-	s->counters.proposed_runs++;
-	outlet_watch(s->outlet, TRANSITION_PROPOSED, p->ballot, first, count);
-	s->watermark_sent = p->window.chosen;
-	send_members(s, all_members(s), &accept, body);
-}
-
-static void propose_noops(struct leader_stage *s, uint32_t count, uint64_t now_ns)
-{
-	s->counters.noops++;
-	propose(s, NULL, 0, proposer_take(&s->proposer, count, now_ns), count, NULL);
-}
-
-static void propose_batch(struct leader_stage *s, uint64_t now_ns)
-{
-	if (s->batch_count == 0)
-		return;
-	CHECK(s->batch_count <= proposer_room(&s->proposer));
-	uint64_t first = proposer_take(&s->proposer, s->batch_count, now_ns);
-
-	s->sent_ns = now_ns;
-	s->counters.proposed_commands += s->batch_count;
-	propose(s, s->batch, s->batch_bytes, first, s->batch_count, NULL);
-	s->batch_count = 0;
-	s->batch_bytes = 0;
-}
-
-static uint32_t run_limit(const struct leader_stage *s)
-{
-	return s->settings->body_max - RECORD_BYTES;
-}
-
-static uint32_t count_limit(const struct leader_stage *s)
-{
-	uint32_t limit = s->settings->batch_max;
-
-	return limit == 0 || limit > RUN_COUNT_MAX ? RUN_COUNT_MAX : limit;
-}
-
-/* ---- Admission ---- */
-
-/* The learner knows what was applied of a command seen before, and whom to answer. */
-static void note_retry(struct leader_stage *s, const struct entry *e)
-{
-	s->retries[s->retries_count++] = (struct entry){
-		.session = e->session,
-		.sequence_length = entry_pack(entry_kind(e), entry_sequence(e), 0),
-	};
-}
-
-/* One message for all of a frame: no ring surely holds one for each command. */
-static void tell_retries(struct leader_stage *s, uint16_t client)
-{
-	const struct message m = {
-		.type = MESSAGE_RETRY,
-		.count = (uint16_t)s->retries_count,
-		.from = client,
-		.payload_len = (uint16_t)(s->retries_count * ENTRY_BYTES),
-	};
-
-	if (s->retries_count == 0)
-		return;
-	s->retries_count = 0;
-	send_local(s, &m, s->retries);
-}
-
-/* Near: within lag_max of what is chosen. Out is who stood still too long and is not near again. */
-static void peer_delivered(struct leader_stage *s, struct peer *peer, uint64_t delivered,
-	uint64_t now_ns)
-{
-	bool advanced = delivered > peer->delivered;
-	bool near;
-
-	if (advanced)
-		peer->delivered = delivered;
-	near = s->proposer.window.chosen <= peer->delivered + s->settings->lag_max;
-	peer->out =
-		!near && (peer->out || now_ns >= peer->advanced_ns + s->settings->lag_timeout_ns);
-	if (advanced || near)
-		peer->advanced_ns = now_ns;
-}
-
-/* Would one more instance fit the window and the flow control now? */
-static bool may_take(const struct leader_stage *s, uint64_t now_ns)
-{
-	const struct proposer *p = &s->proposer;
-
-	for (uint32_t i = 0; i < s->settings->members; i++) {
-		const struct peer *peer = &s->peers[i];
-
-		/* A live follower that lags slows admission; one that stood still does not. */
-		if (i != s->settings->self && !peer->out &&
-			p->window.chosen > peer->delivered + s->settings->lag_max &&
-			now_ns < peer->advanced_ns + s->settings->lag_timeout_ns)
-			return false;
-	}
-	/* A frame of many commands may become many proposals. */
-	return s->batch_count < proposer_capacity(p) &&
-		s->outlet->room(s->outlet->context) >= STAGE_ROOM;
-}
-
-/* Makes room for one more entry; a full batch goes out. */
-static void batch_room(struct leader_stage *s, uint32_t bytes, uint64_t now_ns)
-{
-	if (s->batch_count == count_limit(s) || s->batch_bytes + bytes > run_limit(s) ||
-		s->batch_count == proposer_room(&s->proposer))
-		propose_batch(s, now_ns);
-}
-
-static void take_entry(struct leader_stage *s, const struct message *m, const struct entry *e,
-	bool may, uint64_t now_ns)
-{
-	uint32_t bytes = entry_bytes(entry_length(e));
-	enum entry_kind kind = entry_kind(e);
-	struct entry own = *e;
-	bool moved = false;
-
-	if (kind != ENTRY_COMMAND && kind != ENTRY_OPEN) {
-		s->counters.bad_commands++;
-		answer(s, m->from, e, REPLY_BAD_COMMAND, 0);
-		return;
-	}
-	if (bytes > run_limit(s)) {
-		s->counters.too_large++;
-		answer(s, m->from, e, REPLY_TOO_LARGE, 0);
-		return;
-	}
-	if (!may || !may_take(s, now_ns)) {
-		s->counters.busy++;
-		answer(s, m->from, e, REPLY_BUSY, 0);
-		return;
-	}
-	if (kind == ENTRY_OPEN) {
-		/* Whoever applies it knows from this whose client it is. */
-		own.sequence_length = entry_pack(kind,
-			(uint64_t)s->settings->self * 65536 + m->from, entry_length(e));
-	} else {
-		enum admission_answer taken = admission_take(&s->admission, e->session,
-			entry_sequence(e), m->from, &moved);
-
-		if (moved || taken == ADMISSION_REPEATED)
-			note_retry(s, e);
-		if (taken == ADMISSION_REPEATED) {
-			s->counters.repeated++;
-			return;
-		}
-	}
-	batch_room(s, bytes, now_ns);
-	if (s->batch_count == 0)
-		s->batch_ns = now_ns;
-	memcpy(s->batch + s->batch_bytes, &own, ENTRY_BYTES);
-	memcpy(s->batch + s->batch_bytes + ENTRY_BYTES, e + 1, bytes - ENTRY_BYTES);
-	s->batch_bytes += bytes;
-	s->batch_count++;
-}
-
-/* May the frame's body be the run as it stands? All commands are new then, and taken. */
-static bool take_whole(struct leader_stage *s, const struct message *m, const uint8_t *body,
-	uint64_t now_ns)
-{
-	const struct entry *e = (const struct entry *)(const void *)body;
-	uint32_t bytes = entry_bytes(entry_length(e));
-	uint32_t offset = 0;
-
-	if (s->batch_count != 0 || m->payload_len > run_limit(s) || m->count > count_limit(s) ||
-		proposer_capacity(&s->proposer) < (uint32_t)BLOCK + m->count ||
-		!may_take(s, now_ns))
-		return false;
-	/* Packing copies what would leave room for another one. */
-	if (s->settings->packing && m->payload_len + bytes <= run_limit(s) &&
-		m->count < count_limit(s))
-		return false;
-	for (uint32_t i = 0; i < m->count; i++) {
-		e = (const struct entry *)(const void *)(body + offset);
-		if (entry_kind(e) != ENTRY_COMMAND)
-			return false;
-		__builtin_prefetch(admission_home(&s->admission, e->session));
-		offset += entry_bytes(entry_length(e));
-	}
-	return true;
-}
-
-/* Takes every command of the frame: as it stands if all are new, else the new ones by the batch. */
-static void take_frame(struct leader_stage *s, const struct message *m, const uint8_t *body,
-	uint64_t now_ns)
-{
-	uint32_t offset = 0;
-	uint64_t fresh[(RUN_COUNT_MAX + 63) / 64] = {0};
-	uint32_t fresh_count = 0;
-
-	for (uint32_t i = 0; i < m->count; i++) {
-		const struct entry *e = (const struct entry *)(const void *)(body + offset);
-		bool moved;
-		enum admission_answer taken = admission_take(&s->admission, e->session,
-			entry_sequence(e), m->from, &moved);
-
-		if (moved || taken == ADMISSION_REPEATED)
-			note_retry(s, e);
-		if (taken == ADMISSION_NEW) {
-			fresh[i / 64] |= 1ull << (i % 64);
-			fresh_count++;
-		}
-		offset += entry_bytes(entry_length(e));
-	}
-	s->counters.repeated += m->count - fresh_count;
-	tell_retries(s, m->from);
-	if (fresh_count == m->count) {
-		/* A block's rest that is too short is closed, so that frames stay whole. */
-		if (proposer_room(&s->proposer) < m->count)
-			propose_noops(s, proposer_room(&s->proposer), now_ns);
-		uint64_t first = proposer_take(&s->proposer, m->count, now_ns);
-
-		s->sent_ns = now_ns;
-		s->counters.proposed_commands += m->count;
-		propose(s, body, m->payload_len, first, m->count, m);
-		return;
-	}
-	offset = 0;
-	for (uint32_t i = 0; i < m->count; i++) {
-		const struct entry *e = (const struct entry *)(const void *)(body + offset);
-		uint32_t bytes = entry_bytes(entry_length(e));
-
-		offset += bytes;
-		if ((fresh[i / 64] & 1ull << (i % 64)) == 0)
-			continue;
-		batch_room(s, bytes, now_ns);
-		if (s->batch_count == 0)
-			s->batch_ns = now_ns;
-		memcpy(s->batch + s->batch_bytes, e, bytes);
-		s->batch_bytes += bytes;
-		s->batch_count++;
-	}
-}
-
-static void refuse_all(struct leader_stage *s, const struct message *m, const uint8_t *body)
-{
-	uint32_t offset = 0;
-
-	for (uint32_t i = 0; i < m->count; i++) {
-		const struct entry *e = (const struct entry *)(const void *)(body + offset);
-
-		refuse(s, m->from, e);
-		offset += entry_bytes(entry_length(e));
-	}
-}
-
-static void take_read(struct leader_stage *s, uint16_t client, const struct entry *e)
-{
-	if (entry_kind(e) != ENTRY_COMMAND) {
-		s->counters.bad_commands++;
-		answer(s, client, e, REPLY_BAD_COMMAND, 0);
-	} else if (entry_bytes(entry_length(e)) > run_limit(s)) {
-		s->counters.too_large++;
-		answer(s, client, e, REPLY_TOO_LARGE, 0);
-	} else if (!reads_add(&s->reads, e, client, s->proposer.window.chosen,
-			   s->settings->body_max)) {
-		s->counters.busy++;
-		answer(s, client, e, REPLY_BUSY, 0);
-	} else {
-		s->counters.reads++;
-	}
-}
-
-static void take_reads(struct leader_stage *s, const struct message *m, const uint8_t *body)
-{
-	uint32_t offset = 0;
-
-	for (uint32_t i = 0; i < m->count; i++) {
-		const struct entry *e = (const struct entry *)(const void *)(body + offset);
-
-		take_read(s, m->from, e);
-		offset += entry_bytes(entry_length(e));
-	}
-}
-
-static void on_request(struct leader_stage *s, const struct message *m, const uint8_t *body,
-	uint64_t now_ns)
-{
-	uint32_t offset = 0;
-
-	if (!s->leads) {
-		refuse_all(s, m, body);
-		return;
-	}
-	if (__builtin_expect((m->flags & FLAG_READ) != 0, 0)) {
-		take_reads(s, m, body);
-		return;
-	}
-	if (take_whole(s, m, body, now_ns)) {
-		take_frame(s, m, body, now_ns);
-		return;
-	}
-	bool may = may_take(s, now_ns);
-
-	for (uint32_t i = 0; i < m->count; i++) {
-		const struct entry *e = (const struct entry *)(const void *)(body + offset);
-
-		take_entry(s, m, e, may, now_ns);
-		offset += entry_bytes(entry_length(e));
-	}
-	tell_retries(s, m->from);
-	if (!s->settings->packing)
-		propose_batch(s, now_ns);
+	leader_send_local(s, &m, s->identity.uuids);
 }
 
 /* ---- Answers of the others ---- */
@@ -633,7 +256,7 @@ static void on_request(struct leader_stage *s, const struct message *m, const ui
 static void on_accepted(struct leader_stage *s, const struct message *m, const uint8_t *body,
 	uint64_t now_ns)
 {
-	peer_delivered(s, &s->peers[m->sender], m->watermark, now_ns);
+	leader_peer_delivered(s, &s->peers[m->sender], m->watermark, now_ns);
 	const struct flight *oldest = window_oldest(&s->proposer.window);
 
 	if (proposer_on_accepted(&s->proposer, m, body)) {
@@ -679,7 +302,7 @@ static void on_promise(struct leader_stage *s, const struct message *m, uint64_t
 
 static void on_heartbeat(struct leader_stage *s, const struct message *m, uint64_t now_ns)
 {
-	peer_delivered(s, &s->peers[m->sender], m->first, now_ns);
+	leader_peer_delivered(s, &s->peers[m->sender], m->first, now_ns);
 	if (election_on_heartbeat(&s->election, m, now_ns))
 		step_down(s, now_ns);
 	/* What another knows chosen is a reason to catch up, never a commit. */
@@ -699,7 +322,7 @@ static void on_prevote(struct leader_stage *s, const struct message *m, uint64_t
 		.first = s->delivered,
 	};
 
-	send_members(s, 1u << m->sender, &answer_message, NULL);
+	leader_send_members(s, 1u << m->sender, &answer_message, NULL);
 }
 
 static void send_hello(struct leader_stage *s, uint32_t members, uint8_t flags)
@@ -712,7 +335,7 @@ static void send_hello(struct leader_stage *s, uint32_t members, uint8_t flags)
 			.first = s->settings->config_hash,
 		};
 
-		send_members(s, members & 1u << i, &m, NULL);
+		leader_send_members(s, members & 1u << i, &m, NULL);
 	}
 }
 
@@ -734,7 +357,7 @@ void leader_stage_on_message(struct leader_stage *s, const struct message *m, co
 	uint64_t now_ns)
 {
 	if (m->type == MESSAGE_REQUEST) {
-		on_request(s, m, body, now_ns);
+		leader_on_request(s, m, body, now_ns);
 		return;
 	}
 	if (m->type == MESSAGE_DELIVERED) {
@@ -796,7 +419,7 @@ static void ask_phase1(struct leader_stage *s)
 		m.type = MESSAGE_PREPARE;
 		for (uint32_t shard = 0; shard < s->settings->shards; shard++) {
 			m.shard = (uint16_t)shard;
-			send_members(s, members, &m, NULL);
+			leader_send_members(s, members, &m, NULL);
 		}
 		return;
 	case PROPOSER_CATCHING_UP:
@@ -809,7 +432,7 @@ static void ask_phase1(struct leader_stage *s)
 		m.watermark = p->recovery.to;
 		for (uint32_t i = 0; i < s->settings->members; i++) {
 			m.first = p->promises[i].covered;
-			send_members(s, members & 1u << i, &m, NULL);
+			leader_send_members(s, members & 1u << i, &m, NULL);
 		}
 		return;
 	default:
@@ -825,12 +448,12 @@ static void repropose(struct leader_stage *s, uint64_t now_ns)
 	uint32_t count = proposer_repropose(&s->proposer, s->scratch, &bytes, &first, now_ns);
 
 	if (count > 0)
-		propose(s, s->scratch, bytes, first, count, NULL);
+		leader_propose(s, s->scratch, bytes, first, count, NULL);
 	if (s->proposer.state != PROPOSER_LEADING || s->opened || proposer_room(&s->proposer) == 0)
 		return;
 	s->opened = true;
 	s->opening = s->proposer.window.end;
-	propose_noops(s, 1, now_ns);
+	leader_propose_noops(s, 1, now_ns);
 }
 
 static void retransmit(struct leader_stage *s, uint64_t now_ns)
@@ -854,14 +477,14 @@ static void retransmit(struct leader_stage *s, uint64_t now_ns)
 			.first = f->first,
 			.count = f->count,
 			.watermark = p->window.chosen,
-			.echo = all_members(s) & ~f->votes & ~(1u << s->settings->self),
+			.echo = leader_members(s) & ~f->votes & ~(1u << s->settings->self),
 			.shard = (uint16_t)shard_of(f->first, s->settings->shards),
 		};
 
 		f->sent_ns = now_ns;
 		f->resent = true;
 		s->counters.retransmitted++;
-		send_local(s, &m, NULL);
+		leader_send_local(s, &m, NULL);
 	}
 }
 
@@ -877,7 +500,7 @@ static void run_election(struct leader_stage *s, uint64_t now_ns)
 		send_heartbeat(s, now_ns);
 	if (out.prevote) {
 		m.type = MESSAGE_PREVOTE;
-		send_members(s, others(s), &m, NULL);
+		leader_send_members(s, leader_others(s), &m, NULL);
 	}
 	if (out.catch_up)
 		catch_up(s, s->election.grants_delivered, s->election.grants_from);
@@ -916,10 +539,10 @@ void leader_stage_flush(struct leader_stage *s, uint64_t now_ns)
 	const struct proposer *p = &s->proposer;
 
 	if (s->leads && now_ns >= s->batch_ns + s->settings->linger_ns)
-		propose_batch(s, now_ns);
+		leader_propose_batch(s, now_ns);
 	if (__builtin_expect(reads_ready(&s->reads), 0))
 		begin_reads(s, now_ns);
-	flush_answers(s);
+	leader_flush_answers(s);
 	if (p->state >= PROPOSER_REPROPOSING && p->window.chosen != s->watermark_told) {
 		s->watermark_told = p->window.chosen;
 		outlet_watch(s->outlet, TRANSITION_CHOSEN, p->ballot, p->window.chosen, 0);
