@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "consensus/replica_replies.h"
+
 #include "consensus/admission.h"
 #include "consensus/check.h"
 
@@ -51,7 +53,7 @@ void learner_stage_init(struct learner_stage *s, const struct replica_settings *
 	learner_init(&s->learner);
 }
 
-static void send(struct learner_stage *s, const struct target *to, const struct message *m,
+void learner_send(struct learner_stage *s, const struct target *to, const struct message *m,
 	const void *body)
 {
 	const struct part part = {.bytes = body, .length = m->payload_len};
@@ -65,96 +67,6 @@ static void release(struct learner_stage *s, void *frame)
 		return;
 	s->retained--;
 	s->release(s->release_context, frame);
-}
-
-/* ---- Replies ---- */
-
-static void flush_replies(struct learner_stage *s, struct reply_buffer *b)
-{
-	if (b->count == 0)
-		return;
-	const struct target to = {.client = b->client};
-	const struct message m = {
-		.type = MESSAGE_REPLY,
-		.count = (uint16_t)b->count,
-		.payload_len = (uint16_t)b->bytes,
-	};
-
-	send(s, &to, &m, b->body);
-	b->count = 0;
-	b->bytes = 0;
-}
-
-static struct reply_buffer *buffer_of(struct learner_stage *s, uint16_t client)
-{
-	for (uint32_t i = 0; i < REPLY_BUFFERS; i++)
-		if (s->replies[i].client == client)
-			return &s->replies[i];
-	struct reply_buffer *b = &s->replies[s->reply_next];
-
-	s->reply_next = (s->reply_next + 1) % REPLY_BUFFERS;
-	flush_replies(s, b);
-	b->client = client;
-	return b;
-}
-
-static void reply_as(struct learner_stage *s, uint16_t client, uint64_t session, uint64_t sequence,
-	const struct result *result)
-{
-	uint32_t padded = (result->length + 7) / 8 * 8;
-	const struct reply r = {
-		.session = session,
-		.sequence_status = reply_pack(sequence, result->status, result->length),
-		.result = result->result,
-	};
-
-	struct reply_buffer *b = s->reply_last;
-
-	if (b->client != client)
-		b = s->reply_last = buffer_of(s, client);
-	if (b->bytes + sizeof(r) + padded > s->settings->body_max)
-		flush_replies(s, b);
-	memcpy(b->body + b->bytes, &r, sizeof(r));
-	if (padded > 0) {
-		memset(b->body + b->bytes + sizeof(r) + padded - 8, 0, 8);
-		memcpy(b->body + b->bytes + sizeof(r), result->value, result->length);
-	}
-	b->bytes += (uint32_t)sizeof(r) + padded;
-	b->count++;
-	s->counters.replies++;
-}
-
-/* Followers execute the same commands and keep silent. */
-static void reply(struct learner_stage *s, uint16_t client, uint64_t session, uint64_t sequence,
-	const struct result *result)
-{
-	if (client != 0 && s->leader == s->settings->self)
-		reply_as(s, client, session, sequence, result);
-}
-
-/* The replies of a whole batch, which mostly have no values and go to one client. */
-static void reply_all(struct learner_stage *s, uint32_t count)
-{
-	for (uint32_t i = 0; i < count; i++) {
-		const struct command *c = &s->commands[i];
-		const struct result *r = &s->results[i];
-		uint16_t client = s->command_sessions[i]->client;
-		struct reply_buffer *b = s->reply_last;
-
-		if (r->length > 0 || b->client != client || client == 0 ||
-			b->bytes + sizeof(struct reply) > s->settings->body_max) {
-			reply(s, client, c->session, c->sequence, r);
-			continue;
-		}
-		struct reply *at = (struct reply *)(void *)(b->body + b->bytes);
-
-		at->session = c->session;
-		at->sequence_status = reply_pack(c->sequence, r->status, 0);
-		at->result = r->result;
-		b->bytes += (uint32_t)sizeof(*at);
-		b->count++;
-		s->counters.replies++;
-	}
 }
 
 /* ---- Applying ---- */
@@ -178,7 +90,7 @@ static void apply_gathered(struct learner_stage *s, uint32_t count)
 	}
 	s->digest = digest;
 	if (s->leader == s->settings->self)
-		reply_all(s, count);
+		learner_reply_all(s, count);
 	s->counters.applied += count;
 }
 
@@ -192,7 +104,7 @@ static void open_session(struct learner_stage *s, const struct entry *e, uint64_
 	session->client = asked / 65536 == s->settings->self ? (uint16_t)(asked % 65536) : 0;
 	s->digest = digest_add(s->digest, instance, e->session, 0, 0, instance);
 	s->counters.opened++;
-	reply(s, session->client, e->session, 0, &opened);
+	learner_reply(s, session->client, e->session, 0, &opened);
 }
 
 static void answer_only(struct learner_stage *s, uint16_t client, const struct entry *e,
@@ -200,7 +112,7 @@ static void answer_only(struct learner_stage *s, uint16_t client, const struct e
 {
 	const struct result r = {.status = status, .result = value};
 
-	reply(s, client, e->session, entry_sequence(e), &r);
+	learner_reply(s, client, e->session, entry_sequence(e), &r);
 }
 
 static void answer_cached(struct learner_stage *s, uint16_t client, const struct entry *e,
@@ -309,7 +221,7 @@ static void recall(struct learner_stage *s, uint64_t first)
 	const struct target to = {.local = true};
 
 	s->counters.recalls++;
-	send(s, &to, &m, NULL);
+	learner_send(s, &to, &m, NULL);
 }
 
 static void deliver(struct learner_stage *s)
@@ -361,7 +273,7 @@ static void reply_reads(struct learner_stage *s, const struct message *m, const 
 		(const uint16_t *)(const void *)(body + m->payload_len - clients_bytes);
 
 	for (uint32_t i = 0; i < m->count; i++)
-		reply_as(s, clients[i], s->commands[i].session, s->commands[i].sequence,
+		learner_reply_as(s, clients[i], s->commands[i].session, s->commands[i].sequence,
 			&s->results[i]);
 }
 
@@ -514,7 +426,7 @@ static void lost_one(struct learner_stage *s, const struct entry *e)
 		if (seen == SESSION_CACHED)
 			r.status = session_reply(session, entry_sequence(e), &r.result);
 	}
-	reply_as(s, admission_client(e), e->session, entry_sequence(e), &r);
+	learner_reply_as(s, admission_client(e), e->session, entry_sequence(e), &r);
 }
 
 static void on_lost(struct learner_stage *s, const struct message *m, const uint8_t *body)
@@ -580,7 +492,7 @@ static void fetch(struct learner_stage *s, uint64_t first)
 	if (s->source >= s->settings->members || s->source == s->settings->self)
 		return;
 	s->counters.fetches++;
-	send(s, &to, &m, NULL);
+	learner_send(s, &to, &m, NULL);
 }
 
 static void next_source(struct learner_stage *s)
@@ -625,7 +537,7 @@ void learner_stage_on_tick(struct learner_stage *s, uint64_t now_ns)
 	if (s->told != s->learner.delivered && now_ns - s->told_ns >= TELL_EVERY_NS) {
 		s->told = s->learner.delivered;
 		s->told_ns = now_ns;
-		send(s, &to, &m, NULL);
+		learner_send(s, &to, &m, NULL);
 	}
 	ask_for_missing(s, now_ns);
 }
@@ -636,8 +548,7 @@ void learner_stage_flush(struct learner_stage *s, uint64_t now_ns)
 	deliver(s);
 	if (__builtin_expect(s->reads_count > 0, 0))
 		run_waiting_reads(s);
-	for (uint32_t i = 0; i < REPLY_BUFFERS; i++)
-		flush_replies(s, &s->replies[i]);
+	learner_flush_replies(s);
 	/* One answer of a catch-up asks for the next. */
 	if (s->chain != 0 && s->chain < s->learner.target && s->chain >= s->learner.delivered &&
 		!learner_holds(&s->learner, s->chain))
