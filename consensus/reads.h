@@ -3,10 +3,10 @@
  *
  * Owns:    two batches of reads: one collects, the other one's round is under way.
  * Never:   looks into a value, or sends: the leader stage does; needs a clock to be right.
- * Upholds: L1  a round is confirmed by a phase-2 quorum of members, each with every one of its
+ * Upholds: LR1  a round is confirmed by a phase-2 quorum of members, each with every one of its
  *              shards, for exactly its ballot and nonce.
- *          L2  a read's round begins after the read arrived.
- *          (L3, at the learner: a read runs once the index noted on its arrival is applied.)
+ *          LR2  a read's round begins after the read arrived.
+ *          (LR3, at the learner: a read runs once the index noted on its arrival is applied.)
  * Proofs:  tests/unit/test_reads.c; tests/sim, whose mutant skips the round.
  *
  * Who confirms has promised no higher ballot by then; so no later leader had a phase-1 quorum when

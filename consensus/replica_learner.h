@@ -5,7 +5,7 @@
  *          that wait for their index.
  * Never:   answers a command unless this node leads, or took it and lost the lead (MESSAGE_LOST).
  * Upholds: a command's reply leaves only after it was applied in log order.
- *          L3  a read runs only once the index noted on its arrival is applied.
+ *          LR3  a read runs only once the index noted on its arrival is applied.
  * Proofs:  tests/unit/test_replica_learner.c; tests/sim.
  */
 #ifndef CONSENSUS_REPLICA_LEARNER_H

@@ -2,7 +2,7 @@
  * How a node is used again at once, although readers may stand on it.
  *
  * rculfhash wants a grace period between a node's removal and its next use. Waiting for one would
- * block, and answering "full" until it is over would let a reader decide an answer (K1). The grace
+ * block, and answering "full" until it is over would let a reader decide an answer (M1). The grace
  * period protects two things, which are kept otherwise here:
  * - The memory. Nodes and buckets live as long as the store, and the table is never resized: any
  *   pointer that a walk follows, old or new, leads to a node, a bucket or the end.

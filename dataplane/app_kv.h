@@ -4,11 +4,11 @@
  * Owns:    the table, and the nodes of all keys: one slab, taken when the store is made.
  * Never:   allocates or blocks after kv_create; lets an answer depend on a reader, on time or on
  *          where a node stands: only on the commands so far.
- * Upholds: K1  replicas of one capacity and value_max that apply the same commands give the same
+ * Upholds: M1  replicas of one capacity and value_max that apply the same commands give the same
  *              answers: a put is refused as full if and only if `capacity` keys are present.
- *          K2  a reader gets a value, its version and its length as one command wrote them, and
+ *          M2  a reader gets a value, its version and its length as one command wrote them, and
  *              one that was current at some moment of its call.
- * Proofs:  tests/unit/test_app_kv.c, under TSan as well; of K2 also test_app_kv_walk.c, which stops
+ * Proofs:  tests/unit/test_app_kv.c, under TSan as well; of M2 also test_app_kv_walk.c, which stops
  *          a read after each of its instructions.
  *
  * A key's version is the instance of the command that wrote it: above 0, and never used twice.
