@@ -104,6 +104,8 @@ static void gather_replica(struct report *report, const struct replica *replica)
 		count_drop(report, "no mbuf", replica->crossings[p].no_mbuf);
 		count_drop(report, "ring full", replica->crossings[p].ring_full);
 	}
+	report->lost += replica->io.lost;
+	report->late += replica->io.late;
 	report->retransmits += replica->leader->counters.retransmitted;
 	report->leaderships += replica->leader->counters.terms;
 }

@@ -143,6 +143,10 @@ void report_print(const struct report *r)
 	printf("  %-12s first commit after %.3f s; %" PRIu64 " leaderships; %" PRIu64
 	       " frames dropped, %" PRIu64 " runs retransmitted\n",
 		"cluster", r->first_commit_s, r->leaderships, r->drops, r->retransmits);
+	if (r->lost + r->late > 0)
+		printf("  %-12s %" PRIu64 " frames between replicas were lost, %" PRIu64
+		       " were late or came twice\n",
+			"on the way", r->lost, r->late);
 	print_drops(r);
 	printf("  %-12s %" PRIu64 " bytes taken from the heap by lcores while they polled\n",
 		"memory", r->allocated_bytes);
@@ -211,6 +215,8 @@ static void json_body(const struct report *r, FILE *f)
 	fprintf(f, "  \"first_commit_s\": %.4f,\n", r->first_commit_s);
 	fprintf(f, "  \"drops\": %" PRIu64 ",\n  \"retransmits\": %" PRIu64 ",\n", r->drops,
 		r->retransmits);
+	fprintf(f, "  \"lost_on_the_way\": %" PRIu64 ",\n  \"late_or_twice\": %" PRIu64 ",\n",
+		r->lost, r->late);
 	fprintf(f, "  \"drops_by_reason\": {");
 	for (uint32_t i = 0; i < r->drops_kinds; i++)
 		fprintf(f, "%s\"%s\": %" PRIu64, i == 0 ? "" : ", ", r->drops_by[i].reason,

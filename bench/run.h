@@ -56,6 +56,7 @@ struct report {
 	struct drop_count drops_by[DROPS_KINDS_MAX];
 	uint64_t trace_lost;      /* Steps that --trace could not keep up with. */
 	uint64_t allocated_bytes; /* By lcores while they polled: 0, or something is broken. */
+	uint64_t lost, late;      /* Of the frames between replicas, as these count them. */
 	uint64_t retransmits;
 	uint64_t leaderships; /* Won, by any replica: 1 is the start's. */
 	uint64_t faults_lost, faults_doubled, faults_late;

@@ -26,6 +26,24 @@ static void take_routes(struct replica *r)
 	}
 }
 
+/* What a member sent between two frames that came, and did not come. */
+static void count_lost(struct replica *r, const struct message *m)
+{
+	uint64_t position = m->counter >> 56;
+	uint64_t count = m->counter % (1ull << 48);
+
+	if (position >= POSITIONS_MAX)
+		return;
+	uint64_t *expected = &r->io.expected[m->sender][position];
+
+	if (count < *expected) {
+		r->io.late++;
+		return;
+	}
+	r->io.lost += *expected == 0 ? 0 : count - *expected;
+	*expected = count + 1;
+}
+
 /* Why a valid frame is not for our stages, or DROP_NONE. Sets where it came from. */
 static uint32_t admit(struct replica *r, struct rte_mbuf *mbuf, uint16_t link, uint64_t now_ns)
 {
@@ -41,8 +59,10 @@ static uint32_t admit(struct replica *r, struct rte_mbuf *mbuf, uint16_t link, u
 		m->from = (uint16_t)(ENDPOINT_CLIENT_FIRST + route - MEMBER_MAX);
 		return route == NETWORK_NO_CLIENT ? DROP_SENDER : DROP_NONE;
 	}
-	return m->sender >= r->settings.members || m->sender == r->settings.self ? DROP_SENDER
-										 : DROP_NONE;
+	if (m->sender >= r->settings.members || m->sender == r->settings.self)
+		return DROP_SENDER;
+	count_lost(r, m);
+	return DROP_NONE;
 }
 
 /* A valid frame to its stage, or counted. */

@@ -91,7 +91,7 @@ static void send_route(struct crossing *c, uint32_t route, struct message *m,
 				  m->payload_len);
 		m->checksum_known = true;
 	}
-	m->counter = ((uint64_t)c->position << 56) + c->counter++;
+	m->counter = ((uint64_t)c->position << 56) + ((uint64_t)route << 48) + c->counters[route]++;
 	frame_seal(mbuf, m);
 	put(c, POSITION_IO, mbuf, route);
 }

@@ -62,11 +62,11 @@ struct crossing {
 	uint32_t room;                          /* Messages that each ring still takes, at least. */
 	uint32_t reserved; /* Of which the frames of this burst may need so many. */
 	struct stash data, control;
-	uint64_t counter;
-	uint64_t no_mbuf;       /* Messages dropped for an empty pool. */
-	uint64_t ring_full;     /* Messages dropped for a full ring. */
-	struct rte_ring *trace; /* struct trace_step; NULL: nobody watches. */
-	uint64_t trace_full;    /* Steps that found no room in it. */
+	uint64_t counters[NETWORK_ROUTES_MAX]; /* Frames sent on each route. */
+	uint64_t no_mbuf;                      /* Messages dropped for an empty pool. */
+	uint64_t ring_full;                    /* Messages dropped for a full ring. */
+	struct rte_ring *trace;                /* struct trace_step; NULL: nobody watches. */
+	uint64_t trace_full;                   /* Steps that found no room in it. */
 	struct outlet outlet;
 };
 
@@ -76,6 +76,11 @@ struct io_stage {
 	uint64_t seen;                  /* The generation of `live` whose routes are set. */
 	uint64_t overload;              /* Frames for a stage whose ring was full. */
 	uint64_t foreign[DROP_REASONS]; /* Valid frames of another cluster, sender or form. */
+	/* A member's stage numbers its frames to us: what is missing was lost on the way, where no
+	 * driver counts it. The next number of each, 0: none heard. */
+	uint64_t expected[MEMBER_MAX][POSITIONS_MAX];
+	uint64_t lost;
+	uint64_t late; /* Of which some came after all, or twice. */
 	struct network network;
 };
 

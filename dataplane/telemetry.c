@@ -197,6 +197,8 @@ static int on_drops(const char *command, const char *text, struct rte_tel_data *
 	}
 	rte_tel_data_add_dict_u64(d, "foreign_uuid",
 		acceptor_foreign + READ(r->leader->counters.foreign));
+	rte_tel_data_add_dict_u64(d, "lost_on_the_way", READ(r->io.lost));
+	rte_tel_data_add_dict_u64(d, "late_or_twice", READ(r->io.late));
 	rte_tel_data_add_dict_u64(d, "overload", READ(r->io.overload));
 	rte_tel_data_add_dict_u64(d, "tx_full", READ(n->tx_full));
 	rte_tel_data_add_dict_u64(d, "unreachable", READ(n->unreachable));
