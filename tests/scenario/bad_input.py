@@ -4,7 +4,8 @@ what to do; exit status 1; never a crash.
 
 usage: bad_input.py PAXWIRE PAXWIRE-BENCH CONFIG-FOLDER [--own-interface]
 
---own-interface: only what needs one, in a network namespace; status 77 if there can be none. Prints a line for each rule, then `N passed, N failed`.
+--own-interface: only what needs one, in a network namespace; status 77 if there can be none.
+Prints a line for each rule, then `N passed, N failed`.
 """
 
 import os
@@ -157,7 +158,7 @@ def refuse_ports(p):
 
 def refuse_interfaces(p):
     """By the loopback of a network namespace of our own. False: there is none."""
-    before = ["unshare", "-rn", "sh", "-c", 'ip link set lo mtu 1000 && exec "$@"', "sh"]
+    before = ["unshare", "-rn", "sh", "-c", 'ip link set lo mtu 1000 up && exec "$@"', "sh"]
     try:
         tried = subprocess.run([*before, "true"], capture_output=True, text=True, check=False)
         problem = tried.stderr.strip() if tried.returncode != 0 else None
@@ -173,10 +174,12 @@ def refuse_interfaces(p):
     p.refuse(rule, "paxwire", ["--config", narrow, "--replica", "0"], sentence, before)
     p.refuse(rule, "paxwire-bench", ["--config", narrow], sentence, before)
     many = p.file("three-hosts-af_packet", ("iface=eth0", "iface=lo"), ("mtu: 1500", "mtu: 1000"),
+                  ("framecnt=4096", "framecnt=64"),  # Locked memory: an ordinary user has little.
                   ("    stages:", "    queues: 16\n    stages:"))
     p.refuse("more queues than the port has", "paxwire", ["--config", many, "--replica", "0"],
-             f'port "{PORT % "lo"}" has at most 1 RX and 1 TX queues: give `queues` no more (some '
-             "drivers have an argument for it, such as qpairs).", before)
+             'port "net_af_packet0,iface=lo,framesz=2048,framecnt=64" has at most 1 RX and '
+             "1 TX queues: give `queues` no more (some drivers have an argument for it, "
+             "such as qpairs).", before)
     return True
 
 

@@ -1,4 +1,4 @@
-/* What changes while a replica runs: the units, and that no reader ever sees an old or torn value. */
+/* What changes while a replica runs: the units, and that no reader sees an old or torn value. */
 #include <dlfcn.h>
 #include <pthread.h>
 #include <sched.h>
