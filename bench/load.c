@@ -194,6 +194,66 @@ static uint32_t receive(struct load *l, uint16_t link)
 	return taken;
 }
 
+static void send_frame(struct load *l, struct rte_mbuf *mbuf, uint8_t flags, uint32_t commands,
+	uint32_t bytes)
+{
+	const uint8_t *body = rte_pktmbuf_mtod_offset(mbuf, uint8_t *, FRAME_BODY_OFFSET);
+	const struct message m = {
+		.type = MESSAGE_REQUEST,
+		.flags = flags,
+		.count = (uint16_t)commands,
+		.cluster = l->settings.cluster,
+		.counter = l->counter++,
+		.sender = MESSAGE_SENDER_CLIENT,
+		.payload_len = (uint16_t)bytes,
+		.checksum = message_crc(body, bytes),
+	};
+
+	frame_seal(mbuf, &m);
+	network_send(l->network, l->client.leader, mbuf);
+}
+
+static bool is_get(const struct entry *e)
+{
+	return entry_kind(e) == ENTRY_COMMAND &&
+		((const struct kv_command *)(const void *)(e + 1))->operation == KV_GET;
+}
+
+/* Sends the body's gets as reads, in a frame of their own; the rest moves up. Returns how many
+ * went; none when there is no mbuf: then they take the log. */
+static uint32_t send_gets(struct load *l, uint8_t *body, uint32_t commands, uint32_t *bytes)
+{
+	struct rte_mbuf *mbuf = rte_pktmbuf_alloc(l->network->pool);
+	uint32_t kept = 0;
+	uint32_t gets = 0;
+	uint32_t gets_bytes = 0;
+
+	if (mbuf == NULL)
+		return 0;
+	uint8_t *to = rte_pktmbuf_mtod_offset(mbuf, uint8_t *, FRAME_BODY_OFFSET);
+
+	for (uint32_t i = 0, at = 0; i < commands; i++) {
+		const struct entry *e = (const struct entry *)(const void *)(body + at);
+		uint32_t length = entry_bytes(entry_length(e));
+
+		at += length;
+		if (is_get(e)) {
+			memcpy(to + gets_bytes, e, length);
+			gets_bytes += length;
+			gets++;
+		} else {
+			memmove(body + kept, e, length);
+			kept += length;
+		}
+	}
+	*bytes = kept;
+	if (gets > 0)
+		send_frame(l, mbuf, FLAG_READ, gets, gets_bytes);
+	else
+		rte_pktmbuf_free(mbuf);
+	return gets;
+}
+
 /* Frames of one kind of filling, to the leader. */
 static uint32_t transmit(struct load *l,
 	uint32_t (*fill)(struct client *c, uint8_t *body, uint32_t *bytes, uint64_t now_ns))
@@ -219,18 +279,12 @@ static uint32_t transmit(struct load *l,
 			rte_pktmbuf_free(mbuf);
 			break;
 		}
-		const struct message m = {
-			.type = MESSAGE_REQUEST,
-			.count = (uint16_t)commands,
-			.cluster = l->settings.cluster,
-			.counter = l->counter++,
-			.sender = MESSAGE_SENDER_CLIENT,
-			.payload_len = (uint16_t)bytes,
-			.checksum = message_crc(body, bytes),
-		};
-
-		frame_seal(mbuf, &m);
-		network_send(l->network, leader, mbuf);
+		if (unlikely(l->settings.read_round))
+			commands -= send_gets(l, body, commands, &bytes);
+		if (commands > 0)
+			send_frame(l, mbuf, 0, commands, bytes);
+		else
+			rte_pktmbuf_free(mbuf);
 	}
 	return sent;
 }

@@ -31,7 +31,8 @@ struct load_settings {
 	uint32_t value_bytes; /* Of the null machine's command, or of what a put puts. */
 	bool kv;              /* The commands are those of the kv machine: */
 	uint32_t keys;        /* on so many keys, */
-	double read_share;    /* and so many of them gets. */
+	double read_share;    /* and so many of them gets, */
+	bool read_round;      /* which go as reads, not through the log. */
 	uint32_t body_max;
 	uint32_t cluster;
 	double rate; /* Open loop: commands a second. */

@@ -35,6 +35,7 @@ static const char help[] =
 	"  --value BYTES      of a command's value                                 (64)\n"
 	"  --machine null|kv  the state machine, without --config                  (null)\n"
 	"  --read-share R     kv: so many of the commands are gets, 0 to 1         (0.5)\n"
+	"  --reads log|round  kv: gets go through the log, or as reads by a round  (log)\n"
 	"  --keys N           kv: on so many keys                                  (100000)\n"
 	"  --rate R           open loop: commands a second (default: closed loop)\n"
 	"  --poisson          open loop: exponential gaps instead of equal ones\n"
@@ -100,6 +101,7 @@ enum {
 	OPTION_VALUE,
 	OPTION_MACHINE,
 	OPTION_READ_SHARE,
+	OPTION_READS,
 	OPTION_KEYS,
 	OPTION_RATE,
 	OPTION_POISSON,
@@ -129,6 +131,7 @@ static const struct option longs[] = {
 	{"value", required_argument, NULL, OPTION_VALUE},
 	{"machine", required_argument, NULL, OPTION_MACHINE},
 	{"read-share", required_argument, NULL, OPTION_READ_SHARE},
+	{"reads", required_argument, NULL, OPTION_READS},
 	{"keys", required_argument, NULL, OPTION_KEYS},
 	{"rate", required_argument, NULL, OPTION_RATE},
 	{"poisson", no_argument, NULL, OPTION_POISSON},
@@ -204,6 +207,11 @@ static void take(struct options *o, int option)
 		break;
 	case OPTION_READ_SHARE:
 		o->read_share = number("read-share", optarg, 0, 1);
+		break;
+	case OPTION_READS:
+		if (strcmp(optarg, "log") != 0 && strcmp(optarg, "round") != 0)
+			refuse("--reads is log or round, not \"%s\".", optarg);
+		o->read_round = strcmp(optarg, "round") == 0;
 		break;
 	case OPTION_KEYS:
 		o->keys = whole("keys", optarg, 1, 1u << 28);

@@ -29,6 +29,7 @@ struct options {
 	bool kv; /* Embedded without a file: its state machine is kv, not null. */
 	uint32_t keys;
 	double read_share;
+	bool read_round;
 	double rate; /* 0: closed loop. */
 	bool poisson;
 	const char *json;

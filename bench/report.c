@@ -48,7 +48,10 @@ static void print_conditions(const struct report *r)
 		config_durability_text(c->durability), config_state_machine_text(c->state_machine),
 		idle_text(c->tunables.idle));
 	if (c->state_machine == STATE_MACHINE_KV)
-		printf("  %.0f%% gets, the rest puts, on %u keys\n", 100 * o->read_share, o->keys);
+		printf("  %.0f%% gets, %s, the rest puts, on %u keys\n", 100 * o->read_share,
+			o->read_round ? "each answered after a round and called a commit here"
+				      : "through the log",
+			o->keys);
 	printf("  %u sessions, window %u, %u-byte values, packing %s\n", o->sessions, o->window,
 		o->value_bytes, c->tunables.packing ? "on" : "off");
 }
