@@ -25,9 +25,10 @@ bool reads_add(struct reads *r, const struct entry *e, uint16_t client, uint64_t
 {
 	struct read_batch *b = &r->batches[r->collecting];
 	uint32_t bytes = entry_bytes(entry_length(e));
+	uint32_t clients_bytes = (b->count + 1) * (uint32_t)sizeof(b->clients[0]);
 
-	if (b->count == RUN_COUNT_MAX ||
-		b->bytes + bytes + (b->count + 1) * sizeof(b->clients[0]) > body_max)
+	if (b->count == RUN_COUNT_MAX || b->bytes + bytes > sizeof(b->body) ||
+		b->bytes + bytes + clients_bytes > READ_FRAMES * body_max)
 		return false;
 
 	/* Nothing below can fail. */
@@ -71,6 +72,22 @@ bool reads_on_confirm(struct reads *r, const struct replica_settings *settings,
 		if (r->confirmed[i] == all_shards)
 			members |= 1u << i;
 	return quorum_phase2(settings->quorum, members);
+}
+
+uint32_t reads_piece(const struct read_batch *b, uint32_t from, uint32_t at, uint32_t body_max,
+	uint32_t *bytes)
+{
+	uint32_t count = 0;
+
+	for (*bytes = 0; from + count < b->count; count++) {
+		const struct entry *e = (const struct entry *)(const void *)(b->body + at + *bytes);
+		uint32_t step = entry_bytes(entry_length(e));
+
+		if (*bytes + step + (count + 1) * sizeof(b->clients[0]) > body_max)
+			break;
+		*bytes += step;
+	}
+	return count;
 }
 
 void reads_end(struct reads *r)

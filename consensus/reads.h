@@ -23,6 +23,13 @@
 #include "consensus/message.h"
 #include "consensus/replica.h"
 
+enum {
+	READ_FRAMES = 4, /* Bodies that a batch may fill. */
+	/* Of a batch: any two that follow each other hold more than one body. */
+	READ_PIECES_MAX = 2 * READ_FRAMES - 1,
+};
+static_assert((int)READ_PIECES_MAX <= (int)STAGE_ROOM, "one confirmation hands over a whole batch");
+
 struct read_batch {
 	uint32_t count;
 	uint32_t bytes;
@@ -43,8 +50,8 @@ struct reads {
 
 void reads_init(struct reads *r);
 
-/* A read that arrived when all below `index` was chosen. False: it does not fit, with its client's
- * handle, into a body of body_max bytes any more. */
+/* A read that arrived when all below `index` was chosen; with its client's handle it fits a body of
+ * body_max bytes. False: the batch is full. */
 bool reads_add(struct reads *r, const struct entry *e, uint16_t client, uint64_t index,
 	uint32_t body_max);
 
@@ -69,6 +76,11 @@ static inline const struct read_batch *reads_round(const struct reads *r)
 {
 	return &r->batches[1 - r->collecting];
 }
+
+/* How many reads from number `from` on, which stands at byte `at`, fit a body with their clients'
+ * handles; *bytes is their entries' length. */
+uint32_t reads_piece(const struct read_batch *b, uint32_t from, uint32_t at, uint32_t body_max,
+	uint32_t *bytes);
 
 /* The round's batch is the caller's no more. */
 void reads_end(struct reads *r);

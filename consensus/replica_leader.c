@@ -109,25 +109,42 @@ static void begin_reads(struct leader_stage *s, uint64_t now_ns)
 	ask_reads(s, now_ns);
 }
 
-static void on_read_confirm(struct leader_stage *s, const struct message *m)
+/* `count` reads of a confirmed batch, from number `from` on. */
+static void hand_over(struct leader_stage *s, const struct read_batch *b, uint32_t from,
+	uint32_t count, uint32_t at, uint32_t bytes)
 {
 	const struct target to = {.local = true};
-
-	if (!reads_on_confirm(&s->reads, s->settings, m))
-		return;
-	const struct read_batch *b = reads_round(&s->reads);
 	const struct part parts[] = {
-		{.bytes = b->body, .length = b->bytes},
-		{.bytes = b->clients, .length = b->count * (uint32_t)sizeof(b->clients[0])},
+		{.bytes = b->body + at, .length = bytes},
+		{.bytes = b->clients + from, .length = count * (uint32_t)sizeof(b->clients[0])},
 	};
 	const struct message read = {
 		.type = MESSAGE_READ,
 		.first = b->index,
-		.count = (uint16_t)b->count,
+		.count = (uint16_t)count,
 		.payload_len = (uint16_t)(parts[0].length + parts[1].length),
 	};
 
 	s->outlet->send(s->outlet->context, &to, &read, parts, 2);
+}
+
+static void on_read_confirm(struct leader_stage *s, const struct message *m)
+{
+	const struct read_batch *b = reads_round(&s->reads);
+	uint32_t from = 0;
+	uint32_t at = 0;
+
+	if (!reads_on_confirm(&s->reads, s->settings, m))
+		return;
+	while (from < b->count) {
+		uint32_t bytes;
+		uint32_t count = reads_piece(b, from, at, s->settings->body_max, &bytes);
+
+		CHECK(count > 0);
+		hand_over(s, b, from, count, at, bytes);
+		from += count;
+		at += bytes;
+	}
 	reads_end(&s->reads);
 }
 

@@ -23,7 +23,7 @@ enum {
 	REPLY_BUFFERS = 8,       /* Clients whose replies are merged at a time. */
 	CHECKPOINT_EVERY = 4096, /* Instances: digests are compared at multiples of it. */
 	CHECKPOINTS = 64,
-	READS_WAITING = 4, /* Batches of reads whose index is not applied yet. */
+	READS_WAITING = 16, /* Frames of reads whose index is not applied yet. */
 };
 
 /* A digest at an instance; read by other threads with checkpoint_read. */

@@ -161,21 +161,58 @@ static void a_batch_has_the_index_of_its_last_read(void **state)
 	assert_int_equal(reads_round(&reads)->count, 2);
 }
 
-static void no_batch_exceeds_a_frame_or_a_call_of_the_machine(void **state)
+static void no_batch_exceeds_its_frames_its_memory_or_a_call_of_the_machine(void **state)
 {
+	const struct {
+		struct entry e;
+		uint8_t value[1000];
+	} large = {.e.sequence_length = entry_pack(ENTRY_COMMAND, 0, 1000)};
 	const struct entry bare = {.sequence_length = entry_pack(ENTRY_COMMAND, 0, 0)};
 	uint32_t count = 0;
 
 	(void)state;
 	while (add(count, 5))
 		count++;
-	assert_int_equal(count, BODY / (ENTRY_BYTES + 8 + 2));
-	given_round();
-	assert_true(reads_round(&reads)->bytes + count * 2 <= BODY);
+	assert_int_equal(count, READ_FRAMES * BODY / (ENTRY_BYTES + 8 + 2));
 	reads_clear(&reads);
 	for (count = 0; reads_add(&reads, &bare, CLIENT, 5, BODY_MAX); count++)
 		assert_true(count < RUN_COUNT_MAX);
 	assert_int_equal(count, RUN_COUNT_MAX);
+	reads_clear(&reads);
+	for (count = 0; reads_add(&reads, &large.e, CLIENT, 5, BODY_MAX); count++)
+		;
+	assert_int_equal(count, sizeof(reads.batches[0].body) / entry_bytes(1000));
+}
+
+static void a_batch_goes_in_pieces_that_fit_a_frame(void **state)
+{
+	const struct {
+		struct entry e;
+		uint8_t value[808];
+	} half = {.e.sequence_length = entry_pack(ENTRY_COMMAND, 0, 808)};
+	const struct read_batch *b = reads_round(&reads);
+	uint32_t pieces = 0;
+	uint32_t from = 0;
+	uint32_t bytes;
+
+	(void)state;
+	/* No two large ones fit a piece, and each leaves room for a few small ones. */
+	while (reads_add(&reads, &half.e, CLIENT, 5, BODY))
+		for (uint32_t i = 0; i < 5; i++)
+			add(i, 5);
+	reads_begin(&reads, BALLOT);
+	b = reads_round(&reads);
+	for (uint32_t at = 0; from < b->count; at += bytes) {
+		uint32_t count = reads_piece(b, from, at, BODY, &bytes);
+
+		assert_in_range(count, 1, b->count - from);
+		assert_true(bytes + 2 * count <= BODY);
+		assert_true(at + bytes <= b->bytes);
+		assert_true(entries_valid(b->body + at, bytes, count));
+		from += count;
+		pieces++;
+	}
+	assert_in_range(pieces, READ_FRAMES, READ_PIECES_MAX);
 }
 
 static void who_confirmed_is_not_asked_again(void **state)
@@ -204,7 +241,9 @@ int main(void)
 		cmocka_unit_test_setup(what_arrives_after_the_round_began_waits_for_the_next,
 			setup),
 		cmocka_unit_test_setup(a_batch_has_the_index_of_its_last_read, setup),
-		cmocka_unit_test_setup(no_batch_exceeds_a_frame_or_a_call_of_the_machine, setup),
+		cmocka_unit_test_setup(
+			no_batch_exceeds_its_frames_its_memory_or_a_call_of_the_machine, setup),
+		cmocka_unit_test_setup(a_batch_goes_in_pieces_that_fit_a_frame, setup),
 		cmocka_unit_test_setup(who_confirmed_is_not_asked_again, setup),
 	};
 

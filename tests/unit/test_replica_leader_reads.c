@@ -224,21 +224,45 @@ static void who_does_not_lead_takes_no_read(void **state)
 
 static void more_reads_than_fit_are_busy(void **state)
 {
-	uint32_t fit = BODY_BYTES / (entry_bytes(8) + 2);
+	uint32_t fit = READ_FRAMES * BODY_BYTES / (entry_bytes(8) + 2);
+	uint64_t session = 100;
+	uint32_t told = 0;
 
 	(void)state;
 	with_commands(9, 1);
 	when_read();
-	with_commands(100, fit + 2);
-	when_read();
+	for (uint32_t left = fit + 2; left > 0;) {
+		uint32_t count = left < 50 ? left : 50;
+
+		with_commands(session, count);
+		when_read_by((uint16_t)(CLIENT + (session - 100) / 50));
+		flush();
+		session += count;
+		left -= count;
+	}
 	assert_int_equal(the_only(MESSAGE_REPLY)->m.count, 2);
-	then_reply(the_only(MESSAGE_REPLY), 0, CLIENT, 100 + fit, REPLY_BUSY, 0);
+	then_reply(the_only(MESSAGE_REPLY), 0, (uint16_t)(CLIENT + fit / 50), 100 + fit, REPLY_BUSY,
+		0);
 	assert_int_equal(stage.counters.busy, 2);
 	confirm_round();
 	flush();
+	sent_count = 0;
 	confirm_round();
-	assert_int_equal(sent_nth(MESSAGE_READ, 1)->m.count, fit);
-	assert_true(sent_nth(MESSAGE_READ, 1)->m.payload_len <= BODY_BYTES);
+	assert_in_range(sent_of(MESSAGE_READ), READ_FRAMES, READ_PIECES_MAX);
+	/* Each read once, in frames that carry a body. */
+	for (uint32_t i = 0; i < sent_of(MESSAGE_READ); i++) {
+		const struct sent *s = sent_nth(MESSAGE_READ, i);
+		const struct entry *e = (const struct entry *)(const void *)s->body;
+		const uint16_t *clients = (const uint16_t *)(const void *)(s->body +
+			s->m.payload_len - 2 * s->m.count);
+
+		for (uint32_t k = 0; k < s->m.count; k++)
+			assert_int_equal(clients[k], CLIENT + (told + k) / 50);
+		assert_true(s->m.payload_len <= BODY_BYTES);
+		assert_int_equal(e->session, 100 + told);
+		told += s->m.count;
+	}
+	assert_int_equal(told, fit);
 }
 
 static void a_read_is_a_command_that_fits_a_frame(void **state)
