@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "consensus/check.h"
 #include "consensus/replica_requests.h"
 
 enum {
