@@ -140,9 +140,12 @@ void report_print(const struct report *r)
 		       " checkpoints and the end compared, at instance %" PRIu64 "\n",
 			"agreement", r->agreement.holds ? "true" : "FALSE", r->agreement.compared,
 			r->agreement.delivered);
-	printf("  %-12s first commit after %.3f s; %" PRIu64 " leaderships; %" PRIu64
-	       " frames dropped, %" PRIu64 " runs retransmitted\n",
-		"cluster", r->first_commit_s, r->leaderships, r->drops, r->retransmits);
+	printf("  %-12s first commit after %.3f s; %" PRIu64 " frames dropped", "cluster",
+		r->first_commit_s, r->drops);
+	if (!r->remote)
+		printf("; %" PRIu64 " leaderships, %" PRIu64 " runs retransmitted", r->leaderships,
+			r->retransmits);
+	putchar('\n');
 	if (r->lost + r->late > 0)
 		printf("  %-12s %" PRIu64 " frames between replicas were lost, %" PRIu64
 		       " were late or came twice\n",
