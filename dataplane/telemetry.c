@@ -78,14 +78,10 @@ static const char *condition(const struct replica *r)
 	return READ(r->leader->election.leader) == ELECTION_NOBODY ? "follows nobody" : "follows";
 }
 
-static int on_status(const char *command, const char *text, struct rte_tel_data *d)
+static int on_status(struct replica *r, const struct parameters *p, struct rte_tel_data *d)
 {
-	struct parameters p;
-	struct replica *r = find(text, &p, d);
+	(void)p;
 
-	(void)command;
-	if (r == NULL)
-		return 0;
 	uint32_t leader = READ(r->leader->election.leader);
 
 	rte_tel_data_start_dict(d);
@@ -151,14 +147,10 @@ static void add_stage(struct rte_tel_data *d, const struct replica *r, const str
 	rte_tel_data_add_dict_container(d, name, one, 0);
 }
 
-static int on_stages(const char *command, const char *text, struct rte_tel_data *d)
+static int on_stages(struct replica *r, const struct parameters *p, struct rte_tel_data *d)
 {
-	struct parameters p;
-	struct replica *r = find(text, &p, d);
+	(void)p;
 
-	(void)command;
-	if (r == NULL)
-		return 0;
 	rte_tel_data_start_dict(d);
 	add_stage(d, r, &r->io.stage, POSITION_IO, 0);
 	add_stage(d, r, &r->io.out, POSITION_IO, 0);
@@ -172,14 +164,10 @@ static int on_stages(const char *command, const char *text, struct rte_tel_data 
 	return 0;
 }
 
-static int on_drops(const char *command, const char *text, struct rte_tel_data *d)
+static int on_drops(struct replica *r, const struct parameters *p, struct rte_tel_data *d)
 {
-	struct parameters p;
-	struct replica *r = find(text, &p, d);
+	(void)p;
 
-	(void)command;
-	if (r == NULL)
-		return 0;
 	const struct network_counters *n = &r->io.network.counters;
 	uint64_t no_mbuf = 0, ring_full = 0, acceptor_foreign = 0, log_full = 0;
 
@@ -210,19 +198,14 @@ static int on_drops(const char *command, const char *text, struct rte_tel_data *
 	return 0;
 }
 
-static int on_tunables(const char *command, const char *text, struct rte_tel_data *d)
+static int on_tunables(struct replica *r, const struct parameters *p, struct rte_tel_data *d)
 {
-	struct parameters p;
-	struct replica *r = find(text, &p, d);
 	char error[CONFIG_ERROR_MAX];
 
-	(void)command;
-	if (r == NULL)
-		return 0;
-	if (p.count == 2 || p.count > 3)
+	if (p->count == 2 || p->count > 3)
 		return refuse(d, "give a replica's id, or its id, a tunable's name and its value");
-	if (p.count == 3) {
-		if (!replica_tune(r, p.at[1], p.at[2], error, sizeof(error)))
+	if (p->count == 3) {
+		if (!replica_tune(r, p->at[1], p->at[2], error, sizeof(error)))
 			return refuse(d, error);
 		for (uint32_t i = 0; i < subject.lcores_count; i++)
 			__atomic_store_n(&subject.lcores[i].idle, r->live->tunables.idle,
@@ -262,20 +245,15 @@ static bool moved(struct replica *r, const struct parameters *p, char *error, si
 	return replica_move(r, member, &to, error, size);
 }
 
-static int on_routes(const char *command, const char *text, struct rte_tel_data *d)
+static int on_routes(struct replica *r, const struct parameters *p, struct rte_tel_data *d)
 {
-	struct parameters p;
-	struct replica *r = find(text, &p, d);
 	char error[TEXT_MAX];
 
-	(void)command;
-	if (r == NULL)
-		return 0;
-	if (p.count == 2)
+	if (p->count == 2)
 		return refuse(d,
 			"give a replica's id, or its id, a member, its address and, if you "
 			"like, its MAC address");
-	if (p.count > 2 && !moved(r, &p, error, sizeof(error)))
+	if (p->count > 2 && !moved(r, p, error, sizeof(error)))
 		return refuse(d, error);
 	rte_tel_data_start_dict(d);
 	for (uint32_t i = 0; i < r->settings.members; i++) {
@@ -295,14 +273,10 @@ static int on_routes(const char *command, const char *text, struct rte_tel_data 
 	return 0;
 }
 
-static int on_digests(const char *command, const char *text, struct rte_tel_data *d)
+static int on_digests(struct replica *r, const struct parameters *p, struct rte_tel_data *d)
 {
-	struct parameters p;
-	struct replica *r = find(text, &p, d);
+	(void)p;
 
-	(void)command;
-	if (r == NULL)
-		return 0;
 	rte_tel_data_start_dict(d);
 	for (uint32_t i = 0; i < CHECKPOINTS; i++) {
 		uint64_t instance = READ(r->learner->checkpoints[i].instance);
@@ -326,15 +300,13 @@ static void add_statistic(struct rte_tel_data *d, const char *name, const char *
 		rte_tel_data_add_dict_u64(d, name, value);
 }
 
-static int on_heap(const char *command, const char *text, struct rte_tel_data *d)
+static int on_heap(struct replica *r, const struct parameters *p, struct rte_tel_data *d)
 {
-	struct parameters p;
+	(void)p;
+	(void)r;
 	uint64_t epoch = 1;
 	uint64_t polling = 0;
 
-	(void)command;
-	if (find(text, &p, d) == NULL)
-		return 0;
 	for (uint32_t i = 0; i < subject.lcores_count; i++) {
 		lcore_cpu_ns(&subject.lcores[i]);
 		polling += READ(subject.lcores[i].allocated_bytes);
@@ -349,20 +321,36 @@ static int on_heap(const char *command, const char *text, struct rte_tel_data *d
 	return 0;
 }
 
+static const struct {
+	const char *command;
+	int (*answer)(struct replica *r, const struct parameters *p, struct rte_tel_data *d);
+	const char *help;
+} commands[] = {
+	{"/paxwire/status", on_status, "Who leads and how far a replica is. Parameter: id"},
+	{"/paxwire/stages", on_stages, "Cycles, turns and queues of each stage. Parameter: id"},
+	{"/paxwire/drops", on_drops, "Frames that came to nothing, by reason. Parameter: id"},
+	{"/paxwire/tunables", on_tunables,
+		"All tunables. Parameters: id, or id,name,value to set one"},
+	{"/paxwire/routes", on_routes,
+		"Where the members are. Parameters: id, or id,member,address[,mac] to move one"},
+	{"/paxwire/digests", on_digests, "Hashes of what was executed, by instance. Parameter: id"},
+	{"/paxwire/heap", on_heap, "jemalloc's figures. Parameter: id"},
+};
+
+static int on_command(const char *command, const char *text, struct rte_tel_data *d)
+{
+	struct parameters p;
+	struct replica *r = find(text, &p, d);
+
+	for (size_t i = 0; r != NULL && i < RTE_DIM(commands); i++)
+		if (strcmp(command, commands[i].command) == 0)
+			return commands[i].answer(r, &p, d);
+	return 0;
+}
+
 void telemetry_serve(const struct telemetry_subject *given)
 {
 	subject = *given;
-	rte_telemetry_register_cmd("/paxwire/status", on_status,
-		"Who leads and how far a replica is. Parameter: id");
-	rte_telemetry_register_cmd("/paxwire/stages", on_stages,
-		"Cycles, turns and queues of each stage. Parameter: id");
-	rte_telemetry_register_cmd("/paxwire/drops", on_drops,
-		"Frames that came to nothing, by reason. Parameter: id");
-	rte_telemetry_register_cmd("/paxwire/tunables", on_tunables,
-		"All tunables. Parameters: id, or id,name,value to set one");
-	rte_telemetry_register_cmd("/paxwire/routes", on_routes,
-		"Where the members are. Parameters: id, or id,member,address[,mac] to move one");
-	rte_telemetry_register_cmd("/paxwire/digests", on_digests,
-		"Hashes of what was executed, by instance. Parameter: id");
-	rte_telemetry_register_cmd("/paxwire/heap", on_heap, "jemalloc's figures. Parameter: id");
+	for (size_t i = 0; i < RTE_DIM(commands); i++)
+		rte_telemetry_register_cmd(commands[i].command, on_command, commands[i].help);
 }
