@@ -169,9 +169,12 @@ static void give_up_taken(struct leader_stage *s)
 	}
 }
 
-/* One message of them. Then all is forgotten, for the next leadership. */
+/* One message of them, if it surely fits: the learner may be slower than our ticks. At their end
+ * all is forgotten, for the next leadership. */
 static void tell_lost(struct leader_stage *s)
 {
+	if (s->outlet->room(s->outlet->context) < STAGE_ROOM)
+		return;
 	struct entry *lost = (struct entry *)(void *)s->scratch;
 	uint32_t count = admission_list(&s->admission, &s->lost_at, lost,
 		s->settings->body_max / ENTRY_BYTES);

@@ -161,6 +161,8 @@ static int on_stages(struct replica *r, const struct parameters *p, struct rte_t
 	rte_tel_data_add_dict_u64(d, "proposed_runs", READ(r->leader->counters.proposed_runs));
 	rte_tel_data_add_dict_u64(d, "proposed_commands",
 		READ(r->leader->counters.proposed_commands));
+	rte_tel_data_add_dict_u64(d, "reads", READ(r->leader->counters.reads));
+	rte_tel_data_add_dict_u64(d, "read_rounds", READ(r->leader->counters.read_rounds));
 	return 0;
 }
 

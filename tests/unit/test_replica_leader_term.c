@@ -313,6 +313,21 @@ static void many_commands_taken_are_told_by_frames(void **state)
 	assert_int_equal(told, 300);
 }
 
+static void what_was_taken_waits_for_room_in_the_rings(void **state)
+{
+	/* Else: the ring overflows, and what the learner does not hear is lost. */
+	(void)state;
+	with_commands(9, 2);
+	when_requested();
+	when_deposed();
+	room = STAGE_ROOM - 1;
+	tick_through();
+	assert_int_equal(sent_of(MESSAGE_LOST), 0);
+	room = STAGE_ROOM;
+	tick_through();
+	assert_int_equal(the_only(MESSAGE_LOST)->m.count, 2);
+}
+
 static void an_open_in_the_batch_of_a_lost_leadership_is_unknown(void **state)
 {
 	(void)state;
@@ -367,6 +382,7 @@ int main(void)
 		cmocka_unit_test_setup(a_leader_of_which_runs_are_chosen_stays, setup),
 		cmocka_unit_test_setup(the_learner_hears_what_a_lost_leadership_took, setup),
 		cmocka_unit_test_setup(many_commands_taken_are_told_by_frames, setup),
+		cmocka_unit_test_setup(what_was_taken_waits_for_room_in_the_rings, setup),
 		cmocka_unit_test_setup(an_open_in_the_batch_of_a_lost_leadership_is_unknown, setup),
 		cmocka_unit_test_setup(no_leadership_opens_before_the_last_ones_commands_are_told,
 			setup),
