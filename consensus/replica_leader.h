@@ -93,15 +93,7 @@ void leader_stage_init(struct leader_stage *s, const struct replica_settings *se
 
 /* Would a request become proposals now, or only a longer queue? Requests may wait in front of the
  * stage until it is so: what is in flight stays in the caches, and what others say is heard first. */
-static inline bool leader_stage_eager(const struct leader_stage *s)
-{
-	const struct window *w = &s->proposer.window;
-
-	/* An eighth of the window is left for the frames that are taken with the last one. */
-	return !s->leads ||
-		(window_runs(w) < LEADER_RUNS_EAGER &&
-			window_span(w) <= s->settings->window - s->settings->window / 8);
-}
+bool leader_stage_eager(const struct leader_stage *s, uint64_t now_ns);
 
 void leader_stage_on_message(struct leader_stage *s, const struct message *m, const uint8_t *body,
 	uint64_t now_ns);

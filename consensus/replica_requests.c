@@ -151,23 +151,39 @@ void leader_peer_delivered(struct leader_stage *s, struct peer *peer, uint64_t d
 		peer->advanced_ns = now_ns;
 }
 
-/* Would one more instance fit the window and the flow control now? */
-static bool may_take(const struct leader_stage *s, uint64_t now_ns)
+/* Does a live follower lag? One that stands still slows nobody. */
+static bool follower_lags(const struct leader_stage *s, uint64_t now_ns)
 {
 	const struct proposer *p = &s->proposer;
 
 	for (uint32_t i = 0; i < s->settings->members; i++) {
 		const struct peer *peer = &s->peers[i];
 
-		/* A live follower that lags slows admission; one that stood still does not. */
 		if (i != s->settings->self && !peer->out &&
 			p->window.chosen > peer->delivered + s->settings->lag_max &&
 			now_ns < peer->advanced_ns + s->settings->lag_timeout_ns)
-			return false;
+			return true;
 	}
+	return false;
+}
+
+bool leader_stage_eager(const struct leader_stage *s, uint64_t now_ns)
+{
+	const struct window *w = &s->proposer.window;
+
+	/* An eighth of the window is left for the frames that are taken with the last one. */
+	return !s->leads ||
+		(window_runs(w) < LEADER_RUNS_EAGER &&
+			window_span(w) <= s->settings->window - s->settings->window / 8 &&
+			!follower_lags(s, now_ns));
+}
+
+/* Would one more instance fit the window and the flow control now? */
+static bool may_take(const struct leader_stage *s, uint64_t now_ns)
+{
 	/* A frame of many commands may become many proposals. */
-	return s->batch_count < proposer_capacity(p) &&
-		s->outlet->room(s->outlet->context) >= STAGE_ROOM;
+	return s->batch_count < proposer_capacity(&s->proposer) &&
+		s->outlet->room(s->outlet->context) >= STAGE_ROOM && !follower_lags(s, now_ns);
 }
 
 /* Makes room for one more entry; a full batch goes out. */

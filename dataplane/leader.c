@@ -23,7 +23,7 @@ uint32_t leader_poll(void *self, uint64_t now_ns)
 	for (uint32_t i = 0; i < c->inputs_count; i++)
 		work += take(r, c->inputs[i], now_ns);
 	/* Commands last: what the others say makes room for them. Too many are answered. */
-	if (leader_stage_eager(r->leader) ||
+	if (leader_stage_eager(r->leader, now_ns) ||
 		handoff_room(&r->requests) < REQUESTS_SIZE - REQUESTS_WAITING)
 		work += take(r, &r->requests, now_ns);
 	if (now_ns - r->leader_tick_ns >= TICK_NS) {
