@@ -68,7 +68,8 @@ def cluster_file(mode, machine, window):
     """All stages of a replica on one lcore: four processes share two CPUs."""
     text = ["cluster: {name: test, id: 7}", "quorums: {kind: majority}",
             f"state_machine: \"{machine}\"", "kv: {capacity: 100000, value_max: 64}",
-            f"tunables: {{idle: yield, window: {window}, retransmit_us: 20000}}", "replicas:"]
+            f"tunables: {{idle: yield, window: {window}, retransmit_us: 20000, "
+            "commit_idle_us: 50}", "replicas:"]
     for i in range(HOSTS - 1):
         text.append(f"  - {{id: {i}, address: 10.9.0.{i + 1}, ports: [\"{devargs(mode)}\"], "
                     "stages: {io: 1, leader: 1, acceptors: [1], learner: 1}}")
