@@ -97,7 +97,8 @@ static void print_ports(const struct report *r)
 		100 * share(rate(s->frames, s->seconds), r->before.frames_per_s));
 	printf("  %-12s p50 %.2f us before, %.2f after\n", "ping-pong",
 		(double)r->before.rtt_p50_ns / 1000, (double)r->after.rtt_p50_ns / 1000);
-	if (r->unloaded.commits > 0)
+	/* One lcore that talks to itself is no limit to compare with. */
+	if (r->unloaded.commits > 0 && r->options.lcores > 1)
 		printf("  %-12s an unloaded commit takes %.1f ping-pongs\n", "ratio",
 			share(us(&r->unloaded.latencies, 50), (double)r->before.rtt_p50_ns / 1000));
 	if (r->after.rtt_p50_ns > 0 &&
