@@ -169,7 +169,8 @@ void proposer_on_delivered(struct proposer *p, uint64_t delivered)
 
 bool proposer_on_accepted(struct proposer *p, const struct message *m, const uint8_t *body)
 {
-	if (m->ballot != p->ballot || p->state < PROPOSER_REPROPOSING)
+	/* Votes for one stride may come while the next one is pulled. */
+	if (m->ballot != p->ballot || p->state == PROPOSER_IDLE)
 		return false;
 	for (uint32_t i = 0; i < m->count; i++) {
 		const struct range *r = (const struct range *)(const void *)body + i;

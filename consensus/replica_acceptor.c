@@ -390,7 +390,7 @@ static bool run_from_log(struct acceptor_stage *s, uint64_t first, struct messag
 	return true;
 }
 
-static void on_resend(struct acceptor_stage *s, const struct message *m)
+static void on_resend(struct acceptor_stage *s, const struct message *m, uint64_t now_ns)
 {
 	struct message accept = {.type = MESSAGE_ACCEPT, .watermark = m->watermark};
 	uint32_t parts_count;
@@ -400,7 +400,11 @@ static void on_resend(struct acceptor_stage *s, const struct message *m)
 		accept.count != m->count || !accept.checksum_known)
 		return;
 	s->counters.resent++;
-	send_members(s, m->echo, &accept, parts_count);
+	accept.sender = (uint8_t)s->settings->self;
+	/* Our own vote may be what is missing: it is in the log, so it is said again. */
+	if ((m->echo & 1u << s->settings->self) != 0)
+		acknowledge(s, &accept, now_ns);
+	send_members(s, m->echo & ~(1u << s->settings->self), &accept, parts_count);
 }
 
 static void on_recall(struct acceptor_stage *s, const struct message *m)
@@ -432,7 +436,8 @@ static void on_read_round(struct acceptor_stage *s, const struct message *m)
 }
 
 /* From our own stages: always believed. */
-static bool on_local(struct acceptor_stage *s, const struct message *m, const uint8_t *body)
+static bool on_local(struct acceptor_stage *s, const struct message *m, const uint8_t *body,
+	uint64_t now_ns)
 {
 	switch (m->type) {
 	case MESSAGE_ENROLLED:
@@ -443,7 +448,7 @@ static bool on_local(struct acceptor_stage *s, const struct message *m, const ui
 		acceptor_trim(&s->acceptor, m->first);
 		return true;
 	case MESSAGE_RESEND:
-		on_resend(s, m);
+		on_resend(s, m, now_ns);
 		return true;
 	case MESSAGE_RECALL:
 		on_recall(s, m);
@@ -456,7 +461,7 @@ static bool on_local(struct acceptor_stage *s, const struct message *m, const ui
 void acceptor_stage_on_message(struct acceptor_stage *s, const struct message *m,
 	const uint8_t *body, uint64_t now_ns)
 {
-	if (on_local(s, m, body))
+	if (on_local(s, m, body, now_ns))
 		return;
 	/* A restarted member has another uuid: it has forgotten its promises, and is not heard. */
 	if (!s->enrolled || m->sender >= s->settings->members || m->uuid != s->uuids[m->sender]) {

@@ -261,8 +261,11 @@ static void start_phase1(struct leader_stage *s)
 	s->leads = false;
 }
 
-static void enroll(struct leader_stage *s)
+/* Once every member is exchanged; alone, at the first tick. */
+static void enroll_if_complete(struct leader_stage *s)
 {
+	if (s->enrolled || !identity_complete(&s->identity))
+		return;
 	const struct message m = {
 		.type = MESSAGE_ENROLLED,
 		.payload_len = sizeof(s->identity.uuids),
@@ -370,8 +373,7 @@ static void on_hello(struct leader_stage *s, const struct message *m)
 	}
 	if (answer_it)
 		send_hello(s, 1u << m->sender, 0);
-	if (!s->enrolled && identity_complete(&s->identity))
-		enroll(s);
+	enroll_if_complete(s);
 }
 
 void leader_stage_on_message(struct leader_stage *s, const struct message *m, const uint8_t *body,
@@ -485,7 +487,7 @@ static void retransmit(struct leader_stage *s, uint64_t now_ns)
 		? s->settings->retransmit_ns
 		: VOTES_WAITED * s->votes_ns;
 
-	if (p->state < PROPOSER_REPROPOSING || now_ns < wait_ns)
+	if (p->state == PROPOSER_IDLE || now_ns < wait_ns)
 		return;
 	for (uint32_t i = 0; i < RETRANSMIT_BURST; i++) {
 		struct flight *f = window_due(&p->window, now_ns - wait_ns, RETRANSMIT_LOOK);
@@ -498,7 +500,7 @@ static void retransmit(struct leader_stage *s, uint64_t now_ns)
 			.first = f->first,
 			.count = f->count,
 			.watermark = p->window.chosen,
-			.echo = leader_members(s) & ~f->votes & ~(1u << s->settings->self),
+			.echo = leader_members(s) & ~f->votes,
 			.shard = (uint16_t)shard_of(f->first, s->settings->shards),
 		};
 
@@ -535,6 +537,7 @@ void leader_stage_on_tick(struct leader_stage *s, uint64_t now_ns)
 
 	if (asked != 0)
 		send_hello(s, asked, HELLO_ASKS);
+	enroll_if_complete(s);
 	if (!s->enrolled)
 		return;
 	run_election(s, now_ns);

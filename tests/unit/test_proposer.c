@@ -166,6 +166,39 @@ static void what_was_reported_is_proposed_again_before_anything_new(void **state
 	assert_int_equal(proposer_take(&p, 1, 1), 10);
 }
 
+static void accepted_by(uint8_t member, uint64_t first, uint64_t count)
+{
+	const struct range range = {.first = first, .count = count};
+	const struct message m = {
+		.type = MESSAGE_ACCEPTED,
+		.ballot = BALLOT,
+		.sender = member,
+		.count = 1,
+		.payload_len = sizeof(range),
+	};
+
+	proposer_on_accepted(&p, &m, (const uint8_t *)&range);
+}
+
+/* Else: in a pipeline a vote comes a moment later, is not counted, and nobody repeats the own one. */
+static void votes_count_while_the_next_stride_is_pulled(void **state)
+{
+	uint32_t bytes;
+	uint64_t first;
+
+	(void)state;
+	promise_of(0, 0, BLOCK + 10);
+	promise_of(1, 0, BLOCK + 10);
+	votes_of(0, BALLOT, 0, BLOCK);
+	votes_of(1, BALLOT, 0, BLOCK);
+	assert_int_equal(proposer_repropose(&p, body, &bytes, &first, 1), BLOCK);
+	assert_int_equal(proposer_repropose(&p, body, &bytes, &first, 1), 0);
+	assert_int_equal(p.state, PROPOSER_PULLING);
+	accepted_by(0, 0, BLOCK);
+	accepted_by(1, 0, BLOCK);
+	assert_int_equal(p.window.chosen, BLOCK);
+}
+
 static void a_run_stays_in_its_block(void **state)
 {
 	(void)state;
@@ -246,6 +279,7 @@ int main(void)
 		cmocka_unit_test_setup(chunks_of_another_ballot_or_member_do_not_combine, setup),
 		cmocka_unit_test_setup(what_was_reported_is_proposed_again_before_anything_new,
 			setup),
+		cmocka_unit_test_setup(votes_count_while_the_next_stride_is_pulled, setup),
 		cmocka_unit_test_setup(a_run_stays_in_its_block, setup),
 		cmocka_unit_test_setup(the_window_bounds_what_is_in_flight, setup),
 		cmocka_unit_test_setup(votes_of_another_ballot_choose_nothing, setup),

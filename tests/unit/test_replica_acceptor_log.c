@@ -300,7 +300,7 @@ static void a_run_is_sent_again_as_it_was(void **state)
 	send_to_stage(&m, body);
 	resend(EARLIER, 0, 4);
 	s = the_only(MESSAGE_ACCEPT);
-	assert_int_equal(s->to.members, 1u << 0 | 1u << 1);
+	assert_int_equal(s->to.members, (1u << 0 | 1u << 1) & ~(1u << settings.self));
 	assert_int_equal(s->m.ballot, EARLIER);
 	assert_int_equal(s->m.count, 4);
 	assert_int_equal(s->m.flags, 0);
@@ -312,6 +312,24 @@ static void a_run_is_sent_again_as_it_was(void **state)
 	accepts(EARLIER, 10, 4, 0);
 	resend(EARLIER, 10, 4);
 	assert_int_equal(the_only(MESSAGE_ACCEPT)->m.flags, FLAG_NOOP);
+}
+
+/* Else: our own vote is lost on its way to our own leader, and nobody else can repeat it. */
+static void our_own_vote_is_said_again(void **state)
+{
+	const struct sent *s;
+
+	(void)state;
+	settings.self = 1;
+	accepts(EARLIER, 0, 4, 9);
+	acceptor_stage_flush(&stage, 0);
+	sent_count = 0;
+	resend(EARLIER, 0, 4);
+	acceptor_stage_flush(&stage, 0);
+	s = the_only(MESSAGE_ACCEPTED);
+	assert_int_equal(s->to.members, 1u << 1);
+	assert_int_equal(s->m.ballot, EARLIER);
+	assert_int_equal(the_only(MESSAGE_ACCEPT)->to.members, 1u << 0);
 }
 
 static void only_the_identical_run_is_sent_again(void **state)
@@ -390,6 +408,7 @@ int main(void)
 			setup),
 		cmocka_unit_test_setup(chosen_records_of_another_shard_are_passed_over, setup),
 		cmocka_unit_test_setup(a_run_is_sent_again_as_it_was, setup),
+		cmocka_unit_test_setup(our_own_vote_is_said_again, setup),
 		cmocka_unit_test_setup(only_the_identical_run_is_sent_again, setup),
 		cmocka_unit_test_setup(what_the_learner_recalls_is_handed_to_it, setup),
 	};

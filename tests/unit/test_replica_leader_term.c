@@ -182,7 +182,7 @@ static void who_voted_is_not_sent_it_again(void **state)
 	when_requested();
 	hear_accepted(2, 1, 3, 0);
 	pass(RETRANSMIT);
-	assert_int_equal(the_only(MESSAGE_RESEND)->m.echo, 1u << 1);
+	assert_int_equal(the_only(MESSAGE_RESEND)->m.echo, 1u << SELF | 1u << 1);
 }
 
 static void no_tick_sends_more_again_than_a_ring_surely_holds(void **state)
