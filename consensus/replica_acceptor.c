@@ -401,10 +401,11 @@ static void on_resend(struct acceptor_stage *s, const struct message *m, uint64_
 		return;
 	s->counters.resent++;
 	accept.sender = (uint8_t)s->settings->self;
-	/* Our own vote may be what is missing: it is in the log, so it is said again. */
+	send_members(s, m->echo & ~(1u << s->settings->self), &accept, parts_count);
+	/* Our own vote may be what is missing: it is in the log, so it is said again. (Last: it may
+	 * send what was acknowledged before, and needs the parts.) */
 	if ((m->echo & 1u << s->settings->self) != 0)
 		acknowledge(s, &accept, now_ns);
-	send_members(s, m->echo & ~(1u << s->settings->self), &accept, parts_count);
 }
 
 static void on_recall(struct acceptor_stage *s, const struct message *m)

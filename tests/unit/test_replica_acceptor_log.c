@@ -332,6 +332,23 @@ static void our_own_vote_is_said_again(void **state)
 	assert_int_equal(the_only(MESSAGE_ACCEPT)->to.members, 1u << 0);
 }
 
+/* What waits to be acknowledged at another ballot goes first; the run sent again stays whole. */
+static void a_run_sent_again_keeps_its_body_though_others_wait(void **state)
+{
+	const struct message m = accept_of(EARLIER, 0, 4, 9);
+
+	(void)state;
+	settings.self = 1;
+	send_to_stage(&m, body);
+	acceptor_stage_flush(&stage, 0);
+	accepts(LATER, 10, 4, 0);
+	sent_count = 0;
+	resend(EARLIER, 0, 4);
+	assert_int_equal(the_only(MESSAGE_ACCEPT)->m.payload_len, m.payload_len);
+	assert_memory_equal(the_only(MESSAGE_ACCEPT)->body, body, m.payload_len);
+	the_only(MESSAGE_ACCEPTED);
+}
+
 static void only_the_identical_run_is_sent_again(void **state)
 {
 	/* Another ballot or another cut would be a new proposal. */
@@ -409,6 +426,7 @@ int main(void)
 		cmocka_unit_test_setup(chosen_records_of_another_shard_are_passed_over, setup),
 		cmocka_unit_test_setup(a_run_is_sent_again_as_it_was, setup),
 		cmocka_unit_test_setup(our_own_vote_is_said_again, setup),
+		cmocka_unit_test_setup(a_run_sent_again_keeps_its_body_though_others_wait, setup),
 		cmocka_unit_test_setup(only_the_identical_run_is_sent_again, setup),
 		cmocka_unit_test_setup(what_the_learner_recalls_is_handed_to_it, setup),
 	};
