@@ -151,7 +151,8 @@ void leader_peer_delivered(struct leader_stage *s, struct peer *peer, uint64_t d
 		peer->advanced_ns = now_ns;
 }
 
-/* Does a live follower lag? One that stands still slows nobody. */
+/* Does a live follower lag? One that stands still slows nobody. What is in flight counts: once chosen
+ * it is delivered by others, whose logs must still hold what this one misses. */
 static bool follower_lags(const struct leader_stage *s, uint64_t now_ns)
 {
 	const struct proposer *p = &s->proposer;
@@ -160,7 +161,7 @@ static bool follower_lags(const struct leader_stage *s, uint64_t now_ns)
 		const struct peer *peer = &s->peers[i];
 
 		if (i != s->settings->self && !peer->out &&
-			p->window.chosen > peer->delivered + s->settings->lag_max &&
+			p->window.end > peer->delivered + s->settings->lag_max &&
 			now_ns < peer->advanced_ns + s->settings->lag_timeout_ns)
 			return true;
 	}

@@ -179,6 +179,22 @@ static void without_room_in_the_rings_clients_hear_busy(void **state)
 	assert_int_equal(stage.counters.busy, 4);
 }
 
+/* Else: it is chosen a moment later, others deliver it, and their logs no longer hold what the one
+ * that lags still misses. */
+static void what_is_in_flight_counts_as_lag(void **state)
+{
+	(void)state;
+	settings.lag_max = LAG_MAX;
+	with_commands(9, LAG_MAX - 1);
+	when_requested();
+	assert_int_equal(stage.counters.busy, 0);
+	with_commands(29, 1);
+	when_requested();
+	with_commands(39, 1);
+	when_requested();
+	assert_int_equal(stage.counters.busy, 1);
+}
+
 static void while_a_live_follower_lags_clients_hear_busy(void **state)
 {
 	(void)state;
@@ -555,6 +571,7 @@ int main(void)
 		cmocka_unit_test_setup(a_full_window_answers_busy, setup),
 		cmocka_unit_test_setup(a_window_that_fills_with_whole_frames_answers_busy, setup),
 		cmocka_unit_test_setup(without_room_in_the_rings_clients_hear_busy, setup),
+		cmocka_unit_test_setup(what_is_in_flight_counts_as_lag, setup),
 		cmocka_unit_test_setup(while_a_live_follower_lags_clients_hear_busy, setup),
 		cmocka_unit_test_setup(a_dead_follower_slows_nobody, setup),
 		cmocka_unit_test_setup(who_lagged_out_slows_nobody_until_it_has_caught_up, setup),
