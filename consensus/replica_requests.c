@@ -152,8 +152,8 @@ void leader_peer_delivered(struct leader_stage *s, struct peer *peer, uint64_t d
 }
 
 /* Does a live follower lag? One that stands still slows nobody. What is in flight counts: once chosen
- * it is delivered by others, whose logs must still hold what this one misses. */
-static bool follower_lags(const struct leader_stage *s, uint64_t now_ns)
+ * it is delivered by others, whose logs must still hold what this one misses. With `more` instances. */
+static bool follower_lags(const struct leader_stage *s, uint64_t more, uint64_t now_ns)
 {
 	const struct proposer *p = &s->proposer;
 
@@ -161,7 +161,7 @@ static bool follower_lags(const struct leader_stage *s, uint64_t now_ns)
 		const struct peer *peer = &s->peers[i];
 
 		if (i != s->settings->self && !peer->out &&
-			p->window.end > peer->delivered + s->settings->lag_max &&
+			p->window.end + more > peer->delivered + s->settings->lag_max &&
 			now_ns < peer->advanced_ns + s->settings->lag_timeout_ns)
 			return true;
 	}
@@ -176,7 +176,7 @@ bool leader_stage_eager(const struct leader_stage *s, uint64_t now_ns)
 	return !s->leads ||
 		(window_runs(w) < LEADER_RUNS_EAGER &&
 			window_span(w) <= s->settings->window - s->settings->window / 8 &&
-			!follower_lags(s, now_ns));
+			!follower_lags(s, s->settings->window / 8, now_ns));
 }
 
 /* Would one more instance fit the window and the flow control now? */
@@ -184,7 +184,7 @@ static bool may_take(const struct leader_stage *s, uint64_t now_ns)
 {
 	/* A frame of many commands may become many proposals. */
 	return s->batch_count < proposer_capacity(&s->proposer) &&
-		s->outlet->room(s->outlet->context) >= STAGE_ROOM && !follower_lags(s, now_ns);
+		s->outlet->room(s->outlet->context) >= STAGE_ROOM && !follower_lags(s, 0, now_ns);
 }
 
 /* Makes room for one more entry; a full batch goes out. */
