@@ -111,15 +111,6 @@ void host_links(const struct host *h, struct network *network)
 			network_add_link(network, h->ports[i].id, q, h->ports[i].tx_flags);
 }
 
-uint64_t host_missed(const struct host *h)
-{
-	uint64_t missed = 0;
-
-	for (uint32_t i = 0; i < h->ports_count; i++)
-		missed += port_missed(&h->ports[i]);
-	return missed;
-}
-
 void host_close(struct host *h)
 {
 	for (uint32_t i = 0; i < h->ports_count; i++)

@@ -54,9 +54,6 @@ void host_members(const struct host *h, struct live_member members[MEMBER_MAX]);
 /* Each queue of each port is a link, in order. */
 void host_links(const struct host *h, struct network *network);
 
-/* Frames that the devices dropped before we saw them, as far as they tell. */
-uint64_t host_missed(const struct host *h);
-
 void host_close(struct host *h);
 
 #endif

@@ -8,6 +8,8 @@
 #include <jemalloc/jemalloc.h>
 #include <rte_telemetry.h>
 
+#include "dataplane/port.h"
+
 #define READ(field) __atomic_load_n(&(field), __ATOMIC_RELAXED)
 
 enum {
@@ -166,6 +168,19 @@ static int on_stages(struct replica *r, const struct parameters *p, struct rte_t
 	return 0;
 }
 
+/* What the ports dropped before we saw it, as far as their drivers tell. */
+static uint64_t missed(const struct network *n)
+{
+	uint64_t all = 0;
+
+	for (uint32_t i = 0; i < n->links_count; i++) {
+		const struct port port = {.id = n->links[i].port};
+
+		all += n->links[i].queue == 0 ? port_missed(&port) : 0;
+	}
+	return all;
+}
+
 static int on_drops(struct replica *r, const struct parameters *p, struct rte_tel_data *d)
 {
 	(void)p;
@@ -189,6 +204,7 @@ static int on_drops(struct replica *r, const struct parameters *p, struct rte_te
 		acceptor_foreign + READ(r->leader->counters.foreign));
 	rte_tel_data_add_dict_u64(d, "lost_on_the_way", READ(r->io.lost));
 	rte_tel_data_add_dict_u64(d, "late_or_twice", READ(r->io.late));
+	rte_tel_data_add_dict_u64(d, "missed_by_the_device", missed(&r->io.network));
 	rte_tel_data_add_dict_u64(d, "overload", READ(r->io.overload));
 	rte_tel_data_add_dict_u64(d, "tx_full", READ(n->tx_full));
 	rte_tel_data_add_dict_u64(d, "unreachable", READ(n->unreachable));
