@@ -196,8 +196,8 @@ static uint32_t receive(struct load *l, uint16_t link)
 	return taken;
 }
 
-static void send_frame(struct load *l, struct rte_mbuf *mbuf, uint8_t flags, uint32_t commands,
-	uint32_t bytes)
+static void send_frame(struct load *l, struct rte_mbuf *mbuf, uint32_t member, uint8_t flags,
+	uint32_t commands, uint32_t bytes)
 {
 	const uint8_t *body = rte_pktmbuf_mtod_offset(mbuf, uint8_t *, FRAME_BODY_OFFSET);
 	const struct message m = {
@@ -212,7 +212,7 @@ static void send_frame(struct load *l, struct rte_mbuf *mbuf, uint8_t flags, uin
 	};
 
 	frame_seal(mbuf, &m);
-	network_send(l->network, l->client.leader, mbuf);
+	network_send(l->network, member, mbuf);
 }
 
 static bool is_get(const struct entry *e)
@@ -250,7 +250,8 @@ static uint32_t send_gets(struct load *l, uint8_t *body, uint32_t commands, uint
 	}
 	*bytes = kept;
 	if (gets > 0)
-		send_frame(l, mbuf, FLAG_READ, gets, gets_bytes);
+		send_frame(l, mbuf, client_reader(&l->client, l->settings.reads, l->now_ns),
+			read_flags(l->settings.reads), gets, gets_bytes);
 	else
 		rte_pktmbuf_free(mbuf);
 	return gets;
@@ -281,10 +282,10 @@ static uint32_t transmit(struct load *l,
 			rte_pktmbuf_free(mbuf);
 			break;
 		}
-		if (unlikely(l->settings.read_round))
+		if (unlikely(l->settings.reads != READ_LOG))
 			commands -= send_gets(l, body, commands, &bytes);
 		if (commands > 0)
-			send_frame(l, mbuf, 0, commands, bytes);
+			send_frame(l, mbuf, leader, 0, commands, bytes);
 		else
 			rte_pktmbuf_free(mbuf);
 	}

@@ -32,7 +32,7 @@ struct load_settings {
 	bool kv;              /* The commands are those of the kv machine: */
 	uint32_t keys;        /* on so many keys, */
 	double read_share;    /* and so many of them gets, */
-	bool read_round;      /* which go as reads, not through the log. */
+	enum read_mode reads; /* which go so. */
 	uint32_t body_max;
 	uint32_t cluster;
 	double rate; /* Open loop: commands a second. */

@@ -35,7 +35,8 @@ static const char help[] =
 	"  --value BYTES      of a command's value                                 (64)\n"
 	"  --machine null|kv  the state machine, without --config                  (null)\n"
 	"  --read-share R     kv: so many of the commands are gets, 0 to 1         (0.5)\n"
-	"  --reads log|round  kv: gets go through the log, or as reads by a round  (log)\n"
+	"  --reads MODE       kv: gets go through the log (log), by a round of the leader\n"
+	"                     (leader) or of any member (any), or without one (stale) (log)\n"
 	"  --keys N           kv: on so many keys                                  (100000)\n"
 	"  --rate R           open loop: commands a second (default: closed loop)\n"
 	"  --poisson          open loop: exponential gaps instead of equal ones\n"
@@ -79,6 +80,14 @@ static bool on_off(const char *option, const char *text)
 	if (strcmp(text, "on") != 0 && strcmp(text, "off") != 0)
 		refuse("--%s is on or off, not \"%s\".", option, text);
 	return strcmp(text, "on") == 0;
+}
+
+static enum read_mode read_mode(const char *text)
+{
+	for (uint32_t mode = READ_LOG; mode <= READ_STALE; mode++)
+		if (strcmp(text, read_mode_text((enum read_mode)mode)) == 0)
+			return (enum read_mode)mode;
+	refuse("--reads is log, leader, any or stale, not \"%s\".", text);
 }
 
 enum {
@@ -181,9 +190,7 @@ static bool take_load(struct options *o, int option)
 		o->read_share = number("read-share", optarg, 0, 1);
 		break;
 	case OPTION_READS:
-		if (strcmp(optarg, "log") != 0 && strcmp(optarg, "round") != 0)
-			refuse("--reads is log or round, not \"%s\".", optarg);
-		o->read_round = strcmp(optarg, "round") == 0;
+		o->reads = read_mode(optarg);
 		break;
 	case OPTION_KEYS:
 		o->keys = whole("keys", optarg, 1, 1u << 28);

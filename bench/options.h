@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "consensus/client.h"
+
 struct options {
 	bool demo;
 	const char *config; /* NULL: the embedded profile's values, built in. */
@@ -29,7 +31,7 @@ struct options {
 	bool kv; /* Embedded without a file: its state machine is kv, not null. */
 	uint32_t keys;
 	double read_share;
-	bool read_round;
+	enum read_mode reads;
 	double rate; /* 0: closed loop. */
 	bool poisson;
 	const char *trace; /* File for every replica's transitions; NULL: nobody watches. */

@@ -24,6 +24,20 @@ static const char *idle_text(enum idle_policy idle)
 	return idle == IDLE_BUSY ? "busy" : idle == IDLE_YIELD ? "yield" : "adaptive";
 }
 
+static const char *reads_text(enum read_mode mode)
+{
+	static const char *const texts[] = {
+		[READ_LOG] = "through the log",
+		[READ_LEADER] = "each answered after the leader's round and called a commit here",
+		[READ_ANY] =
+			"each answered after a round of the member asked and called a commit here",
+		[READ_STALE] =
+			"each answered by one member at once (STALE) and called a commit here",
+	};
+
+	return texts[mode];
+}
+
 static void print_latencies(const char *what, const struct histogram *h)
 {
 	printf("  %-12s p50 %.2f  p90 %.2f  p99 %.2f  p99.9 %.2f  p99.99 %.2f  max %.2f us\n", what,
@@ -49,9 +63,7 @@ static void print_conditions(const struct report *r)
 		idle_text(c->tunables.idle));
 	if (c->state_machine == STATE_MACHINE_KV)
 		printf("  %.0f%% gets, %s, the rest puts, on %u keys\n", 100 * o->read_share,
-			o->read_round ? "each answered after a round and called a commit here"
-				      : "through the log",
-			o->keys);
+			reads_text(o->reads), o->keys);
 	printf("  %u sessions, window %u, %u-byte values, packing %s\n", o->sessions, o->window,
 		o->value_bytes, c->tunables.packing ? "on" : "off");
 }
@@ -240,8 +252,8 @@ static void json_body(const struct report *r, FILE *f)
 	fprintf(f, "  \"integrity\": \"%s\",\n", config_integrity_text(c->integrity));
 	fprintf(f, "  \"state_machine\": \"%s\",\n", config_state_machine_text(c->state_machine));
 	if (c->state_machine == STATE_MACHINE_KV)
-		fprintf(f, "  \"read_share\": %.3f,\n  \"keys\": %u,\n", r->options.read_share,
-			r->options.keys);
+		fprintf(f, "  \"read_share\": %.3f,\n  \"reads\": \"%s\",\n  \"keys\": %u,\n",
+			r->options.read_share, read_mode_text(r->options.reads), r->options.keys);
 	fprintf(f, "  \"idle\": \"%s\",\n", idle_text(c->tunables.idle));
 	fprintf(f, "  \"interrupted\": %s,\n", r->interrupted ? "true" : "false");
 	fprintf(f, "  \"ports\": \"%s\"\n}\n", ports(r));

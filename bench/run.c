@@ -216,7 +216,7 @@ static struct load_settings load_settings(const struct options *o, const struct 
 		.kv = config->state_machine == STATE_MACHINE_KV,
 		.keys = o->keys,
 		.read_share = o->read_share,
-		.read_round = o->read_round && config->state_machine == STATE_MACHINE_KV,
+		.reads = config->state_machine == STATE_MACHINE_KV ? o->reads : READ_LOG,
 		.body_max = body_max,
 		.cluster = config->cluster_id,
 		.rate = o->rate,

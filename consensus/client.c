@@ -366,6 +366,30 @@ static inline void on_one(struct client *c, const struct reply *r, uint64_t now_
 		on_done(c, s, r);
 }
 
+static bool mute(const struct client *c, uint32_t member, uint64_t now_ns)
+{
+	return c->asked_ns[member] != 0 && now_ns - c->asked_ns[member] >= c->settings.retry_ns;
+}
+
+uint32_t client_reader(struct client *c, enum read_mode mode, uint64_t now_ns)
+{
+	if (mode <= READ_LEADER)
+		return c->leader;
+	for (uint32_t i = 0; i < c->settings.members; i++) {
+		c->reader = c->reader + 1 >= c->settings.members ? 0 : c->reader + 1;
+		if (!mute(c, c->reader, now_ns))
+			break;
+		/* Twice the timeout: it may be back. */
+		if (now_ns - c->asked_ns[c->reader] >= 2 * c->settings.retry_ns) {
+			c->asked_ns[c->reader] = now_ns - c->settings.retry_ns;
+			return c->reader;
+		}
+	}
+	if (c->asked_ns[c->reader] == 0)
+		c->asked_ns[c->reader] = now_ns;
+	return c->reader;
+}
+
 void client_on_reply(struct client *c, const struct message *m, const uint8_t *body,
 	uint64_t now_ns)
 {
@@ -373,6 +397,9 @@ void client_on_reply(struct client *c, const struct message *m, const uint8_t *b
 
 	if (m->sender == c->leader)
 		c->unheard = 0;
+	if (m->sender < c->settings.members)
+		c->asked_ns[m->sender] = 0;
+	c->reflects = m->flags == FLAG_READ_STALE ? m->watermark : 0;
 	for (uint32_t i = 0; i < m->count; i++) {
 		const struct reply *r = (const struct reply *)(const void *)(body + at);
 

@@ -19,6 +19,30 @@
 #include "consensus/limits.h"
 #include "consensus/message.h"
 
+/* How a command that changes nothing may go. */
+enum read_mode {
+	READ_LOG,    /* As any command. */
+	READ_LEADER, /* Linearizable, by the leader's round. */
+	READ_ANY,    /* Linearizable, by any member's round. */
+	READ_STALE,  /* What any member has applied: `reflects` tells how far that is. */
+};
+
+static inline const char *read_mode_text(enum read_mode mode)
+{
+	static const char *const texts[] = {"log", "leader", "any", "stale"};
+
+	return texts[mode];
+}
+
+/* Flags of a request whose commands are read so. */
+static inline uint8_t read_flags(enum read_mode mode)
+{
+	return mode == READ_LEADER   ? FLAG_READ
+		: mode == READ_ANY   ? FLAG_READ_ANY
+		: mode == READ_STALE ? FLAG_READ_STALE
+				     : 0;
+}
+
 struct client_settings {
 	uint32_t members;
 	uint32_t window;   /* Commands outstanding of a session: 1..SESSION_WINDOW. */
@@ -65,10 +89,13 @@ struct client_counters {
 
 struct client {
 	struct client_settings settings;
-	uint32_t count;    /* Sessions. */
-	uint32_t leader;   /* Member to send to. */
-	uint32_t unheard;  /* Rounds of retries since it last answered. */
-	uint64_t round_ns; /* When the last one began. */
+	uint32_t count;                /* Sessions. */
+	uint32_t leader;               /* Member to send to. */
+	uint32_t unheard;              /* Rounds of retries since it last answered. */
+	uint64_t round_ns;             /* When the last one began. */
+	uint32_t reader;               /* Member that the last read for any member went to. */
+	uint64_t asked_ns[MEMBER_MAX]; /* First read to it since it last answered; 0: none. */
+	uint64_t reflects; /* While `done` is told of a stale read: all below is in it; else 0. */
 	uint64_t
 		nonce; /* Opens carry it plus the session's index: another client's are not ours. */
 	uint64_t random;
@@ -101,6 +128,10 @@ uint32_t client_fill(struct client *c, uint8_t *body, uint32_t *bytes, uint64_t 
 
 /* One that stood too long without an answer: fills one body with retries. Count as above. */
 uint32_t client_fill_retries(struct client *c, uint8_t *body, uint32_t *bytes, uint64_t now_ns);
+
+/* Where a request of reads of this kind goes: the leader, or each member in its turn. Who was asked
+ * and does not answer within a timeout is passed over, but for one read in a timeout. */
+uint32_t client_reader(struct client *c, enum read_mode mode, uint64_t now_ns);
 
 /* A REPLY that message_decode accepted. */
 void client_on_reply(struct client *c, const struct message *m, const uint8_t *body,

@@ -250,15 +250,23 @@ static bool replies_valid(const uint8_t *body, uint32_t bytes, uint32_t count)
 	return at == bytes;
 }
 
+/* No reads, or reads of one kind. */
+static bool request_flags_valid(uint8_t flags)
+{
+	return (flags & ~FLAGS_READ) == 0 && (flags & (flags - 1)) == 0;
+}
+
 /* The body's form by type. */
 static bool body_valid(const struct message *m, const uint8_t *body)
 {
 	switch (m->type) {
 	case MESSAGE_REQUEST:
-		return m->count >= 1 && m->count <= RUN_COUNT_MAX && (m->flags & ~FLAG_READ) == 0 &&
+		return m->count >= 1 && m->count <= RUN_COUNT_MAX &&
+			request_flags_valid(m->flags) &&
 			entries_valid(body, m->payload_len, m->count);
 	case MESSAGE_REPLY:
-		return m->count >= 1 && replies_valid(body, m->payload_len, m->count);
+		return m->count >= 1 && (m->flags & ~FLAG_READ_STALE) == 0 &&
+			replies_valid(body, m->payload_len, m->count);
 	case MESSAGE_ACCEPT:
 		if (!run_valid(m->first, m->count) || (m->flags & ~FLAG_NOOP) != 0)
 			return false;

@@ -21,10 +21,11 @@
 
 enum message_type {
 	/* Between a client and a replica. */
-	MESSAGE_REQUEST = 1, /* body: entries. echo: the client's own time stamp. FLAG_READ: they
-	                        are reads: of no session, not in the log; a reply repeats session
-	                        and sequence. */
-	MESSAGE_REPLY, /* body: replies. first: the leader the client should use (redirect). */
+	MESSAGE_REQUEST = 1, /* body: entries. echo: the client's own time stamp. One of FLAGS_READ:
+	                        they are reads: of no session, not in the log; a reply repeats
+	                        session and sequence. */
+	MESSAGE_REPLY, /* body: replies. FLAG_READ_STALE: of stale reads, which reflect all below
+	                  `watermark`, and nothing else. */
 
 	/* Phase 1, leader <-> each acceptor shard. shard is set in all of them. */
 	MESSAGE_PREPARE, /* ballot */
@@ -57,6 +58,11 @@ enum message_type {
 	/* Linearizable reads (leader's rule): round ballot, nonce in first. */
 	MESSAGE_READ_ROUND,
 	MESSAGE_READ_CONFIRM,
+	/* At any member (quorum's rule): ballot: what the asker drew at its start, nonce in first. */
+	MESSAGE_READ_PROBE,   /* To each acceptor shard. */
+	MESSAGE_READ_REPORT,  /* watermark: one past the highest instance voted for, at least lo. */
+	MESSAGE_READ_INDEX,   /* To the leader: a round of yours for what waits here. */
+	MESSAGE_READ_INDEXED, /* watermark: what was chosen when it was asked. */
 	MESSAGE_WIRE_END,
 
 	/* Between stages of one node only; never decoded from a wire. */
@@ -73,7 +79,9 @@ enum message_type {
 	MESSAGE_LOST,      /* leader -> learner: `count` entries of admission_list that a lost
 	                      leadership took: who was not answered hears `unknown`. */
 	MESSAGE_READ,      /* leader -> learner: `count` reads, to be run once all below `first` is
-	                      applied; body: entries, then a u16 client handle of each. */
+	                      applied; body: entries, then a u16 client handle of each.
+	                      FLAG_READ_STALE: to be run at once; body: entries, all of client
+	                      `from`. */
 	MESSAGE_CATCH_UP,  /* leader -> learner: fetch below `first` from member `sender`. */
 	MESSAGE_ENROLLED,  /* leader -> acceptors: all members' uuids are pinned; body: MEMBER_MAX
 			     u64. Nothing is voted before. */
@@ -87,9 +95,12 @@ enum {
 	MESSAGE_SENDER_CLIENT = 255,
 	ENDPOINT_CLIENT_FIRST = 256, /* message.from: members below, client handles from here. */
 
-	FLAG_NOOP = 1,       /* ACCEPT, VOTED: a no-op run: no entries, payload_len 0. */
-	FLAG_CHOSEN = 2,     /* VOTED: known chosen, not only voted. */
-	FLAG_READ = 4,       /* REQUEST: the entries are reads. */
+	FLAG_NOOP = 1,        /* ACCEPT, VOTED: a no-op run: no entries, payload_len 0. */
+	FLAG_CHOSEN = 2,      /* VOTED: known chosen, not only voted. */
+	FLAG_READ = 4,        /* REQUEST: the entries are reads, for the leader, */
+	FLAG_READ_ANY = 8,    /* for any member, */
+	FLAG_READ_STALE = 16, /* for any member, of what it has applied by then. */
+	FLAGS_READ = FLAG_READ | FLAG_READ_ANY | FLAG_READ_STALE,
 	HEARTBEAT_LEADS = 1, /* The sender leads at `ballot`, whose no-op is chosen. */
 	PREVOTED_GRANTED = 1,
 };

@@ -113,6 +113,7 @@ static inline enum stage_kind stage_of(const struct message *m)
 	case MESSAGE_FETCH:
 	case MESSAGE_CHOSEN:
 	case MESSAGE_READ_ROUND:
+	case MESSAGE_READ_PROBE:
 	case MESSAGE_RESEND:
 	case MESSAGE_RECALL:
 	case MESSAGE_ENROLLED:

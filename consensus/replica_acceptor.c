@@ -436,6 +436,21 @@ static void on_read_round(struct acceptor_stage *s, const struct message *m)
 	send_members(s, 1u << m->sender, &confirm, 0);
 }
 
+/* `high` never goes down: it covers every vote of ours, and what we hold as chosen. */
+static void on_read_probe(struct acceptor_stage *s, const struct message *m)
+{
+	const struct acceptor *a = &s->acceptor;
+	const struct message report = {
+		.type = MESSAGE_READ_REPORT,
+		.ballot = m->ballot,
+		.first = m->first,
+		.watermark = a->high > a->lo ? a->high : a->lo,
+		.shard = (uint16_t)s->shard,
+	};
+
+	send_members(s, 1u << m->sender, &report, 0);
+}
+
 /* From our own stages: always believed. */
 static bool on_local(struct acceptor_stage *s, const struct message *m, const uint8_t *body,
 	uint64_t now_ns)
@@ -487,6 +502,9 @@ void acceptor_stage_on_message(struct acceptor_stage *s, const struct message *m
 		return;
 	case MESSAGE_READ_ROUND:
 		on_read_round(s, m);
+		return;
+	case MESSAGE_READ_PROBE:
+		on_read_probe(s, m);
 		return;
 	default:
 		CHECK(false); /* The routing of our own stages sent it here. */

@@ -57,7 +57,7 @@ struct acceptor_stage {
 void acceptor_stage_init(struct acceptor_stage *s, const struct replica_settings *settings,
 	uint32_t shard, struct outlet *outlet, uint8_t *log_bytes, uint64_t log_size);
 
-/* PREPARE, PULL, ACCEPT, FETCH, CHOSEN, READ_ROUND from the network or our own leader;
+/* PREPARE, PULL, ACCEPT, FETCH, CHOSEN, READ_ROUND, READ_PROBE from the network or our own leader;
  * ENROLLED, DELIVERED, RESEND, RECALL from our own stages. */
 void acceptor_stage_on_message(struct acceptor_stage *s, const struct message *m,
 	const uint8_t *body, uint64_t now_ns);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "consensus/check.h"
+#include "consensus/replica_reads.h"
 #include "consensus/replica_requests.h"
 
 enum {
@@ -38,7 +39,8 @@ void leader_stage_init(struct leader_stage *s, const struct replica_settings *se
 	identity_init(&s->identity, settings);
 	election_init(&s->election, settings);
 	proposer_init(&s->proposer, settings);
-	reads_init(&s->reads);
+	reads_init(&s->reads, READ_RULE_LEADER);
+	reads_init(&s->any_reads, READ_RULE_QUORUM);
 	admission_clear(&s->admission);
 }
 
@@ -64,89 +66,6 @@ void leader_send_local(struct leader_stage *s, const struct message *m, const vo
 	const struct target to = {.local = true};
 
 	leader_send(s, &to, m, body);
-}
-
-/* ---- Reads ---- */
-
-/* A read of a lost leadership has changed nothing: another leader may have it. */
-static void refuse_reads(struct leader_stage *s)
-{
-	for (uint32_t b = 0; b < 2; b++) {
-		struct read_batch *batch = &s->reads.batches[b];
-		uint32_t offset = 0;
-
-		for (uint32_t i = 0; i < batch->count; i++) {
-			const struct entry *e =
-				(const struct entry *)(const void *)(batch->body + offset);
-
-			leader_refuse(s, batch->clients[i], e);
-			offset += entry_bytes(entry_length(e));
-		}
-	}
-	reads_clear(&s->reads);
-}
-
-/* The round, to every shard that has not confirmed it, our own too. */
-static void ask_reads(struct leader_stage *s, uint64_t now_ns)
-{
-	struct message m = {
-		.type = MESSAGE_READ_ROUND,
-		.ballot = s->reads.ballot,
-		.first = s->reads.nonce,
-	};
-
-	s->reads.sent_ns = now_ns;
-	for (uint32_t shard = 0; shard < s->settings->shards; shard++) {
-		m.shard = (uint16_t)shard;
-		leader_send_members(s, reads_unconfirmed(&s->reads, leader_members(s), shard), &m,
-			NULL);
-	}
-}
-
-static void begin_reads(struct leader_stage *s, uint64_t now_ns)
-{
-	reads_begin(&s->reads, s->proposer.ballot);
-	s->counters.read_rounds++;
-	ask_reads(s, now_ns);
-}
-
-/* `count` reads of a confirmed batch, from number `from` on. */
-static void hand_over(struct leader_stage *s, const struct read_batch *b, uint32_t from,
-	uint32_t count, uint32_t at, uint32_t bytes)
-{
-	const struct target to = {.local = true};
-	const struct part parts[] = {
-		{.bytes = b->body + at, .length = bytes},
-		{.bytes = b->clients + from, .length = count * (uint32_t)sizeof(b->clients[0])},
-	};
-	const struct message read = {
-		.type = MESSAGE_READ,
-		.first = b->index,
-		.count = (uint16_t)count,
-		.payload_len = (uint16_t)(parts[0].length + parts[1].length),
-	};
-
-	s->outlet->send(s->outlet->context, &to, &read, parts, 2);
-}
-
-static void on_read_confirm(struct leader_stage *s, const struct message *m)
-{
-	const struct read_batch *b = reads_round(&s->reads);
-	uint32_t from = 0;
-	uint32_t at = 0;
-
-	if (!reads_on_confirm(&s->reads, s->settings, m))
-		return;
-	while (from < b->count) {
-		uint32_t bytes;
-		uint32_t count = reads_piece(b, from, at, s->settings->body_max, &bytes);
-
-		CHECK(count > 0);
-		hand_over(s, b, from, count, at, bytes);
-		from += count;
-		at += bytes;
-	}
-	reads_end(&s->reads);
 }
 
 /* ---- Leadership ---- */
@@ -200,7 +119,7 @@ static void step_down(struct leader_stage *s, uint64_t now_ns)
 	}
 	if (s->leads) {
 		give_up_taken(s);
-		refuse_reads(s);
+		leader_reads_lost(s);
 	}
 	s->leads = false;
 	s->opened = false;
@@ -386,6 +305,7 @@ void leader_stage_on_message(struct leader_stage *s, const struct message *m, co
 	if (m->type == MESSAGE_DELIVERED) {
 		s->delivered = m->first > s->delivered ? m->first : s->delivered;
 		proposer_on_delivered(&s->proposer, s->delivered);
+		leader_reads_delivered(s);
 		return;
 	}
 	if (m->type == MESSAGE_HELLO) {
@@ -419,7 +339,10 @@ void leader_stage_on_message(struct leader_stage *s, const struct message *m, co
 		election_on_prevoted(&s->election, m);
 		return;
 	case MESSAGE_READ_CONFIRM:
-		on_read_confirm(s, m);
+	case MESSAGE_READ_REPORT:
+	case MESSAGE_READ_INDEX:
+	case MESSAGE_READ_INDEXED:
+		leader_on_read_answer(s, m, now_ns);
 		return;
 	default:
 		return; /* A reply: for clients only. */
@@ -551,8 +474,7 @@ void leader_stage_on_tick(struct leader_stage *s, uint64_t now_ns)
 	else if (s->proposer.state >= PROPOSER_REPROPOSING && !s->opened)
 		repropose(s, now_ns);
 	retransmit(s, now_ns);
-	if (s->reads.under_way && now_ns >= s->reads.sent_ns + s->settings->retransmit_ns)
-		ask_reads(s, now_ns);
+	leader_reads_tick(s, now_ns);
 	if (s->leads && s->proposer.window.chosen != s->watermark_sent &&
 		now_ns >= s->sent_ns + s->settings->commit_idle_ns)
 		send_heartbeat(s, now_ns);
@@ -564,8 +486,7 @@ void leader_stage_flush(struct leader_stage *s, uint64_t now_ns)
 
 	if (s->leads && now_ns >= s->batch_ns + s->settings->linger_ns)
 		leader_propose_batch(s, now_ns);
-	if (__builtin_expect(reads_ready(&s->reads), 0))
-		begin_reads(s, now_ns);
+	leader_reads_flush(s, now_ns);
 	leader_flush_answers(s);
 	if (p->state >= PROPOSER_REPROPOSING && p->window.chosen != s->watermark_told) {
 		s->watermark_told = p->window.chosen;

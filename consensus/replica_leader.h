@@ -39,8 +39,10 @@ struct leader_counters {
 	uint64_t step_downs;
 	uint64_t reads;
 	uint64_t read_rounds;
-	uint64_t conflicts; /* Alarm: REFUSAL_CONFLICT heard. */
-	uint64_t foreign;   /* Frames of an unpinned uuid. */
+	uint64_t
+		read_indices; /* Asked of the leader: what was voted for was not applied in time. */
+	uint64_t conflicts;   /* Alarm: REFUSAL_CONFLICT heard. */
+	uint64_t foreign;     /* Frames of an unpinned uuid. */
 };
 
 /* A member as flow control sees it. */
@@ -80,7 +82,8 @@ struct leader_stage {
 	struct election election;
 	struct proposer proposer;
 	struct admission admission;
-	struct reads reads;
+	struct reads reads;                  /* By the leader's rule, */
+	struct reads any_reads;              /* and by the quorum's, while another leads. */
 	struct entry retries[RUN_COUNT_MAX]; /* Of the frame in hand. */
 	_Alignas(8) uint8_t batch[(BODY_MAX + 7) / 8 * 8];
 	_Alignas(8) uint8_t scratch[(BODY_MAX + 7) / 8 * 8];

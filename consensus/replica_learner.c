@@ -49,7 +49,10 @@ void learner_stage_init(struct learner_stage *s, const struct replica_settings *
 		s->replies[i].client = 0;
 		s->replies[i].count = 0;
 		s->replies[i].bytes = 0;
+		s->replies[i].flags = 0;
+		s->replies[i].watermark = 0;
 	}
+	s->stale = (struct reply_buffer){.flags = FLAG_READ_STALE};
 	learner_init(&s->learner);
 }
 
@@ -285,6 +288,15 @@ static void run_reads(struct learner_stage *s, const struct message *m, const ui
 	s->counters.reads += m->count;
 }
 
+/* All of one client, whatever is applied by now. */
+static void run_stale_reads(struct learner_stage *s, const struct message *m, const uint8_t *body)
+{
+	gather_reads(s, m, body);
+	s->machine.query(s->machine.state, s->commands, m->count, s->results);
+	learner_reply_stale(s, m->from, m->count);
+	s->counters.reads += m->count;
+}
+
 static void refuse_reads(struct learner_stage *s, const struct message *m, const uint8_t *body)
 {
 	gather_reads(s, m, body);
@@ -308,6 +320,10 @@ static void run_waiting_reads(struct learner_stage *s)
 
 static void on_read(struct learner_stage *s, const struct message *m, const uint8_t *body)
 {
+	if (m->flags == FLAG_READ_STALE) {
+		run_stale_reads(s, m, body);
+		return;
+	}
 	if (m->first <= s->learner.delivered) {
 		run_reads(s, m, body);
 		return;

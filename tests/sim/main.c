@@ -41,7 +41,8 @@ static void usage(void)
 	puts("usage: paxwire-sim --seeds N [--first S] [--jobs J]\n"
 	     "       paxwire-sim --trace SEED [--events N]      print a seed's timeline\n"
 	     "       paxwire-sim --mutant NAME --seeds N        must be caught: forgetful, swap,\n"
-	     "                                                  one-vote, stale-read");
+	     "                                                  one-vote, stale-read, no-probe,\n"
+	     "                                                  own-report, reused-round");
 }
 
 static const char *const mutant_names[] = {
@@ -50,16 +51,19 @@ static const char *const mutant_names[] = {
 	[MUTANT_SWAP] = "swap",
 	[MUTANT_ONE_VOTE] = "one-vote",
 	[MUTANT_STALE_READ] = "stale-read",
+	[MUTANT_NO_PROBE] = "no-probe",
+	[MUTANT_OWN_REPORT] = "own-report",
+	[MUTANT_REUSED_ROUND] = "reused-round",
 };
 
 static enum mutant mutant_named(const char *name)
 {
-	for (int i = MUTANT_FORGETFUL; i <= MUTANT_STALE_READ; i++)
+	for (int i = MUTANT_FORGETFUL; i <= MUTANT_LAST; i++)
 		if (strcmp(mutant_names[i], name) == 0)
 			return (enum mutant)i;
 	fprintf(stderr,
 		"paxwire-sim: no mutant is named \"%s\"; there are forgetful, swap, one-vote, "
-		"stale-read.\n",
+		"stale-read, no-probe, own-report, reused-round.\n",
 		name);
 	exit(1);
 }

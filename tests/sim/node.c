@@ -127,7 +127,7 @@ void node_init(struct node *n, const struct replica_settings *settings, struct n
 	n->now_ns = 0;
 	n->counter = 0;
 	n->alive = true;
-	n->skips_rounds = false;
+	n->flaw = FLAW_NONE;
 	n->paused_until_ns = 0;
 	n->dropped = 0;
 	memset(n->queues, 0, sizeof(n->queues));
@@ -168,26 +168,6 @@ void node_receive(struct node *n, const uint8_t *bytes, uint16_t length, uint16_
 	enqueue(n, queue_of(&m), f);
 }
 
-/* Everybody seems to confirm the round at once. */
-static void skip_round(struct node *n)
-{
-	const struct reads *r = &n->leader.reads;
-
-	for (uint32_t i = 0; r->under_way && i < n->settings.members * n->settings.shards; i++) {
-		uint32_t member = i % n->settings.members;
-		const struct message m = {
-			.type = MESSAGE_READ_CONFIRM,
-			.ballot = r->ballot,
-			.first = r->nonce,
-			.shard = (uint16_t)(i / n->settings.members),
-			.sender = (uint8_t)member,
-			.uuid = n->leader.identity.uuids[member],
-		};
-
-		leader_stage_on_message(&n->leader, &m, NULL, n->now_ns);
-	}
-}
-
 static void run_burst(struct node *n, uint32_t stage)
 {
 	struct queue *q = &n->queues[stage];
@@ -210,8 +190,7 @@ static void run_burst(struct node *n, uint32_t stage)
 	}
 	if (stage == STAGE_LEADER) {
 		leader_stage_flush(&n->leader, n->now_ns);
-		if (n->skips_rounds)
-			skip_round(n);
+		flaw_strike(n);
 	} else if (stage == STAGE_LEARNER)
 		learner_stage_flush(&n->learner, n->now_ns);
 	else

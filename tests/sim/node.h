@@ -15,6 +15,7 @@
 #include "consensus/replica_acceptor.h"
 #include "consensus/replica_leader.h"
 #include "consensus/replica_learner.h"
+#include "tests/sim/flaws.h"
 #include "tests/sim/network.h"
 #include "tests/sim/random.h"
 #include "tests/sim/trace.h"
@@ -50,7 +51,7 @@ struct node {
 	uint64_t now_ns;
 	uint64_t counter;
 	bool alive;
-	bool skips_rounds; /* Mutant: reads at once. */
+	enum flaw flaw;
 	uint64_t paused_until_ns;
 	uint64_t dropped;
 

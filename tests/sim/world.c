@@ -144,6 +144,22 @@ static void calm_down(struct world *w)
 	trace_fault(&w->trace, w->now_ns, "sees the faults stop", 0, TRACE_NOBODY);
 }
 
+static enum flaw flaw_of(enum mutant mutant)
+{
+	switch (mutant) {
+	case MUTANT_STALE_READ:
+		return FLAW_LEADER_ALONE;
+	case MUTANT_NO_PROBE:
+		return FLAW_NO_PROBE;
+	case MUTANT_OWN_REPORT:
+		return FLAW_OWN_REPORT;
+	case MUTANT_REUSED_ROUND:
+		return FLAW_ROUND_REUSED;
+	default:
+		return FLAW_NONE;
+	}
+}
+
 static void start(struct world *w, uint64_t seed, enum mutant mutant)
 {
 	struct random *r = &w->random;
@@ -195,7 +211,7 @@ static void start(struct world *w, uint64_t seed, enum mutant mutant)
 		settings.self = i;
 		settings.seed = random_next(r);
 		node_init(&w->nodes[i], &settings, &w->network, &w->trace, r, &machine);
-		w->nodes[i].skips_rounds = mutant == MUTANT_STALE_READ;
+		w->nodes[i].flaw = flaw_of(mutant);
 		w->turn_next_ns[i] = random_below(r, TURN_EVERY_US * US);
 		memset(w->promised[i], 0, sizeof(w->promised[i]));
 	}

@@ -25,10 +25,14 @@ enum {
 /* A rule broken on purpose: the checks must see it. */
 enum mutant {
 	MUTANT_NONE,
-	MUTANT_FORGETFUL,  /* A replica's acceptors forget their promises and votes at a pause. */
-	MUTANT_SWAP,       /* A replica executes two commands of a batch in the wrong order. */
-	MUTANT_ONE_VOTE,   /* One vote is taken for a quorum. */
-	MUTANT_STALE_READ, /* A leader reads without a round. */
+	MUTANT_FORGETFUL,    /* A replica's acceptors forget their promises and votes at a pause. */
+	MUTANT_SWAP,         /* A replica executes two commands of a batch in the wrong order. */
+	MUTANT_ONE_VOTE,     /* One vote is taken for a quorum. */
+	MUTANT_STALE_READ,   /* A leader reads without a round, */
+	MUTANT_NO_PROBE,     /* any member does, */
+	MUTANT_OWN_REPORT,   /* or asks itself only, */
+	MUTANT_REUSED_ROUND, /* or lets a round serve what arrived after it began. */
+	MUTANT_LAST = MUTANT_REUSED_ROUND,
 };
 
 struct world {

@@ -278,21 +278,36 @@ static void a_client_speaks_only_requests(void **state)
 	assert_refused(DROP_SENDER);
 }
 
-static void a_request_has_no_flag_but_that_of_reads(void **state)
+static void a_request_is_of_commands_or_of_one_kind_of_reads(void **state)
 {
-	struct message decoded;
+	struct message m;
 
 	(void)state;
 	given_message(MESSAGE_REQUEST);
-	given.flags = FLAG_READ;
-	seal(given.payload_len);
-	assert_int_equal(message_decode(frame, frame_length, &decoded), DROP_NONE);
-	assert_int_equal(decoded.flags, FLAG_READ);
-	for (uint32_t flags = 1; flags < 256; flags++) {
+	for (uint32_t flags = 0; flags < 256; flags++) {
 		given.flags = (uint8_t)flags;
 		seal(given.payload_len);
-		if (flags != FLAG_READ)
+		if (flags != 0 && flags != FLAG_READ && flags != FLAG_READ_ANY &&
+			flags != FLAG_READ_STALE) {
 			assert_refused(DROP_MALFORMED);
+			continue;
+		}
+		assert_int_equal(decoded(&m), DROP_NONE);
+		assert_int_equal(m.flags, flags);
+	}
+}
+
+static void a_reply_has_no_mark_but_that_of_stale_reads(void **state)
+{
+	struct message m;
+
+	(void)state;
+	given_message(MESSAGE_REPLY);
+	for (uint32_t flags = 0; flags < 256; flags++) {
+		given.flags = (uint8_t)flags;
+		seal(given.payload_len);
+		assert_int_equal(decoded(&m),
+			flags == 0 || flags == FLAG_READ_STALE ? DROP_NONE : DROP_MALFORMED);
 	}
 }
 
@@ -330,7 +345,8 @@ int main(void)
 		cmocka_unit_test(a_range_of_nothing_is_refused),
 		cmocka_unit_test(a_ballot_of_another_node_than_the_sender_is_refused),
 		cmocka_unit_test(a_client_speaks_only_requests),
-		cmocka_unit_test(a_request_has_no_flag_but_that_of_reads),
+		cmocka_unit_test(a_request_is_of_commands_or_of_one_kind_of_reads),
+		cmocka_unit_test(a_reply_has_no_mark_but_that_of_stale_reads),
 		cmocka_unit_test(instances_near_the_top_are_refused),
 		cmocka_unit_test(a_local_type_never_comes_from_a_wire),
 	};
