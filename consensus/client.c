@@ -146,7 +146,10 @@ static uint32_t write_entry(struct client *c, uint32_t index, uint64_t sequence,
 	} else {
 		uint8_t *value = at + ENTRY_BYTES;
 
-		if (entry_bytes(c->settings.value_max) > room)
+		length = c->settings.length == NULL
+			? c->settings.value_max
+			: c->settings.length(c->settings.context, index, sequence);
+		if (entry_bytes(length) > room)
 			return 0;
 		length = c->settings.value(c->settings.context, index, sequence, value);
 		if ((length & CLIENT_READ) != 0)

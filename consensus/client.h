@@ -31,6 +31,9 @@ struct client_settings {
 	/* Writes a command's value (value_max bytes of room); returns its length, plus CLIENT_READ for
 	 * what is to go as a read: see client_split. */
 	uint32_t (*value)(void *context, uint32_t session, uint64_t sequence, uint8_t *value);
+	/* Bytes that `value` will write; NULL: value_max at most. A short command may then share a
+	 * body with others though a long one would not. */
+	uint32_t (*length)(void *context, uint32_t session, uint64_t sequence);
 	/* A command is done. */
 	void (*done)(void *context, uint32_t session, uint64_t id, uint64_t sequence,
 		const struct reply *reply, uint64_t sent_ns);

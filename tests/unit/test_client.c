@@ -79,6 +79,26 @@ static void a_body_is_never_longer_than_its_limit(void **state)
 	then_entry(0, ID, 2);
 }
 
+static uint32_t length(void *context, uint32_t session, uint64_t sequence)
+{
+	(void)context;
+	(void)session;
+	(void)sequence;
+	return 13;
+}
+
+static void a_command_of_known_length_needs_no_more_room(void **state)
+{
+	(void)state;
+	settings.length = length;
+	settings.body_max = 2 * entry_bytes(13);
+	given_opened(1);
+	client_want(&client, 0, 10);
+	assert_int_equal(fill(), 2);
+	assert_int_equal(fill(), 1);
+	then_entry(0, ID, 2);
+}
+
 static void opens_fill_a_body_to_its_limit(void **state)
 {
 	(void)state;
@@ -304,6 +324,7 @@ int main(void)
 			setup),
 		cmocka_unit_test_setup(a_frame_holds_no_more_than_its_batch, setup),
 		cmocka_unit_test_setup(a_body_is_never_longer_than_its_limit, setup),
+		cmocka_unit_test_setup(a_command_of_known_length_needs_no_more_room, setup),
 		cmocka_unit_test_setup(opens_fill_a_body_to_its_limit, setup),
 		cmocka_unit_test_setup(a_command_is_done_once_with_the_reply_to_its_sequence,
 			setup),
