@@ -174,6 +174,12 @@ static enum history_outcome outcome_of(enum paxwire_status status)
 	return HISTORY_INFO;
 }
 
+static void count_gap(struct worker *w, uint64_t now_ns)
+{
+	if (now_ns - w->last_ns > w->gap_ns)
+		w->gap_ns = now_ns - w->last_ns;
+}
+
 static void count_answer(struct worker *w, const struct history_record *r)
 {
 	if (r->outcome == HISTORY_INFO) {
@@ -186,8 +192,7 @@ static void count_answer(struct worker *w, const struct history_record *r)
 	}
 	w->answered++;
 	histogram_record(&w->latencies, r->return_ns - r->call_ns);
-	if (r->return_ns - w->last_ns > w->gap_ns)
-		w->gap_ns = r->return_ns - w->last_ns;
+	count_gap(w, r->return_ns);
 	w->last_ns = r->return_ns;
 }
 
@@ -303,6 +308,9 @@ static double drive(struct throughput *l)
 	}
 	while (look(l))
 		nanosleep(&pause, NULL);
+	/* Those that were given up at the end had no answer either. */
+	for (uint32_t i = 0; i < l->settings.clients; i++)
+		count_gap(&l->workers[i], clock_ns());
 	return (double)(clock_ns() - l->begin_ns) / 1e9;
 }
 
