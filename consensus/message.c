@@ -265,7 +265,7 @@ static bool body_valid(const struct message *m, const uint8_t *body)
 			request_flags_valid(m->flags) &&
 			entries_valid(body, m->payload_len, m->count);
 	case MESSAGE_REPLY:
-		return m->count >= 1 && (m->flags & ~FLAG_READ_STALE) == 0 &&
+		return m->count >= 1 && (m->flags & ~(FLAG_READ_ANY | FLAG_READ_STALE)) == 0 &&
 			replies_valid(body, m->payload_len, m->count);
 	case MESSAGE_ACCEPT:
 		if (!run_valid(m->first, m->count) || (m->flags & ~FLAG_NOOP) != 0)

@@ -25,7 +25,7 @@ enum message_type {
 	                        they are reads: of no session, not in the log; a reply repeats
 	                        session and sequence. */
 	MESSAGE_REPLY, /* body: replies. FLAG_READ_STALE: of stale reads, which reflect all below
-	                  `watermark`, and nothing else. */
+	                  `watermark`, and nothing else. FLAG_READ_ANY: the sender does not lead. */
 
 	/* Phase 1, leader <-> each acceptor shard. shard is set in all of them. */
 	MESSAGE_PREPARE, /* ballot */
