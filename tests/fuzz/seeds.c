@@ -226,6 +226,23 @@ static void write_client_steps(void)
 	write_seed("client", "opened_done_redirected", opened, sizeof(opened));
 }
 
+static void write_journal_steps(void)
+{
+	/* Votes of several lanes, closed and written, a crash, and another write. */
+	static const uint8_t clean[] = {2, 3, 0, 0, 40, 1, 2, 7, 2, 3, 0, 4, 9, 2, 3, 5, 2, 3, 0, 0,
+		9, 2, 3, 5};
+	/* A first write torn, the second whole, a crash; then writes over it. */
+	static const uint8_t torn[] = {2, 3, 0, 0, 255, 0, 0, 127, 0, 0, 63, 2, 0, 0, 40, 2, 4, 1,
+		11, 5, 2, 3, 0, 0, 9, 2, 3, 5};
+	/* A byte changes in a durable write; another is sealed; a block goes elsewhere. */
+	static const uint8_t damage[] = {2, 3, 0, 0, 40, 2, 3, 0, 0, 41, 2, 3, 38, 2, 99, 0, 3, 5,
+		6, 3, 150, 0, 8, 5, 15, 1, 5, 5, 7, 0, 56, 3};
+
+	write_seed("journal", "clean", clean, sizeof(clean));
+	write_seed("journal", "torn", torn, sizeof(torn));
+	write_seed("journal", "damage", damage, sizeof(damage));
+}
+
 static void write_replica_steps(void)
 {
 	uint8_t bytes[BYTES_MAX];
@@ -270,5 +287,6 @@ int main(int argc, char **argv)
 	write_commands();
 	write_client_steps();
 	write_replica_steps();
+	write_journal_steps();
 	return 0;
 }
