@@ -6,6 +6,7 @@
 #ifndef TESTS_FUZZ_PEERS_H
 #define TESTS_FUZZ_PEERS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,10 +16,12 @@ enum {
 	PEERS_SELF = 0, /* The replica's own id. */
 	PEERS_MEMBERS = 3,
 	PEERS_HEARD = 64,
+	PEERS_VOTES_END = 300, /* More than a block. */
 };
 
 struct peers {
 	uint64_t uuid; /* The replica's. */
+	bool voted;    /* They hold votes of lower ballots below PEERS_VOTES_END, with holes. */
 	uint32_t next, count;
 	struct {
 		uint16_t to;
@@ -26,7 +29,7 @@ struct peers {
 	} heard[PEERS_HEARD];
 };
 
-void peers_init(struct peers *p, uint64_t uuid);
+void peers_init(struct peers *p, uint64_t uuid, bool voted);
 
 /* The uuid of a member. */
 uint64_t peers_uuid(uint32_t member);

@@ -2,8 +2,8 @@
  * replica - a whole replica stands whatever members and clients say: no invariant breaks, promises
  * never go down, delivery has no hole, and whatever it sends decodes.
  *
- * The input is {u8 shape, then steps}. The shape chooses the shards and how far the replica is when
- * the steps begin: just started, enrolled, or leading. A step is {u8 kind, ...}: a turn after some
+ * The input is {u8 shape, then steps}. The shape chooses the shards, whether the others hold votes,
+ * and how far the replica is when the steps begin: just started, enrolled, or leading. A step is {u8 kind, ...}: a turn after some
  * time; the others answer honestly what they were sent; a forged message (forge.h); or a message
  * as bytes {u8 from, u16 length, bytes}, sealed.
  */
@@ -182,7 +182,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	return 0;
 }
 
-static void start(uint32_t shards)
+static void start(uint32_t shards, bool voted)
 {
 	const struct machine machine = {.state = &applied, .apply = apply, .query = query};
 	const struct replica_settings settings = {
@@ -207,7 +207,7 @@ static void start(uint32_t shards)
 	applied.last = 0;
 	node_init(&node, &settings, NULL, NULL, &chance, &machine);
 	node.now_ns = 1 * MS;
-	peers_init(&peers, node.settings.uuid);
+	peers_init(&peers, node.settings.uuid, voted);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -215,7 +215,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct input in = {.bytes = data, .left = size};
 	const uint8_t shape = input_u8(&in);
 
-	start(1 + shape / 4 % 2);
+	start(1 + shape / 4 % 2, shape / 8 % 2 != 0);
 	/* Enrolled, in two turns: asked, and answered. */
 	for (uint32_t i = 0; i < 2 && shape % 4 >= 1; i++) {
 		turn(100 * US);

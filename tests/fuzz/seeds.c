@@ -273,6 +273,11 @@ static void write_replica_steps(void)
 
 	write_seed("replica", "leads", leads, sizeof(leads));
 	write_seed("replica", "follows", follows, sizeof(follows));
+	/* Leads after others' votes were proposed again, by one shard and by two. */
+	bytes[0] = 2 + 8;
+	write_seed("replica", "recovers", bytes, 1);
+	bytes[0] = 2 + 4 + 8;
+	write_seed("replica", "recovers_shards", bytes, 1);
 }
 
 int main(int argc, char **argv)
