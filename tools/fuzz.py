@@ -51,7 +51,7 @@ TARGETS = [
     Target("frame_raw", 50000, 150),
     Target("journal", 3000, 230),
     Target("kv", 5000, 125),
-    Target("replica", 2000, 950, ("-max_len=4096",)),
+    Target("replica", 2000, 1350, ("-max_len=4096",)),
 ]
 
 

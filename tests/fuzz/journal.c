@@ -8,6 +8,7 @@
  * some; a crash and a restart; a byte of a block changes, sealed again or not; a block goes to
  * another place; a byte of a superblock changes.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "consensus/check.h"
@@ -22,6 +23,8 @@ enum {
 	STEPS_MAX = 400,
 	LIVES_MAX = 12,
 	ENTRIES_MAX = 16,
+	HEADERS_BYTES =
+		JOURNAL_BLOCK_HEADER_BYTES + JOURNAL_WRITE_HEADER_BYTES + JOURNAL_RECORD_BYTES,
 };
 
 /* A write that was closed: what the reader must tell of it. */
@@ -37,6 +40,7 @@ static _Alignas(JOURNAL_BLOCK_BYTES) uint8_t image[IMAGE_BLOCKS * JOURNAL_BLOCK_
 static _Alignas(JOURNAL_BLOCK_BYTES) uint8_t supers[SUPERBLOCK_SLOTS * JOURNAL_BLOCK_BYTES];
 static _Alignas(JOURNAL_BLOCK_BYTES) uint8_t blank[JOURNAL_BLOCK_BYTES];
 static _Alignas(JOURNAL_BLOCK_BYTES) uint8_t buffers[JOURNAL_BUFFERS * JOURNAL_BUFFER_BYTES];
+static uint8_t *exact; /* One block on the heap, so that ASan sees a step beyond it. */
 static uint8_t payload[JOURNAL_WRITE_PAYLOAD];
 static struct journal journal;
 static struct journal_reader reader;
@@ -179,7 +183,8 @@ static uint32_t read_all(struct journal_end *end)
 
 	journal_reader_init(&reader, &superblock);
 	for (uint64_t place = superblock.anchor_place; place < touched; place++) {
-		journal_reader_block(&reader, place, image + place * JOURNAL_BLOCK_BYTES);
+		memcpy(exact, image + place * JOURNAL_BLOCK_BYTES, JOURNAL_BLOCK_BYTES);
+		journal_reader_block(&reader, place, exact);
 		while ((f = journal_reader_take(&reader)) != NULL) {
 			records_are_whole(f);
 			CHECK(f->number > last && f->place_after <= place + JOURNAL_WRITE_BLOCKS);
@@ -234,7 +239,10 @@ static void restart(void)
 
 static void change(struct input *in, uint8_t *block)
 {
-	const uint16_t at = input_u16(in) % JOURNAL_BLOCK_BYTES;
+	const uint16_t choice = input_u16(in);
+	/* Half of them in the headers. */
+	const uint32_t below = choice >> 15 != 0 ? HEADERS_BYTES : JOURNAL_BLOCK_BYTES;
+	const uint32_t at = choice % below;
 	const uint8_t how = input_u8(in);
 
 	damaged = true;
@@ -260,15 +268,31 @@ static void chain_again(uint8_t *block)
 		if (offset + sizeof(r) > JOURNAL_BLOCK_PAYLOAD)
 			break;
 		memcpy(&r, at + offset, sizeof(r));
-		if (offset + sizeof(r) + r.bytes > JOURNAL_BLOCK_PAYLOAD)
-			break;
-		r.checksum = r.bytes == 0 ? 0 : message_crc(at + offset + sizeof(r), r.bytes);
+		if (offset + sizeof(r) + r.bytes <= JOURNAL_BLOCK_PAYLOAD)
+			r.checksum =
+				r.bytes == 0 ? 0 : message_crc(at + offset + sizeof(r), r.bytes);
 		r.chain = journal_chain_record(chain, &r);
 		chain = r.chain;
 		memcpy(at + offset, &r, sizeof(r));
 		offset += (uint32_t)sizeof(r) + r.bytes;
 	}
 	journal_block_seal(block);
+}
+
+/* Of exactly its size, so that ASan sees a step beyond it. */
+static void check_payload(const uint8_t *block)
+{
+	struct journal_block header;
+	uint8_t *copy;
+
+	memcpy(&header, block, sizeof(header));
+	if (header.bytes == 0 || header.bytes > JOURNAL_BLOCK_PAYLOAD)
+		return;
+	copy = malloc(header.bytes);
+	CHECK(copy != NULL);
+	memcpy(copy, block + sizeof(header), header.bytes);
+	journal_payload_check(copy, header.bytes);
+	free(copy);
 }
 
 /* Superblocks as they are: whatever reads as one leads the reader to no harm. */
@@ -327,6 +351,7 @@ static void step(struct input *in)
 		change(in, block);
 		if (kind / 8 % 4 == 0)
 			chain_again(block);
+		check_payload(block);
 		return;
 	default:
 		if (kind / 8 % 4 == 0) {
@@ -344,6 +369,8 @@ static void step(struct input *in)
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
 	(void)argc, (void)argv;
+	exact = aligned_alloc(JOURNAL_BLOCK_BYTES, JOURNAL_BLOCK_BYTES);
+	CHECK(exact != NULL);
 	superblock.uuid = 0x1234567890abcdefull;
 	journal_block_blank(blank, superblock.uuid);
 	touched = IMAGE_BLOCKS;

@@ -1,9 +1,11 @@
 /*
  * replica - a whole replica stands whatever members and clients say: no invariant breaks, promises
- * never go down, delivery has no hole, and whatever it sends decodes.
+ * never go down, delivery has no hole, and whatever it sends decodes. One with a disk starts again
+ * after any crash, and still holds what it told others.
  *
  * The input is {u8 shape, then steps}. The shape chooses the shards, whether the others hold votes,
- * and how far the replica is when the steps begin: just started, enrolled, or leading. A step is {u8 kind, ...}: a turn after some
+ * whether there is a disk, and how far the replica is when the steps begin: just started, enrolled,
+ * or leading. A step is {u8 kind, ...}: a turn after some
  * time; the others answer honestly what they were sent; a forged message (forge.h); or a message
  * as bytes {u8 from, u16 length, bytes}, sealed.
  */
@@ -11,9 +13,13 @@
 #include "tests/fuzz/peers.h"
 #include "tests/fuzz/seal.h"
 
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "consensus/check.h"
+#include "tests/sim/boot.h"
 #include "tests/sim/network.h"
 #include "tests/sim/node.h"
 #include "tests/sim/trace.h"
@@ -40,6 +46,18 @@ void trace_message(struct trace *t, uint64_t at_ns, uint16_t port, const char *w
 	const struct message *m)
 {
 	(void)t, (void)at_ns, (void)port, (void)what, (void)other, (void)m;
+}
+
+/* What it told others before a crash does not hold any more. */
+void oracle_violation(struct oracle *o, const char *format, ...)
+{
+	va_list arguments;
+
+	(void)o;
+	va_start(arguments, format);
+	vfprintf(stderr, format, arguments);
+	va_end(arguments);
+	abort();
 }
 
 /* Whatever leaves is accepted where it arrives. */
@@ -81,6 +99,23 @@ static void query(void *state, const struct command *commands, uint32_t count,
 
 /* ---- Steps ---- */
 
+static void start_from_disk(void)
+{
+	const struct machine machine = {.state = &applied, .apply = apply, .query = query};
+
+	applied.last = 0;
+	/* No fault was the disk's own: it always does. */
+	CHECK(boot_start(&node, NULL, &machine));
+}
+
+static void crash(void)
+{
+	if (!node.durable)
+		return;
+	boot_crash(&node);
+	start_from_disk();
+}
+
 static void turn(uint64_t after_ns)
 {
 	uint64_t promised[SIM_SHARDS_MAX];
@@ -93,6 +128,8 @@ static void turn(uint64_t after_ns)
 		CHECK(node.acceptors[s].acceptor.promised >= promised[s]);
 	CHECK(learner_stage_delivered(&node.learner) >= delivered);
 	CHECK(node.learner.retained <= LEARNER_RETAINED_MAX + 1);
+	if (node.crashing)
+		crash();
 }
 
 /* As the data plane's io admits it. */
@@ -159,8 +196,14 @@ static void step(struct input *in)
 
 	switch (kind % 8) {
 	case 0:
-	case 1:
 		turn(pauses_ns[kind / 8 % 8]);
+		return;
+	case 1:
+		/* Now, or at a step of the disk to come. */
+		if (kind / 8 % 8 == 0)
+			crash();
+		else
+			node.crash_steps = node.disk.steps + kind / 8;
 		return;
 	case 2:
 		others_answer();
@@ -182,7 +225,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	return 0;
 }
 
-static void start(uint32_t shards, bool voted)
+static void start(uint32_t shards, bool voted, bool durable)
 {
 	const struct machine machine = {.state = &applied, .apply = apply, .query = query};
 	const struct replica_settings settings = {
@@ -200,6 +243,7 @@ static void start(uint32_t shards, bool voted)
 		.lag_max = 4096,
 		.lag_timeout_ns = 50 * MS,
 		.seed = 7,
+		.durability = durable ? DURABILITY_SYNC : DURABILITY_NONE,
 		.quorum = &quorum,
 	};
 
@@ -207,6 +251,8 @@ static void start(uint32_t shards, bool voted)
 	applied.last = 0;
 	node_init(&node, &settings, NULL, NULL, &chance, &machine);
 	node.now_ns = 1 * MS;
+	if (durable)
+		start_from_disk();
 	peers_init(&peers, node.settings.uuid, voted);
 }
 
@@ -215,7 +261,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct input in = {.bytes = data, .left = size};
 	const uint8_t shape = input_u8(&in);
 
-	start(1 + shape / 4 % 2, shape / 8 % 2 != 0);
+	start(1 + shape / 4 % 2, shape / 8 % 2 != 0, shape / 16 % 2 != 0);
 	/* Enrolled, in two turns: asked, and answered. */
 	for (uint32_t i = 0; i < 2 && shape % 4 >= 1; i++) {
 		turn(100 * US);

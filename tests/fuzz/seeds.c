@@ -278,6 +278,14 @@ static void write_replica_steps(void)
 	write_seed("replica", "recovers", bytes, 1);
 	bytes[0] = 2 + 4 + 8;
 	write_seed("replica", "recovers_shards", bytes, 1);
+	/* With a disk: leads, crashes, leads again; and crashes at steps of the disk. */
+	static const uint8_t crashes[] = {2 + 16, 4, 0, 0, 0, 0, 0, 3, 1, 7, 0, 2, 7, 0, 3, 7, 0, 0,
+		8, 2, 8, 1, 32, 2, 32, 2, 48, 2, 48, 2, 8, 1, 32, 2};
+	static const uint8_t steps[] = {1 + 8 + 16, 32, 2, 48, 2, 25, 32, 2, 48, 2, 41, 4, 2, 0, 12,
+		0, 0, 0, 0, 16, 16, 6, 0, 12, 0, 0, 0, 2, 1, 7, 0, 2, 7, 0, 3, 0, 4, 16, 16, 1, 16};
+
+	write_seed("replica", "crashes", crashes, sizeof(crashes));
+	write_seed("replica", "crashes_at_steps", steps, sizeof(steps));
 }
 
 int main(int argc, char **argv)
