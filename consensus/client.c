@@ -326,6 +326,11 @@ static void on_opened(struct client *c, const struct reply *r)
 		c->counters.late++; /* A second open of a retry: that session is left to expire. */
 		return;
 	}
+	if (r->result >= INSTANCE_TOP || find(c, r->result) != NULL) {
+		c->counters
+			.late++; /* No instance, or another session's: no honest member's word. */
+		return;
+	}
 	s->id = r->result;
 	s->next = 0;
 	s->base = 0;

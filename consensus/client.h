@@ -92,7 +92,7 @@ struct client_counters {
 	uint64_t retries;
 	uint64_t busy;
 	uint64_t redirects;
-	uint64_t late;    /* Replies to what was answered before. */
+	uint64_t late;    /* Replies to what was answered before, or that no honest member sends. */
 	uint64_t expired; /* Sessions that the service no longer knew: opened again. */
 };
 

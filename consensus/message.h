@@ -31,7 +31,8 @@ enum message_type {
 	MESSAGE_PREPARE, /* ballot */
 	MESSAGE_PROMISE, /* ballot; first: lo; watermark: high (one past the highest voted). */
 	MESSAGE_PULL,    /* ballot; first: from; watermark: to, the stride's end. */
-	MESSAGE_VOTES, /* ballot; first: from; watermark: to: covered [from, to). body: records. */
+	MESSAGE_VOTES, /* ballot; first: from; watermark: to: covered [from, to). body: records, `count`
+	                  of them. */
 
 	/* Phase 2. */
 	MESSAGE_ACCEPT,   /* ballot, first, count; watermark: all below at this ballot is chosen. */
@@ -306,7 +307,8 @@ void message_encode(const struct message *m, struct message_wire *wire);
 
 /* Decodes `length` bytes (header and body; trailing Ethernet padding is cut by the caller).
  * DROP_NONE: *m is filled (but `from`), and the body's form is right for its type: every count
- * fits, every run lies in one block, every entry in the body. Reads nothing beyond `length`. */
+ * fits, every run lies in one block, every entry in the body, and every record's checksum is that of
+ * its entries. Reads nothing beyond `length`. */
 enum drop message_decode(const uint8_t *bytes, size_t length, struct message *m);
 
 /* Reads a header that message_decode has accepted before, without checking it again. */
