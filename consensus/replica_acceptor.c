@@ -334,8 +334,9 @@ static void on_read_probe(struct acceptor_stage *s, const struct message *m)
 		.shard = (uint16_t)s->shard,
 	};
 
-	/* What it may have lost it can not tell the height of. */
-	if (!is_blind(s, 0))
+	if (is_blind(s, 0))
+		refuse_unknown(s, m); /* Votes that are lost may have stood higher. */
+	else
 		acceptor_send_members(s, 1u << m->sender, &report, 0);
 }
 
