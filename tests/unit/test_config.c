@@ -124,11 +124,12 @@ static void refuses_an_unknown_key_and_lists_the_known_ones(void **state)
 	(void)state;
 	refuses_addition("colour: red\n",
 		"colour: is an unknown key (line 17), give cluster, mtu, udp_port, "
-		"state_machine, kv, sessions_max, durability, integrity, shards, log, quorums, "
+		"state_machine, kv, sessions_max, durability, integrity, shards, log, "
+		"journal, quorums, "
 		"replicas, clients or tunables");
 	refuses_change("leader: 2,", "lead: 2,",
-		"replicas[0].stages.lead: is an unknown key (line 8), give io, leader, acceptors "
-		"or learner");
+		"replicas[0].stages.lead: is an unknown key (line 8), give io, leader, "
+		"acceptors, learner or journal");
 	refuses_change("  - id: 1\n", "  - id: 1\n    hue: 3\n",
 		"replicas[1].hue: is an unknown key (line 10), give id, address, mac, ports, queues "
 		"or stages");

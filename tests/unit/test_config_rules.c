@@ -4,14 +4,35 @@
 static void refuses_durable_modes_until_there_is_a_journal(void **state)
 {
 	(void)state;
-	refuses_addition("durability: sync\n",
+	refuses_addition("durability: sync\njournal: {directory: /var/lib/paxwire}\n",
 		"durability: sync comes with the journal in a later version, give none, which keeps all "
 		"in memory");
-	refuses_addition("durability: async\n",
+	refuses_addition("durability: async\njournal: {directory: /var/lib/paxwire}\n",
 		"durability: async comes with the journal in a later version, give none, which keeps all "
 		"in memory");
 	refuses_addition("durability: disk\n",
 		"durability: 'disk' is unknown, give none, async or sync");
+}
+
+static void a_durable_mode_has_a_journal_that_can_be(void **state)
+{
+	(void)state;
+	refuses_addition("durability: sync\n",
+		"journal.directory: is missing, give where each replica has its data directory, or "
+		"durability: none, which keeps all in memory");
+	refuses_addition("durability: sync\njournal: {directory: /d, segment_bytes: 1048577}\n",
+		"journal.segment_bytes: 1048577 is not a multiple of 4096, give one such as 1048576");
+	refuses_addition("durability: sync\njournal: {directory: /d, segment_bytes: 4096}\n",
+		"journal.segment_bytes: '4096' is out of range, give a number from 1048576 to "
+		"1073741824");
+	refuses_addition("durability: sync\njournal: {directory: /d, depth: 3}\n",
+		"journal.depth: 3 is not a power of two, give 1, 2 or 4");
+	refuses_addition("durability: sync\njournal: {directory: /d, segments: 1}\n",
+		"journal.segments: '1' is out of range, give a number from 2 to 1024");
+	refuses_addition("durability: sync\njournal: {directory: ''}\n",
+		"journal.directory: '' has 0 characters, give from 1 to 199");
+	refuses_addition("durability: sync\njournal: {directory: /d, memory_backed: maybe}\n",
+		"journal.memory_backed: 'maybe' is not a yes or no, give true or false");
 }
 
 static void refuses_ids_that_are_not_zero_to_n_minus_one_each_once(void **state)
@@ -351,6 +372,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(refuses_durable_modes_until_there_is_a_journal),
+		cmocka_unit_test(a_durable_mode_has_a_journal_that_can_be),
 		cmocka_unit_test(refuses_ids_that_are_not_zero_to_n_minus_one_each_once),
 		cmocka_unit_test(refuses_an_address_that_is_malformed_or_no_hosts),
 		cmocka_unit_test(refuses_a_mac_that_is_malformed_or_no_ports),
