@@ -10,10 +10,10 @@
 #include "config/members.h"
 #include "config/quorums.h"
 #include "config/scalars.h"
+#include "consensus/journal_block.h"
 
 enum {
 	MEBIBYTE = 1 << 20,
-	JOURNAL_BLOCK_BYTES = 4096,
 	KV_COMMAND_BYTES = 24, /* Of the longest command's header: a compare-and-swap. */
 };
 

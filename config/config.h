@@ -28,7 +28,6 @@ enum {
 	CONFIG_QUEUES_MAX = 16,     /* RX and TX queues of one port. */
 	CONFIG_DIRECTORY_MAX = 199, /* Characters of the journals' directory. */
 	CONFIG_SEGMENTS_MAX = 1024,
-	CONFIG_DEPTH_MAX = 4,   /* Journal writes in flight. */
 	CONFIG_LCORE_MAX = 127, /* RTE_MAX_LCORE of Debian's DPDK, less one. */
 	CONFIG_FILE_BYTES_MAX = 1 << 20,
 	KV_VALUE_BYTES_MAX = 4088, /* What a reply can say of a length, in whole words. */

@@ -4,6 +4,7 @@
 
 #include "config/config.h"
 #include "config/document.h"
+#include "consensus/journal_block.h"
 
 static_assert(sizeof(enum config_state_machine) == sizeof(uint32_t), "field_set writes four bytes");
 static_assert(sizeof(enum config_durability) == sizeof(uint32_t), "field_set writes four bytes");
@@ -82,7 +83,7 @@ static const struct field table[SCALAR_COUNT] = {
 		1U << 20, 1U << 30, "67108864", "bytes of one file of a journal"),
 	[SCALAR_JOURNAL_SEGMENTS] = UINT("journal.segments", journal.segments, 2,
 		CONFIG_SEGMENTS_MAX, "16", "files of a journal"),
-	[SCALAR_JOURNAL_DEPTH] = UINT("journal.depth", journal.depth, 1, CONFIG_DEPTH_MAX, "4",
+	[SCALAR_JOURNAL_DEPTH] = UINT("journal.depth", journal.depth, 1, JOURNAL_DEPTH, "4",
 		"writes of a journal in flight at most, a power of two"),
 	[SCALAR_JOURNAL_MEMORY_BACKED] = FIELD_ROW("journal.memory_backed", FIELD_BOOL,
 		struct config, journal.memory_backed, .preset = "false",

@@ -16,7 +16,7 @@
 
 enum {
 	NAME_BYTES_MAX = 32,
-	ZEROS_BYTES = 1 << 20,
+	BLANKS_BYTES = 1 << 20,
 	MODE_FOLDER = 0700,
 	MODE_FILE = 0600,
 	SYSFS_PATH_MAX = 96,
@@ -82,11 +82,11 @@ static bool check_device(const struct directory *d, char *error, size_t size)
 			d->path);
 		return false;
 	}
-	if (sector > DISK_BLOCK) {
+	if (sector > JOURNAL_BLOCK_BYTES) {
 		snprintf(error, size,
 			"journal.directory: the device of %s has sectors of %" PRIu32
 			" bytes: give a directory on one with at most %d.",
-			d->path, sector, DISK_BLOCK);
+			d->path, sector, JOURNAL_BLOCK_BYTES);
 		return false;
 	}
 	return true;
@@ -228,30 +228,26 @@ static bool open_segments(struct directory *d, char *error, size_t size)
 	return true;
 }
 
-/* Zeros from end to end: blocks that were only reserved would be turned into written ones, one by
- * one, in the middle of a commit. */
-static bool write_zeros(int fd, uint64_t bytes)
+/* From end to end: blocks that were only reserved would be turned into written ones, one by one, in
+ * the middle of a commit. */
+static bool write_blanks(int fd, const uint8_t *blank, uint64_t bytes)
 {
-	uint8_t *zeros = aligned_alloc(DISK_BLOCK, ZEROS_BYTES);
-	uint64_t at = 0;
-	bool ok = zeros != NULL;
+	uint8_t *blanks = aligned_alloc(JOURNAL_BLOCK_BYTES, BLANKS_BYTES);
+	bool ok = blanks != NULL;
 
-	if (ok)
-		memset(zeros, 0, ZEROS_BYTES);
-	while (ok && at < bytes) {
-		uint64_t piece = bytes - at < ZEROS_BYTES ? bytes - at : ZEROS_BYTES;
-
-		ok = write_all(fd, zeros, piece, at);
-		at += piece;
-	}
+	for (uint64_t at = 0; ok && at < BLANKS_BYTES; at += JOURNAL_BLOCK_BYTES)
+		memcpy(blanks + at, blank, JOURNAL_BLOCK_BYTES);
+	for (uint64_t at = 0; ok && at < bytes; at += BLANKS_BYTES)
+		ok = write_all(fd, blanks, bytes - at < BLANKS_BYTES ? bytes - at : BLANKS_BYTES,
+			at);
 	int failed = errno;
 
-	free(zeros);
+	free(blanks);
 	errno = failed;
 	return ok && fsync(fd) == 0;
 }
 
-bool directory_add_segment(struct directory *d, char *error, size_t size)
+bool directory_add_segment(struct directory *d, const uint8_t *blank, char *error, size_t size)
 {
 	const int flags = (open_flags(d) & ~O_DSYNC) | O_CREAT | O_TRUNC;
 	char name[NAME_BYTES_MAX];
@@ -264,7 +260,7 @@ bool directory_add_segment(struct directory *d, char *error, size_t size)
 	segment_name(name, d->segments_count);
 
 	int fd = openat(d->folder, "segment-new", flags, MODE_FILE);
-	bool ok = fd >= 0 && write_zeros(fd, d->segment_bytes) &&
+	bool ok = fd >= 0 && write_blanks(fd, blank, d->segment_bytes) &&
 		renameat(d->folder, "segment-new", d->folder, name) == 0 && fsync(d->folder) == 0;
 
 	if (!ok)
@@ -278,8 +274,7 @@ bool directory_add_segment(struct directory *d, char *error, size_t size)
 	fd = open_file(d, name, error, size);
 	if (fd < 0)
 		return false;
-	d->segments[d->segments_count] = fd;
-	d->segments_count++;
+	d->segments[d->segments_count++] = fd;
 	return true;
 }
 
@@ -326,11 +321,11 @@ static bool remove_old(struct directory *d)
 	return true;
 }
 
-static bool create_superblock(struct directory *d, const uint8_t *blocks, uint32_t blocks_count)
+static bool create_superblocks(struct directory *d, const uint8_t *blocks)
 {
 	const int flags = open_flags(d) | O_CREAT | O_TRUNC;
 	int fd = openat(d->folder, "superblock-new", flags, MODE_FILE);
-	bool ok = fd >= 0 && write_all(fd, blocks, (uint64_t)blocks_count * DISK_BLOCK, 0) &&
+	bool ok = fd >= 0 && write_all(fd, blocks, SUPERBLOCK_SLOTS * JOURNAL_BLOCK_BYTES, 0) &&
 		fsync(fd) == 0 &&
 		renameat(d->folder, "superblock-new", d->folder, "superblock") == 0 &&
 		fsync(d->folder) == 0;
@@ -340,35 +335,46 @@ static bool create_superblock(struct directory *d, const uint8_t *blocks, uint32
 	return ok;
 }
 
-bool directory_format(struct directory *d, const struct config *config, uint32_t replica,
-	const uint8_t *blocks, uint32_t blocks_count, char *error, size_t size)
+/* The folder's own name, in the folder above it. */
+static bool sync_above(const struct config *config)
 {
-	bool ok = open_all(d, config, replica, true, error, size);
+	int above = open(config->journal.directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	bool ok = above >= 0 && fsync(above) == 0;
 
-	if (ok && d->superblock >= 0) {
+	if (above >= 0)
+		close(above);
+	return ok;
+}
+
+static bool format(struct directory *d, const struct config *config,
+	const struct directory_image *image, char *error, size_t size)
+{
+	if (d->superblock >= 0) {
 		snprintf(error, size,
 			"%s is formatted already: to give up all that it holds, remove it first.",
 			d->path);
-		ok = false;
+		return false;
 	}
 	/* What a formatting left that broke off. */
-	if (ok && !remove_old(d))
-		ok = fail(d, "segment-0000", "removed", error, size);
-	while (ok && d->segments_count < config->journal.segments)
-		ok = directory_add_segment(d, error, size);
-	if (ok && !create_superblock(d, blocks, blocks_count))
-		ok = fail(d, "superblock", "written", error, size);
-	/* The folder's own name, in the folder above it. */
-	if (ok) {
-		int above = open(config->journal.directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (!remove_old(d))
+		return fail(d, "segment-0000", "removed", error, size);
+	while (d->segments_count < config->journal.segments)
+		if (!directory_add_segment(d, image->blank, error, size))
+			return false;
+	if (!write_all(d->segments[0], image->first, JOURNAL_BLOCK_BYTES, 0))
+		return fail(d, "segment-0000", "written", error, size);
+	return (sync_above(config) && create_superblocks(d, image->superblocks)) ||
+		fail(d, "superblock", "written", error, size);
+}
 
-		ok = above >= 0 && fsync(above) == 0;
-		if (!ok)
-			fail(d, "..", "synced", error, size);
-		if (above >= 0)
-			close(above);
-	}
-	directory_close(d);
+bool directory_format(const struct config *config, uint32_t replica,
+	const struct directory_image *image, char *error, size_t size)
+{
+	struct directory d;
+	bool ok = open_all(&d, config, replica, true, error, size) &&
+		format(&d, config, image, error, size);
+
+	directory_close(&d);
 	return ok;
 }
 
@@ -391,19 +397,17 @@ void directory_close(struct directory *d)
 
 /* ---- Blocks ---- */
 
-bool directory_read_superblock(struct directory *d, uint32_t block, uint8_t *blocks,
-	uint32_t blocks_count, char *error, size_t size)
+bool directory_read_superblocks(struct directory *d, uint8_t *blocks, char *error, size_t size)
 {
-	return read_all(d->superblock, blocks, (uint64_t)blocks_count * DISK_BLOCK,
-		       (uint64_t)block * DISK_BLOCK) ||
+	return read_all(d->superblock, blocks, SUPERBLOCK_SLOTS * JOURNAL_BLOCK_BYTES, 0) ||
 		fail(d, "superblock", "read", error, size);
 }
 
-bool directory_write_superblock(struct directory *d, uint32_t block, const uint8_t *blocks,
-	uint32_t blocks_count, char *error, size_t size)
+bool directory_write_superblock(struct directory *d, uint32_t slot, const uint8_t *block,
+	char *error, size_t size)
 {
-	return write_all(d->superblock, blocks, (uint64_t)blocks_count * DISK_BLOCK,
-		       (uint64_t)block * DISK_BLOCK) ||
+	return write_all(d->superblock, block, JOURNAL_BLOCK_BYTES,
+		       (uint64_t)slot * JOURNAL_BLOCK_BYTES) ||
 		fail(d, "superblock", "written", error, size);
 }
 

@@ -3,42 +3,40 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "consensus/check.h"
 
 enum {
-	FILE_LOCK = 0,    /* The ring's registered files: the lock, */
-	FILE_SEGMENT = 1, /* and segment i at FILE_SEGMENT + i. */
+	FILE_LOCK = 0, /* The ring's registered files: the lock, */
+	FILE_SUPERBLOCK,
+	FILE_SEGMENT, /* and segment i at FILE_SEGMENT + i. */
 	FILES_MAX = FILE_SEGMENT + CONFIG_SEGMENTS_MAX,
 	BUFFER_INDEX = 0, /* All buffers are one registered one. */
 };
 
 /* ---- Opening ---- */
 
-static int register_all(struct disk *d)
+static int register_all(struct disk *d, uint8_t *buffers, uint64_t bytes)
 {
-	const struct iovec buffers = {
-		.iov_base = d->buffers,
-		.iov_len = (size_t)d->depth * DISK_WRITE_BYTES_MAX,
-	};
+	const struct iovec one = {.iov_base = buffers, .iov_len = bytes};
 	int files[FILES_MAX];
 
 	for (uint32_t i = 0; i < FILES_MAX; i++)
 		files[i] = -1;
 	files[FILE_LOCK] = d->directory->lock;
+	files[FILE_SUPERBLOCK] = d->directory->superblock;
 	for (uint32_t i = 0; i < d->directory->segments_count; i++)
 		files[FILE_SEGMENT + i] = d->directory->segments[i];
 	int failed = io_uring_register_files(&d->ring, files, FILES_MAX);
 
-	return failed != 0 ? failed : io_uring_register_buffers(&d->ring, &buffers, 1);
+	return failed != 0 ? failed : io_uring_register_buffers(&d->ring, &one, 1);
 }
 
-static bool open_ring(struct disk *d, char *error, size_t size)
+static bool open_ring(struct disk *d, uint8_t *buffers, uint64_t bytes, char *error, size_t size)
 {
-	int failed = io_uring_queue_init(d->depth, &d->ring, 0);
+	int failed = io_uring_queue_init(DISK_FLIGHTS, &d->ring, 0);
 
 	if (failed != 0) {
 		snprintf(error, size,
@@ -47,68 +45,34 @@ static bool open_ring(struct disk *d, char *error, size_t size)
 			strerror(-failed));
 		return false;
 	}
-	failed = register_all(d);
+	failed = register_all(d, buffers, bytes);
 	if (failed == 0)
 		return true;
 	snprintf(error, size,
-		"the journal's %u KiB of buffers can not be locked (%s): raise the limit of locked "
-		"memory (ulimit -l), or lower journal.depth.",
-		d->depth * (DISK_WRITE_BYTES_MAX / 1024), strerror(-failed));
+		"the journal's %" PRIu64
+		" KiB of buffers can not be locked (%s): raise the limit of locked memory (ulimit "
+		"-l).",
+		bytes / 1024, strerror(-failed));
 	io_uring_queue_exit(&d->ring);
 	return false;
 }
 
-bool disk_open(struct disk *d, struct directory *directory, uint32_t depth,
+bool disk_open(struct disk *d, struct directory *directory, uint8_t *buffers, uint64_t bytes,
 	const struct disk_faults *faults, char *error, size_t size)
 {
 	memset(d, 0, sizeof(*d));
 	d->directory = directory;
-	d->segments = directory->segments_count;
 	d->faults = faults;
-	d->depth = depth;
-	CHECK(depth > 0 && depth <= CONFIG_DEPTH_MAX && (depth & (depth - 1)) == 0);
-	d->buffers = aligned_alloc(DISK_BLOCK, (size_t)depth * DISK_WRITE_BYTES_MAX);
-	if (d->buffers == NULL) {
-		snprintf(error, size, "out of memory.");
-		return false;
-	}
-	memset(d->buffers, 0, (size_t)depth * DISK_WRITE_BYTES_MAX);
-	if (directory->memory_backed || open_ring(d, error, size))
-		return true;
-	free(d->buffers);
-	return false;
+	d->segment_blocks = (uint32_t)(directory->segment_bytes / JOURNAL_BLOCK_BYTES);
+	d->segments = directory->segments_count;
+	return directory->memory_backed || open_ring(d, buffers, bytes, error, size);
 }
 
-static void reap(struct disk *d);
-
-void disk_close(struct disk *d)
-{
-	uint32_t ended = 0;
-
-	if (!d->directory->memory_backed) {
-		/* A buffer is given back only when nobody reads it any more. */
-		while (ended < disk_in_flight(d)) {
-			struct io_uring_cqe *cqe;
-
-			reap(d);
-			ended = 0;
-			for (uint64_t w = d->durable; w < d->begun; w++)
-				ended += d->writes[w & (d->depth - 1)].ended;
-			if (ended < disk_in_flight(d) && io_uring_wait_cqe(&d->ring, &cqe) != 0)
-				break;
-		}
-		io_uring_unregister_files(&d->ring); /* Else the lock goes some time later. */
-		io_uring_queue_exit(&d->ring);
-	}
-	free(d->buffers);
-	d->buffers = NULL;
-}
-
-bool disk_add_segment(struct disk *d, char *error, size_t size)
+bool disk_add_segment(struct disk *d, const uint8_t *blank, char *error, size_t size)
 {
 	const uint32_t segment = d->segments;
 
-	if (!directory_add_segment(d->directory, error, size))
+	if (!directory_add_segment(d->directory, blank, error, size))
 		return false;
 	if (!d->directory->memory_backed) {
 		int failed = io_uring_register_files_update(&d->ring, FILE_SEGMENT + segment,
@@ -126,42 +90,18 @@ bool disk_add_segment(struct disk *d, char *error, size_t size)
 
 /* ---- Writing ---- */
 
-/* Only the first cause counts: what follows comes of it. */
-static void stop(struct disk *d, uint64_t number, int32_t result)
+static struct disk_flight *flight(struct disk *d, uint64_t number)
 {
-	const struct disk_write *w = &d->writes[number & (d->depth - 1)];
-
-	if (d->stopped)
-		return;
-	if (result >= 0)
-		snprintf(d->cause, sizeof(d->cause),
-			"%s: of a write of %" PRIu32 " bytes to segment %" PRIu32 ", block %" PRIu32
-			", only %" PRId32 " were written",
-			d->directory->path, w->bytes, w->place.segment, w->place.block, result);
-	else
-		snprintf(d->cause, sizeof(d->cause),
-			"%s: a write of %" PRIu32 " bytes to segment %" PRIu32 ", block %" PRIu32
-			" failed: %s",
-			d->directory->path, w->bytes, w->place.segment, w->place.block,
-			strerror(-result));
-	__atomic_store_n(&d->stopped, true, __ATOMIC_RELEASE); /* Pairs with disk_stopped. */
-}
-
-uint8_t *disk_begin(struct disk *d)
-{
-	if (d->stopped || disk_in_flight(d) == d->depth)
-		return NULL;
-	return d->buffers + (d->begun & (d->depth - 1)) * DISK_WRITE_BYTES_MAX;
+	return &d->flights[number & (DISK_FLIGHTS - 1)];
 }
 
 static void submit(struct disk *d, uint64_t number, const uint8_t *from)
 {
-	struct disk_write *w = &d->writes[number & (d->depth - 1)];
+	struct disk_flight *f = flight(d, number);
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&d->ring);
 
-	CHECK(sqe != NULL); /* It has `depth` entries, and each is submitted at once. */
-	io_uring_prep_write_fixed(sqe, (int)(FILE_SEGMENT + w->place.segment), from, w->bytes,
-		(uint64_t)w->place.block * DISK_BLOCK, BUFFER_INDEX);
+	CHECK(sqe != NULL); /* It has an entry for each flight, and each is submitted at once. */
+	io_uring_prep_write_fixed(sqe, (int)f->file, from, f->bytes, f->offset, BUFFER_INDEX);
 	sqe->flags |= IOSQE_FIXED_FILE;
 	io_uring_sqe_set_data64(sqe, number);
 
@@ -170,58 +110,98 @@ static void submit(struct disk *d, uint64_t number, const uint8_t *from)
 	if (submitted == 1)
 		return;
 	/* The kernel did not take it, and is not asked again. */
-	w->ended = true;
-	w->result = submitted < 0 ? submitted : -EAGAIN;
+	f->ended = true;
+	f->result = submitted < 0 ? submitted : -EAGAIN;
 }
 
-void disk_write(struct disk *d, struct disk_place place, uint32_t blocks)
+static void begin(struct disk *d, const struct disk_flight *what, const uint8_t *from)
 {
 	uint64_t number = d->begun;
-	struct disk_write *w = &d->writes[number & (d->depth - 1)];
-	const uint8_t *from = disk_begin(d);
+	struct disk_flight *f = flight(d, number);
 
-	CHECK(from != NULL && blocks > 0 && blocks <= DISK_WRITE_BYTES_MAX / DISK_BLOCK);
-	*w = (struct disk_write){.place = place, .bytes = blocks * DISK_BLOCK};
+	CHECK(disk_room(d) > 0);
+	*f = *what;
 	d->begun++;
 	if (!d->directory->memory_backed) {
 		submit(d, number, from);
 		return;
 	}
 	/* In memory it is a copy, done before another thread could have heard of it. */
-	ssize_t done = pwrite(d->directory->segments[place.segment], from, w->bytes,
-		(off_t)place.block * DISK_BLOCK);
+	ssize_t done = pwrite(f->fd, from, f->bytes, (off_t)f->offset);
 
-	w->result = done < 0 ? -errno : (int32_t)done;
-	w->ended = true;
+	f->result = done < 0 ? -errno : (int32_t)done;
+	f->ended = true;
+}
+
+void disk_write(struct disk *d, uint64_t place, const uint8_t *blocks, uint32_t blocks_count)
+{
+	uint32_t segment = (uint32_t)(place / d->segment_blocks);
+	const struct disk_flight f = {
+		.file = FILE_SEGMENT + segment,
+		.fd = d->directory->segments[segment],
+		.offset = place % d->segment_blocks * JOURNAL_BLOCK_BYTES,
+		.bytes = blocks_count * JOURNAL_BLOCK_BYTES,
+	};
+
+	CHECK(segment < disk_segments(d) && f.offset + f.bytes <= d->directory->segment_bytes);
+	begin(d, &f, blocks);
+}
+
+void disk_write_superblock(struct disk *d, uint32_t slot, const uint8_t *block)
+{
+	const struct disk_flight f = {
+		.file = FILE_SUPERBLOCK,
+		.fd = d->directory->superblock,
+		.offset = (uint64_t)slot * JOURNAL_BLOCK_BYTES,
+		.bytes = JOURNAL_BLOCK_BYTES,
+	};
+
+	begin(d, &f, block);
 }
 
 /* ---- Completion ---- */
 
 static void reap(struct disk *d)
 {
-	struct io_uring_cqe *cqes[CONFIG_DEPTH_MAX];
-	unsigned count = io_uring_peek_batch_cqe(&d->ring, cqes, CONFIG_DEPTH_MAX);
+	struct io_uring_cqe *cqes[DISK_FLIGHTS];
+	unsigned count = io_uring_peek_batch_cqe(&d->ring, cqes, DISK_FLIGHTS);
 
 	for (unsigned i = 0; i < count; i++) {
-		struct disk_write *w =
-			&d->writes[io_uring_cqe_get_data64(cqes[i]) & (d->depth - 1)];
+		struct disk_flight *f = flight(d, io_uring_cqe_get_data64(cqes[i]));
 
-		w->result = cqes[i]->res;
-		w->ended = true;
+		f->result = cqes[i]->res;
+		f->ended = true;
 	}
 	io_uring_cq_advance(&d->ring, count);
 }
 
-/* What its end means, as a test may have it. */
-static int32_t result_of(const struct disk *d, uint64_t number)
+/* Only the first cause counts: what follows comes of it. */
+static void stop(struct disk *d, const struct disk_flight *f, int32_t result)
 {
-	const struct disk_write *w = &d->writes[number & (d->depth - 1)];
+	char file[32] = "superblock";
 
-	if (!w->ended)
+	if (f->file != FILE_SUPERBLOCK)
+		snprintf(file, sizeof(file), "segment-%04" PRIu32, f->file - FILE_SEGMENT);
+	if (result >= 0)
+		snprintf(d->cause, sizeof(d->cause),
+			"%s/%s: of a write of %" PRIu32 " bytes at %" PRIu64 ", only %" PRId32
+			" were written",
+			d->directory->path, file, f->bytes, f->offset, result);
+	else
+		snprintf(d->cause, sizeof(d->cause),
+			"%s/%s: a write of %" PRIu32 " bytes at %" PRIu64 " failed: %s",
+			d->directory->path, file, f->bytes, f->offset, strerror(-result));
+	__atomic_store_n(&d->stopped, true, __ATOMIC_RELEASE); /* Pairs with disk_stopped. */
+}
+
+/* What its end means, as a test may have it. */
+static int32_t result_of(const struct disk *d, uint64_t number, const struct disk_flight *f)
+{
+	if (!f->ended)
 		return DISK_HELD;
 	if (__builtin_expect(d->faults != NULL, 0))
-		return d->faults->result(d->faults->context, number, w->result);
-	return w->result;
+		return d->faults->result(d->faults->context, number, f->result);
+	return f->result;
 }
 
 uint64_t disk_poll(struct disk *d)
@@ -233,17 +213,41 @@ uint64_t disk_poll(struct disk *d)
 	if (!d->directory->memory_backed)
 		reap(d);
 	for (uint64_t n = d->durable; n < d->begun && !d->stopped; n++) {
-		const struct disk_write *w = &d->writes[n & (d->depth - 1)];
-		int32_t result = result_of(d, n);
+		const struct disk_flight *f = flight(d, n);
+		int32_t result = result_of(d, n, f);
 
 		if (result == DISK_HELD) {
 			prefix = false;
-		} else if (result != (int32_t)w->bytes) {
-			stop(d, n, result);
+		} else if (result != (int32_t)f->bytes) {
+			stop(d, f, result);
 		} else if (prefix) {
-			d->bytes += w->bytes;
+			d->bytes += f->bytes;
 			d->durable++;
 		}
 	}
 	return d->durable;
+}
+
+/* ---- Closing ---- */
+
+static bool all_ended(struct disk *d)
+{
+	for (uint64_t n = d->durable; n < d->begun; n++)
+		if (!flight(d, n)->ended)
+			return false;
+	return true;
+}
+
+void disk_close(struct disk *d)
+{
+	struct io_uring_cqe *cqe;
+
+	if (d->directory->memory_backed)
+		return;
+	/* A buffer is given back only when nobody reads it any more. */
+	do {
+		reap(d);
+	} while (!all_ended(d) && io_uring_wait_cqe(&d->ring, &cqe) == 0);
+	io_uring_unregister_files(&d->ring); /* Else the lock goes some time later. */
+	io_uring_queue_exit(&d->ring);
 }

@@ -23,14 +23,20 @@
 #include "dataplane/directory.h"
 
 enum {
-	SEGMENT_BYTES = 64 * DISK_BLOCK,
-	SUPERBLOCKS = 2,
+	SEGMENT_BLOCKS = JOURNAL_WRITE_BLOCKS,
+	SEGMENT_BYTES = SEGMENT_BLOCKS * JOURNAL_BLOCK_BYTES,
+	BLANK = 0xb1,
+	FIRST = 0xf1,
+	SUPERBLOCKS_BYTES = SUPERBLOCK_SLOTS * JOURNAL_BLOCK_BYTES,
 };
 
 static struct config config;
 static struct directory directory;
 static char error[CONFIG_ERROR_MAX];
-static _Alignas(DISK_BLOCK) uint8_t blocks[SUPERBLOCKS * DISK_BLOCK];
+static _Alignas(JOURNAL_BLOCK_BYTES) uint8_t blank[JOURNAL_BLOCK_BYTES];
+static _Alignas(JOURNAL_BLOCK_BYTES) uint8_t first[JOURNAL_BLOCK_BYTES];
+static _Alignas(JOURNAL_BLOCK_BYTES) uint8_t superblocks[SUPERBLOCKS_BYTES];
+static _Alignas(JOURNAL_BLOCK_BYTES) uint8_t back[SEGMENT_BYTES]; /* What was read. */
 
 /* `above`: a folder that exists. */
 static inline void given_folder(const char *above, bool memory_backed)
@@ -44,8 +50,10 @@ static inline void given_folder(const char *above, bool memory_backed)
 	config.journal.depth = 4;
 	config.journal.memory_backed = memory_backed;
 	directory = (struct directory){.folder = -1, .lock = -1, .superblock = -1};
-	for (size_t i = 0; i < sizeof(blocks); i++)
-		blocks[i] = (uint8_t)(i / DISK_BLOCK + i + 1);
+	memset(blank, BLANK, sizeof(blank));
+	memset(first, FIRST, sizeof(first));
+	for (size_t i = 0; i < sizeof(superblocks); i++)
+		superblocks[i] = (uint8_t)(i / JOURNAL_BLOCK_BYTES + i + 1);
 }
 
 /* Of replica 0's directory. */
@@ -58,9 +66,20 @@ static inline const char *path_of(const char *name)
 	return path;
 }
 
+static inline bool when_formatted(void)
+{
+	const struct directory_image image = {
+		.blank = blank,
+		.first = first,
+		.superblocks = superblocks,
+	};
+
+	return directory_format(&config, 0, &image, error, sizeof(error));
+}
+
 static inline void given_formatted(void)
 {
-	if (!directory_format(&directory, &config, 0, blocks, SUPERBLOCKS, error, sizeof(error)))
+	if (!when_formatted())
 		fail_msg("%s", error);
 }
 
@@ -82,6 +101,23 @@ static inline void remove_folder(void)
 		closedir(dir);
 	rmdir(path_of(""));
 	rmdir(config.journal.directory);
+}
+
+/* Does this folder stand on a disk with O_DIRECT? If not, `error` says why. */
+static inline bool is_on_disk(const char *above)
+{
+	given_folder(above, false);
+	bool disk = when_formatted();
+
+	remove_folder();
+	return disk;
+}
+
+static inline void then_filled(const uint8_t *bytes, size_t count, uint8_t with)
+{
+	for (size_t i = 0; i < count; i++)
+		if (bytes[i] != with)
+			fail_msg("byte %zu is %u, not %u", i, bytes[i], with);
 }
 
 /* The sentence ends with `end` and names the directory. */

@@ -1,26 +1,10 @@
 /* A replica's data directory: what is refused, and that what is there is whole. */
 #include "tests/unit/given_directory.h"
 
-static const char *above(void)
-{
-	/* The build's own folder: on a disk, where the temporary folder may be in memory. */
-	return ".";
-}
-
-static bool is_disk(void)
-{
-	given_folder(above(), false);
-	bool disk =
-		directory_format(&directory, &config, 0, blocks, SUPERBLOCKS, error, sizeof(error));
-
-	remove_folder();
-	return disk;
-}
-
 static int setup(void **state)
 {
 	(void)state;
-	given_folder(above(), false);
+	given_folder(".", false);
 	return 0;
 }
 
@@ -56,23 +40,19 @@ static void an_empty_directory_is_refused_with_the_cure(void **state)
 
 static void what_was_formatted_opens_with_its_superblock_and_segments(void **state)
 {
-	static _Alignas(DISK_BLOCK) uint8_t back[SUPERBLOCKS * DISK_BLOCK];
-
 	(void)state;
 	given_formatted();
 	given_open();
 	assert_int_equal(directory.segments_count, 2);
-	assert_true(
-		directory_read_superblock(&directory, 0, back, SUPERBLOCKS, error, sizeof(error)));
-	assert_memory_equal(back, blocks, sizeof(blocks));
+	assert_true(directory_read_superblocks(&directory, back, error, sizeof(error)));
+	assert_memory_equal(back, superblocks, SUPERBLOCKS_BYTES);
 }
 
 static void a_formatted_directory_is_not_formatted_again(void **state)
 {
 	(void)state;
 	given_formatted();
-	assert_false(directory_format(&directory, &config, 0, blocks, SUPERBLOCKS, error,
-		sizeof(error)));
+	assert_false(when_formatted());
 	then_said(
 		"/replica-0 is formatted already: to give up all that it holds, remove it first.");
 }
@@ -82,7 +62,7 @@ static void a_formatting_that_broke_off_begins_anew(void **state)
 	(void)state;
 	given_formatted();
 	unlink(path_of("superblock"));
-	truncate(path_of("segment-0001"), DISK_BLOCK);
+	truncate(path_of("segment-0001"), JOURNAL_BLOCK_BYTES);
 	refused("/replica-0 is not formatted: if this replica never ran, format it with "
 		"`paxwire-ctl format`; else it has lost its promises and must be replaced.");
 	given_formatted();
@@ -101,8 +81,7 @@ static void a_directory_in_use_is_refused(void **state)
 	assert_false(directory_open(&second, &config, 0, error, sizeof(error)));
 	then_said("/replica-0 is in use by another process: stop that one first, or give each "
 		  "replica its own.");
-	assert_false(
-		directory_format(&second, &config, 0, blocks, SUPERBLOCKS, error, sizeof(error)));
+	assert_false(when_formatted());
 	then_said("/replica-0 is in use by another process: stop that one first, or give each "
 		  "replica its own.");
 	directory_close(&directory);
@@ -120,20 +99,27 @@ static void each_replica_has_its_own(void **state)
 	assert_non_null(strstr(error, "/replica-1 is not there"));
 }
 
+static void the_first_write_stands_at_the_first_place(void **state)
+{
+	(void)state;
+	given_formatted();
+	given_open();
+	assert_true(directory_read(&directory, 0, 0, back, SEGMENT_BYTES, error, sizeof(error)));
+	then_filled(back, JOURNAL_BLOCK_BYTES, FIRST);
+	then_filled(back + JOURNAL_BLOCK_BYTES, SEGMENT_BYTES - JOURNAL_BLOCK_BYTES, BLANK);
+}
+
 static void a_segment_is_written_from_end_to_end(void **state)
 {
-	static _Alignas(DISK_BLOCK) uint8_t zeros[SEGMENT_BYTES];
-	static _Alignas(DISK_BLOCK) uint8_t back[SEGMENT_BYTES];
 	struct stat s;
 
 	(void)state;
 	given_formatted();
 	given_open();
-	assert_true(directory_add_segment(&directory, error, sizeof(error)));
+	assert_true(directory_add_segment(&directory, blank, error, sizeof(error)));
 	assert_int_equal(directory.segments_count, 3);
-	memset(back, 1, sizeof(back));
 	assert_true(directory_read(&directory, 2, 0, back, SEGMENT_BYTES, error, sizeof(error)));
-	assert_memory_equal(back, zeros, SEGMENT_BYTES);
+	then_filled(back, SEGMENT_BYTES, BLANK);
 	/* Nothing is left to be allocated when it is written to. */
 	assert_int_equal(stat(path_of("segment-0002"), &s), 0);
 	assert_true((uint64_t)s.st_blocks * 512 >= SEGMENT_BYTES);
@@ -153,28 +139,27 @@ static void reading_past_the_end_is_an_error(void **state)
 	(void)state;
 	given_formatted();
 	given_open();
-	assert_false(directory_read_superblock(&directory, 1, blocks, SUPERBLOCKS, error,
-		sizeof(error)));
-	then_said("/replica-0/superblock can not be read: Input/output error.");
-	assert_false(directory_read(&directory, 0, SEGMENT_BYTES - DISK_BLOCK, blocks,
-		sizeof(blocks), error, sizeof(error)));
+	assert_false(directory_read(&directory, 0, SEGMENT_BYTES - JOURNAL_BLOCK_BYTES, back,
+		SUPERBLOCKS_BYTES, error, sizeof(error)));
 	then_said("/replica-0/segment-0000 can not be read: Input/output error.");
+	directory_close(&directory);
+	truncate(path_of("superblock"), JOURNAL_BLOCK_BYTES);
+	given_open();
+	assert_false(directory_read_superblocks(&directory, back, error, sizeof(error)));
+	then_said("/replica-0/superblock can not be read: Input/output error.");
 }
 
 static void a_superblock_written_again_reads_back(void **state)
 {
-	static _Alignas(DISK_BLOCK) uint8_t back[SUPERBLOCKS * DISK_BLOCK];
-
 	(void)state;
 	given_formatted();
 	given_open();
-	assert_true(directory_write_superblock(&directory, 1, blocks, 1, error, sizeof(error)));
+	assert_true(directory_write_superblock(&directory, 1, superblocks, error, sizeof(error)));
 	directory_close(&directory);
 	given_open();
-	assert_true(
-		directory_read_superblock(&directory, 0, back, SUPERBLOCKS, error, sizeof(error)));
-	assert_memory_equal(back, blocks, DISK_BLOCK);
-	assert_memory_equal(back + DISK_BLOCK, blocks, DISK_BLOCK);
+	assert_true(directory_read_superblocks(&directory, back, error, sizeof(error)));
+	assert_memory_equal(back, superblocks, JOURNAL_BLOCK_BYTES);
+	assert_memory_equal(back + JOURNAL_BLOCK_BYTES, superblocks, JOURNAL_BLOCK_BYTES);
 }
 
 static void a_directory_in_memory_is_used_only_if_the_configuration_says_so(void **state)
@@ -182,8 +167,7 @@ static void a_directory_in_memory_is_used_only_if_the_configuration_says_so(void
 	(void)state;
 	remove_folder();
 	given_folder("/dev/shm", false);
-	assert_false(directory_format(&directory, &config, 0, blocks, SUPERBLOCKS, error,
-		sizeof(error)));
+	assert_false(when_formatted());
 	then_said("/replica-0 is in memory and lost with it: give a directory on a disk, or say "
 		  "journal.memory_backed: true.");
 	config.journal.memory_backed = true;
@@ -195,8 +179,7 @@ static void a_disk_is_not_called_memory(void **state)
 {
 	(void)state;
 	config.journal.memory_backed = true;
-	assert_false(directory_format(&directory, &config, 0, blocks, SUPERBLOCKS, error,
-		sizeof(error)));
+	assert_false(when_formatted());
 	then_said("/replica-0 is not in memory: give false, or a directory of a tmpfs.");
 }
 
@@ -204,8 +187,7 @@ static void a_folder_that_can_not_be_made_is_named(void **state)
 {
 	(void)state;
 	remove_folder();
-	assert_false(directory_format(&directory, &config, 0, blocks, SUPERBLOCKS, error,
-		sizeof(error)));
+	assert_false(when_formatted());
 	assert_non_null(strstr(error, "can not be made (No such file or directory): make "));
 }
 
@@ -220,6 +202,7 @@ int main(void)
 		T(a_formatting_that_broke_off_begins_anew),
 		T(a_directory_in_use_is_refused),
 		T(each_replica_has_its_own),
+		T(the_first_write_stands_at_the_first_place),
 		T(a_segment_is_written_from_end_to_end),
 		T(a_segment_of_another_size_is_refused),
 		T(reading_past_the_end_is_an_error),
@@ -229,7 +212,7 @@ int main(void)
 		T(a_folder_that_can_not_be_made_is_named),
 	};
 
-	if (!is_disk()) {
+	if (!is_on_disk(".")) {
 		printf("%s\n", error);
 		return 77;
 	}

@@ -5,8 +5,13 @@
 
 #include "dataplane/disk.h"
 
+enum {
+	BUFFER_BYTES = JOURNAL_WRITE_BYTES,
+};
+
 static struct disk disk;
 static bool opened;
+static _Alignas(JOURNAL_BLOCK_BYTES) uint8_t buffers[DISK_FLIGHTS * BUFFER_BYTES];
 
 /* What the kernel is made to say of each write; MIND_NOTHING: what it says itself. */
 enum {
@@ -29,7 +34,7 @@ static void given_disk(void)
 		said[i] = MIND_NOTHING;
 	given_formatted();
 	given_open();
-	if (!disk_open(&disk, &directory, config.journal.depth, &faults, error, sizeof(error)))
+	if (!disk_open(&disk, &directory, buffers, sizeof(buffers), &faults, error, sizeof(error)))
 		fail_msg("%s", error);
 	opened = true;
 }
@@ -62,14 +67,13 @@ static int teardown(void **state)
 }
 
 /* A write whose every byte is `fill`. */
-static void when_written(uint32_t segment, uint32_t block, uint32_t count, uint8_t fill)
+static void when_written(uint64_t place, uint32_t count, uint8_t fill)
 {
-	uint8_t *buffer = disk_begin(&disk);
+	uint8_t *buffer = buffers + disk.begun % DISK_FLIGHTS * BUFFER_BYTES;
 
-	assert_non_null(buffer);
-	assert_int_equal((uintptr_t)buffer % DISK_BLOCK, 0);
-	memset(buffer, fill, (size_t)count * DISK_BLOCK);
-	disk_write(&disk, (struct disk_place){.segment = segment, .block = block}, count);
+	assert_true(disk_room(&disk) > 0);
+	memset(buffer, fill, (size_t)count * JOURNAL_BLOCK_BYTES);
+	disk_write(&disk, place, buffer, count);
 }
 
 /* Polls until as many are durable; a write takes as long as it takes. */
@@ -89,71 +93,81 @@ static void when_time_has_passed(void)
 	}
 }
 
-static void then_reads(uint32_t segment, uint32_t block, uint8_t fill)
+static void then_reads(uint64_t place, uint8_t fill)
 {
-	assert_true(directory_read(&directory, segment, (uint64_t)block * DISK_BLOCK, blocks,
-		DISK_BLOCK, error, sizeof(error)));
-	for (uint32_t i = 0; i < DISK_BLOCK; i++)
-		assert_int_equal(blocks[i], fill);
+	assert_true(directory_read(&directory, (uint32_t)(place / SEGMENT_BLOCKS),
+		place % SEGMENT_BLOCKS * JOURNAL_BLOCK_BYTES, back, JOURNAL_BLOCK_BYTES, error,
+		sizeof(error)));
+	then_filled(back, JOURNAL_BLOCK_BYTES, fill);
 }
 
 static void a_write_reads_back_once_it_is_durable(void **state)
 {
 	(void)state;
-	when_written(1, 3, 2, 0xa1);
+	when_written(SEGMENT_BLOCKS + 3, 2, 0xa1);
 	then_durable(1);
-	assert_int_equal(disk.bytes, 2 * DISK_BLOCK);
-	then_reads(1, 2, 0);
-	then_reads(1, 3, 0xa1);
-	then_reads(1, 4, 0xa1);
-	then_reads(1, 5, 0);
+	assert_int_equal(disk.bytes, 2 * JOURNAL_BLOCK_BYTES);
+	then_reads(SEGMENT_BLOCKS + 2, BLANK);
+	then_reads(SEGMENT_BLOCKS + 3, 0xa1);
+	then_reads(SEGMENT_BLOCKS + 4, 0xa1);
+	then_reads(SEGMENT_BLOCKS + 5, BLANK);
 }
 
-static void a_buffer_holds_the_largest_write(void **state)
+static void the_largest_write_is_whole(void **state)
 {
-	uint32_t most = DISK_WRITE_BYTES_MAX / DISK_BLOCK;
-
 	(void)state;
-	assert_int_equal(DISK_WRITE_BYTES_MAX, SEGMENT_BYTES);
-	when_written(0, 0, most, 0x77);
+	when_written(0, JOURNAL_WRITE_BLOCKS, 0x77);
 	then_durable(1);
-	then_reads(0, most - 1, 0x77);
+	then_reads(0, 0x77);
+	then_reads(JOURNAL_WRITE_BLOCKS - 1, 0x77);
 }
 
-static void no_more_are_in_flight_than_the_depth(void **state)
+static void a_superblock_goes_to_its_slot(void **state)
 {
 	(void)state;
-	for (uint32_t i = 0; i < WRITES_MAX / 2; i++)
+	memset(buffers, 0x5b, JOURNAL_BLOCK_BYTES);
+	disk_write_superblock(&disk, 1, buffers);
+	then_durable(1);
+	assert_true(directory_read_superblocks(&directory, back, error, sizeof(error)));
+	assert_memory_equal(back, superblocks, JOURNAL_BLOCK_BYTES);
+	then_filled(back + JOURNAL_BLOCK_BYTES, JOURNAL_BLOCK_BYTES, 0x5b);
+}
+
+static void there_is_room_for_each_write_and_its_superblock(void **state)
+{
+	(void)state;
+	assert_int_equal(disk_room(&disk), 2 * JOURNAL_DEPTH);
+	for (uint32_t i = 0; i < DISK_FLIGHTS; i++)
 		said[i] = DISK_HELD;
-	for (uint32_t i = 0; i < config.journal.depth; i++)
-		when_written(0, i, 1, (uint8_t)i);
-	assert_int_equal(disk_in_flight(&disk), config.journal.depth);
-	assert_null(disk_begin(&disk));
+	for (uint32_t i = 0; i < DISK_FLIGHTS; i++)
+		when_written(i, 1, (uint8_t)i);
+	assert_int_equal(disk_in_flight(&disk), DISK_FLIGHTS);
+	assert_int_equal(disk_room(&disk), 0);
 	said[0] = MIND_NOTHING;
 	then_durable(1);
-	assert_non_null(disk_begin(&disk));
+	assert_int_equal(disk_room(&disk), 1);
 }
 
 static void many_writes_one_after_the_other_are_durable(void **state)
 {
 	(void)state;
 	for (uint32_t i = 0; i < WRITES_MAX; i++) {
-		while (disk_begin(&disk) == NULL)
+		while (disk_room(&disk) == 0)
 			disk_poll(&disk);
-		when_written(i % 2, i, 1, (uint8_t)i);
+		when_written(i % 2 * SEGMENT_BLOCKS + i, 1, (uint8_t)i);
 	}
 	then_durable(WRITES_MAX);
 	for (uint32_t i = 0; i < WRITES_MAX; i++)
-		then_reads(i % 2, i, (uint8_t)i);
+		then_reads(i % 2 * SEGMENT_BLOCKS + i, (uint8_t)i);
 }
 
 static void a_write_does_not_count_before_all_that_were_begun_earlier(void **state)
 {
 	(void)state;
 	said[0] = DISK_HELD;
-	when_written(0, 0, 1, 1);
-	when_written(0, 1, 1, 2);
-	when_written(0, 2, 1, 3);
+	when_written(0, 1, 1);
+	when_written(1, 1, 2);
+	when_written(2, 1, 3);
 	when_time_has_passed();
 	assert_int_equal(disk.durable, 0);
 	assert_false(disk_stopped(&disk));
@@ -168,16 +182,16 @@ static void then_stopped(uint64_t durable, const char *cause)
 	when_time_has_passed();
 	assert_int_equal(disk.durable, durable);
 	assert_non_null(strstr(disk.cause, cause));
-	assert_null(disk_begin(&disk));
+	assert_int_equal(disk_room(&disk), 0);
 }
 
 static void stops_at(int32_t result, const char *cause)
 {
 	said[1] = result;
-	when_written(0, 4, 1, 1);
+	when_written(4, 1, 1);
 	then_durable(1);
-	when_written(0, 5, 2, 2);
-	when_written(0, 7, 1, 3);
+	when_written(5, 2, 2);
+	when_written(7, 1, 3);
 	then_stopped(1, cause);
 }
 
@@ -186,27 +200,27 @@ static void an_error_ends_it_and_is_said(void **state)
 {
 	(void)state;
 	stops_at(-EIO,
-		"/replica-0: a write of 8192 bytes to segment 0, block 5 failed: "
+		"/replica-0/segment-0000: a write of 8192 bytes at 20480 failed: "
 		"Input/output error");
 }
 
 static void a_full_disk_ends_it_and_is_said(void **state)
 {
 	(void)state;
-	stops_at(-ENOSPC, "block 5 failed: No space left on device");
+	stops_at(-ENOSPC, "8192 bytes at 20480 failed: No space left on device");
 }
 
 static void an_interrupted_write_ends_it_and_is_said(void **state)
 {
 	(void)state;
-	stops_at(-EINTR, "block 5 failed: Interrupted system call");
+	stops_at(-EINTR, "8192 bytes at 20480 failed: Interrupted system call");
 }
 
 static void a_short_write_ends_it_and_is_said(void **state)
 {
 	(void)state;
-	stops_at(DISK_BLOCK,
-		"/replica-0: of a write of 8192 bytes to segment 0, block 5, only 4096 "
+	stops_at(JOURNAL_BLOCK_BYTES,
+		"/replica-0/segment-0000: of a write of 8192 bytes at 20480, only 4096 "
 		"were written");
 }
 
@@ -215,11 +229,11 @@ static void only_the_first_failure_is_said(void **state)
 	(void)state;
 	said[0] = DISK_HELD;
 	said[1] = -EIO;
-	when_written(0, 0, 1, 1);
-	when_written(0, 1, 1, 2);
-	then_stopped(0, "block 1 failed: Input/output error");
+	when_written(0, 1, 1);
+	when_written(1, 1, 2);
+	then_stopped(0, "4096 bytes at 4096 failed: Input/output error");
 	said[0] = -ENOSPC;
-	then_stopped(0, "block 1 failed: Input/output error");
+	then_stopped(0, "4096 bytes at 4096 failed: Input/output error");
 }
 
 static void a_write_that_ends_well_after_a_failure_does_not_count(void **state)
@@ -227,31 +241,32 @@ static void a_write_that_ends_well_after_a_failure_does_not_count(void **state)
 	(void)state;
 	said[0] = DISK_HELD;
 	said[1] = -EIO;
-	when_written(0, 0, 1, 1);
-	when_written(0, 1, 1, 2);
-	then_stopped(0, "block 1 failed");
+	when_written(0, 1, 1);
+	when_written(1, 1, 2);
+	then_stopped(0, "4096 bytes at 4096 failed");
 	said[0] = MIND_NOTHING;
-	then_stopped(0, "block 1 failed");
+	then_stopped(0, "4096 bytes at 4096 failed");
 }
 
 /* The kernel's own word, not a test's. */
 static void what_the_kernel_refuses_ends_it(void **state)
 {
 	(void)state;
-	when_written(2, 0, 1, 1); /* There are two segments: 0 and 1. */
-	then_stopped(0, "segment 2, block 0 failed: Bad file descriptor");
+	disk_write(&disk, 0, blank, 1); /* None of the registered buffers. */
+	then_stopped(0, "/replica-0/segment-0000: a write of 4096 bytes at 0 failed: Bad address");
 }
 
 static void a_segment_added_while_it_runs_is_written_to(void **state)
 {
 	(void)state;
 	assert_int_equal(disk_segments(&disk), 2);
-	when_written(0, 0, 1, 1);
-	assert_true(disk_add_segment(&disk, error, sizeof(error)));
+	when_written(0, 1, 1);
+	assert_true(disk_add_segment(&disk, blank, error, sizeof(error)));
 	assert_int_equal(disk_segments(&disk), 3);
-	when_written(2, 9, 1, 0x5a);
+	when_written(2 * SEGMENT_BLOCKS + 9, 1, 0x5a);
 	then_durable(2);
-	then_reads(2, 9, 0x5a);
+	then_reads(2 * SEGMENT_BLOCKS + 8, BLANK);
+	then_reads(2 * SEGMENT_BLOCKS + 9, 0x5a);
 }
 
 static void the_directory_stays_locked_while_a_write_may_still_land(void **state)
@@ -277,8 +292,9 @@ int main(void)
 	}
 	const struct CMUnitTest tests[] = {
 		T(a_write_reads_back_once_it_is_durable),
-		T(a_buffer_holds_the_largest_write),
-		T(no_more_are_in_flight_than_the_depth),
+		T(the_largest_write_is_whole),
+		T(a_superblock_goes_to_its_slot),
+		T(there_is_room_for_each_write_and_its_superblock),
 		T(many_writes_one_after_the_other_are_durable),
 		T(a_write_does_not_count_before_all_that_were_begun_earlier),
 		T(an_error_ends_it_and_is_said),
@@ -298,12 +314,9 @@ int main(void)
 		M(a_segment_added_while_it_runs_is_written_to),
 	};
 
-	given_folder(".", false);
-	if (!directory_format(&directory, &config, 0, blocks, SUPERBLOCKS, error, sizeof(error))) {
-		remove_folder();
+	if (!is_on_disk(".")) {
 		printf("%s\n", error);
 		return 77;
 	}
-	remove_folder();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
