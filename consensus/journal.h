@@ -68,6 +68,7 @@ struct journal_durable {
 struct journal_flight {
 	uint64_t number;
 	bool completed;
+	bool superblock; /* One goes with it. */
 	uint64_t positions[JOURNAL_LANES];
 	uint64_t delivered[SHARD_MAX];
 };
@@ -142,7 +143,7 @@ static inline bool journal_lazy(const struct journal *j)
 }
 
 /* Closes the write being filled and begins another. False: nothing to write, JOURNAL_DEPTH writes
- * are in flight, or no pre-written blocks are left. */
+ * are in flight (or one superblock), or no pre-written blocks are left. */
 bool journal_close(struct journal *j, struct journal_write *out);
 
 /* All blocks of this write, and its superblock, are on the disk. True: j->durable went up. */
