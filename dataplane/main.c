@@ -17,6 +17,7 @@
 #include <rte_lcore.h>
 
 #include "dataplane/app.h"
+#include "dataplane/format.h"
 #include "dataplane/host.h"
 #include "dataplane/replica.h"
 #include "dataplane/telemetry.h"
@@ -35,6 +36,8 @@ static const char help[] =
 	"  --config FILE   the cluster; config/profiles/ holds some to start from\n"
 	"  --replica N     which of its replicas this is (--id is the same)\n"
 	"  --trace FILE    every protocol transition as a line; - is standard output\n"
+	"  --format        make its data directory, with a new identity, and end: once, before\n"
+	"                  it runs for the first time\n"
 	"\n"
 	"paxwire-ctl shows and tunes it while it runs.\n";
 
@@ -42,6 +45,7 @@ struct options {
 	const char *config;
 	const char *trace;
 	uint32_t replica;
+	bool format;
 	int eal_count;
 	char **eal;
 };
@@ -74,6 +78,7 @@ static bool options_parse(int argc, char **argv, struct options *o)
 		{"replica", required_argument, NULL, 'r'},
 		{"id", required_argument, NULL, 'r'},
 		{"trace", required_argument, NULL, 't'},
+		{"format", no_argument, NULL, 'f'},
 		{"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0},
 	};
@@ -85,6 +90,8 @@ static bool options_parse(int argc, char **argv, struct options *o)
 			o->config = optarg;
 		} else if (option == 't') {
 			o->trace = optarg;
+		} else if (option == 'f') {
+			o->format = true;
 		} else if (option == 'r') {
 			replica_given = field_parse_uint(optarg, 0, MEMBER_MAX - 1, &o->replica);
 		} else {
@@ -242,10 +249,8 @@ static void say_goodbye(uint32_t id, FILE *trace)
 		learner_stage_delivered(replica.learner), learner_stage_digest(replica.learner));
 }
 
-static bool load(const struct options *o, struct eal_request *request, char *error, size_t size)
+static bool load_config(const struct options *o, char *error, size_t size)
 {
-	static char prefix[PREFIX_MAX];
-
 	if (!config_load(o->config, &config, error, size))
 		return false;
 	if (o->replica >= config.replicas_count) {
@@ -253,6 +258,14 @@ static bool load(const struct options *o, struct eal_request *request, char *err
 			config.path, o->replica, config.replicas_count - 1);
 		return false;
 	}
+	return true;
+}
+
+/* What it needs of DPDK. */
+static bool make_request(const struct options *o, struct eal_request *request, char *error,
+	size_t size)
+{
+	static char prefix[PREFIX_MAX];
 	const struct config_replica *self = &config.replicas[o->replica];
 
 	snprintf(prefix, sizeof(prefix), "paxwire-%u-%u", config.cluster_id, o->replica);
@@ -263,6 +276,18 @@ static bool load(const struct options *o, struct eal_request *request, char *err
 	request->more = o->eal;
 	return host_check(&config, o->replica, &self->ports, error, size) &&
 		want_lcores(&self->stages, request, error, size);
+}
+
+static int format(const struct options *o)
+{
+	char error[CONFIG_ERROR_MAX];
+
+	if (!format_replica(&config, o->replica, error, sizeof(error)))
+		return fail(error);
+	printf("paxwire: replica %u of %s (cluster %u) has a new identity and an empty journal in "
+	       "%s/replica-%u\n",
+		o->replica, config.name, config.cluster_id, config.journal.directory, o->replica);
+	return EXIT_SUCCESS;
 }
 
 static bool run(const struct options *o, FILE *trace, char *error, size_t size)
@@ -310,7 +335,11 @@ int main(int argc, char **argv)
 
 	if (!options_parse(argc, argv, &options))
 		return EXIT_FAILURE;
-	if (!load(&options, &request, error, sizeof(error)))
+	if (!load_config(&options, error, sizeof(error)))
+		return fail(error);
+	if (options.format)
+		return format(&options);
+	if (!make_request(&options, &request, error, sizeof(error)))
 		return fail(error);
 	if (options.trace != NULL) {
 		trace = strcmp(options.trace, "-") == 0 ? stdout : fopen(options.trace, "w");
