@@ -41,10 +41,10 @@ static void enqueue_copy(struct node *n, uint32_t stage, const struct frame *f)
 	enqueue(n, stage, copy);
 }
 
-/* To our own stages. DELIVERED and ENROLLED go to more than one. */
+/* To our own stages; some messages go to more than one. */
 static void send_local(struct node *n, const struct frame *f)
 {
-	bool to_acceptors = f->m.type == MESSAGE_DELIVERED || f->m.type == MESSAGE_ENROLLED;
+	bool to_acceptors = goes_to_acceptors(&f->m);
 
 	for (uint32_t shard = 0; to_acceptors && shard < n->settings.shards; shard++)
 		enqueue_copy(n, STAGE_ACCEPTOR + shard, f);
@@ -80,6 +80,7 @@ static void node_send(void *context, const struct target *to, const struct messa
 	if (!to->local)
 		f->m.sender = (uint8_t)n->settings.self;
 	f->m.uuid = n->settings.uuid;
+	f->m.life = n->settings.life;
 	f->m.cluster = 1;
 	f->m.counter = n->counter++;
 	if (!m->checksum_known)
