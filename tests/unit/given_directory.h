@@ -34,7 +34,7 @@ static struct config config;
 static struct directory directory;
 static char error[CONFIG_ERROR_MAX];
 static _Alignas(JOURNAL_BLOCK_BYTES) uint8_t blank[JOURNAL_BLOCK_BYTES];
-static _Alignas(JOURNAL_BLOCK_BYTES) uint8_t first[JOURNAL_BLOCK_BYTES];
+static _Alignas(JOURNAL_BLOCK_BYTES) uint8_t first_write[JOURNAL_BLOCK_BYTES];
 static _Alignas(JOURNAL_BLOCK_BYTES) uint8_t superblocks[SUPERBLOCKS_BYTES];
 static _Alignas(JOURNAL_BLOCK_BYTES) uint8_t back[SEGMENT_BYTES]; /* What was read. */
 
@@ -51,7 +51,7 @@ static inline void given_folder(const char *above, bool memory_backed)
 	config.journal.memory_backed = memory_backed;
 	directory = (struct directory){.folder = -1, .lock = -1, .superblock = -1};
 	memset(blank, BLANK, sizeof(blank));
-	memset(first, FIRST, sizeof(first));
+	memset(first_write, FIRST, sizeof(first_write));
 	for (size_t i = 0; i < sizeof(superblocks); i++)
 		superblocks[i] = (uint8_t)(i / JOURNAL_BLOCK_BYTES + i + 1);
 }
@@ -70,7 +70,7 @@ static inline bool when_formatted(void)
 {
 	const struct directory_image image = {
 		.blank = blank,
-		.first = first,
+		.first = first_write,
 		.superblocks = superblocks,
 	};
 
