@@ -60,6 +60,26 @@ void leader_on_hello(struct leader_stage *s, const struct message *m)
 	leader_enroll_if_complete(s);
 }
 
+void leader_restore_pins(struct leader_stage *s, const struct leader_past *past)
+{
+	bool all = true;
+
+	for (uint32_t i = 0; i < s->settings->members; i++) {
+		if (i == s->settings->self)
+			continue;
+		all = all && past->pins[i] != 0;
+		if (past->pins[i] == 0)
+			continue;
+		identity_pin(&s->identity, i, past->pins[i]);
+		append_pin(s, i, past->pins[i]);
+	}
+	if (!past->enrolled || !all)
+		return;
+	append_pin(s, s->settings->self, s->settings->uuid);
+	identity_restore(&s->identity);
+	s->marked = true;
+}
+
 void leader_on_pinned(struct leader_stage *s, uint64_t position)
 {
 	for (uint32_t i = 0; i < s->settings->members; i++) {

@@ -61,13 +61,7 @@ void leader_stage_restore(struct leader_stage *s, const struct leader_past *past
 	proposer_on_delivered(&s->proposer, past->delivered);
 	/* One ballot serves one phase 1: the next one is above all that was promised or voted here. */
 	s->election.highest = past->promised;
-	for (uint32_t i = 0; i < s->settings->members; i++)
-		if (past->pins[i] != 0 && i != s->settings->self)
-			identity_pin(&s->identity, i, past->pins[i]);
-	if (past->enrolled) {
-		identity_restore(&s->identity);
-		s->marked = true;
-	}
+	leader_restore_pins(s, past);
 }
 
 void leader_send(struct leader_stage *s, const struct target *to, const struct message *m,

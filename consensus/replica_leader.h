@@ -110,7 +110,7 @@ struct leader_past {
 	bool enrolled;
 };
 
-/* After a replay, before the first message. */
+/* After a replay and leader_stage_journal, before the first message. */
 void leader_stage_restore(struct leader_stage *s, const struct leader_past *past);
 
 /* Would a request become proposals now, or only a longer queue? Requests may wait in front of the

@@ -32,6 +32,7 @@ struct totals {
 	uint64_t commits;
 	uint64_t reads;
 	uint64_t faults;
+	uint64_t crashes;
 };
 
 static struct world world;
@@ -40,8 +41,8 @@ static void usage(void)
 {
 	puts("usage: paxwire-sim --seeds N [--first S] [--jobs J]\n"
 	     "       paxwire-sim --trace SEED [--events N]      print a seed's timeline\n"
-	     "       paxwire-sim --mutant NAME --seeds N        must be caught: forgetful, swap,\n"
-	     "                                                  one-vote, stale-read");
+	     "       paxwire-sim --mutant NAME --seeds N        must be caught; --mutant ?\n"
+	     "                                                  lists them");
 }
 
 static const char *const mutant_names[] = {
@@ -50,17 +51,29 @@ static const char *const mutant_names[] = {
 	[MUTANT_SWAP] = "swap",
 	[MUTANT_ONE_VOTE] = "one-vote",
 	[MUTANT_STALE_READ] = "stale-read",
+	[MUTANT_DISK + DISK_MUTANT_UNGATED - 1] = "ungated",
+	[MUTANT_DISK + DISK_MUTANT_REPEATED - 1] = "repeated-vote",
+	[MUTANT_DISK + DISK_MUTANT_PREPARE - 1] = "early-prepare",
+	[MUTANT_DISK + DISK_MUTANT_HOLE - 1] = "hole",
+	[MUTANT_DISK + DISK_MUTANT_REWRITE - 1] = "rewrite",
+	[MUTANT_DISK + DISK_MUTANT_LO - 1] = "lo-on-torn",
+	[MUTANT_DISK + DISK_MUTANT_SIGHTED - 1] = "sighted",
+	[MUTANT_DISK + DISK_MUTANT_NO_SECOND - 1] = "no-second",
+};
+
+enum {
+	MUTANTS = sizeof(mutant_names) / sizeof(mutant_names[0])
 };
 
 static enum mutant mutant_named(const char *name)
 {
-	for (int i = MUTANT_FORGETFUL; i <= MUTANT_STALE_READ; i++)
+	for (int i = MUTANT_FORGETFUL; i < MUTANTS; i++)
 		if (strcmp(mutant_names[i], name) == 0)
 			return (enum mutant)i;
-	fprintf(stderr,
-		"paxwire-sim: no mutant is named \"%s\"; there are forgetful, swap, one-vote, "
-		"stale-read.\n",
-		name);
+	fprintf(stderr, "paxwire-sim: no mutant is named \"%s\"; there are", name);
+	for (int i = MUTANT_FORGETFUL; i < MUTANTS; i++)
+		fprintf(stderr, "%s %s", i == MUTANT_FORGETFUL ? "" : ",", mutant_names[i]);
+	fputs(".\n", stderr);
 	exit(1);
 }
 
@@ -154,6 +167,7 @@ static struct totals run_job(const struct options *o, uint32_t job)
 		t.commits += r.commits;
 		t.reads += r.reads;
 		t.faults += r.faults;
+		t.crashes += r.crashes;
 		if (r.passed) {
 			t.passed++;
 		} else {
@@ -204,6 +218,7 @@ static struct totals run_all(const struct options *o)
 		all.commits += t.commits;
 		all.reads += t.reads;
 		all.faults += t.faults;
+		all.crashes += t.crashes;
 		if (t.failed > 0)
 			all.failed_seed = t.failed_seed;
 	}
@@ -232,9 +247,9 @@ int main(int argc, char **argv)
 	}
 	if (runs > 0 && !o.trace)
 		printf("%" PRIu64 " seeds in %.1f s (%.0f a second), %" PRIu64 " commits, %" PRIu64
-		       " reads and %" PRIu64 " faults a seed\n",
+		       " reads and %" PRIu64 " faults a seed, %" PRIu64 " crashes recovered\n",
 			runs, seconds, (double)runs / seconds, t.commits / runs, t.reads / runs,
-			t.faults / runs);
+			t.faults / runs, t.crashes);
 	printf("%" PRIu64 " passed, %" PRIu64 " failed\n", t.passed, t.failed);
 	return t.failed == 0 ? 0 : 1;
 }
