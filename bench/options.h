@@ -32,6 +32,10 @@ struct options {
 	bool read_round;
 	double rate; /* 0: closed loop. */
 	bool poisson;
+	const char *durability;
+	const char *directory; /* Of the journals, unless durability is none. */
+	uint32_t segments;
+	bool format;
 	const char *trace; /* File for every replica's transitions; NULL: nobody watches. */
 	const char *json;
 	const char *percentiles; /* File for HdrHistogram's text. */

@@ -53,8 +53,12 @@ static void drain_traces(struct session_of_run *r)
 static void nap(struct session_of_run *r)
 {
 	const struct timespec t = {.tv_nsec = 2000000};
+	char sentence[CONFIG_ERROR_MAX];
 
 	drain_traces(r);
+	for (uint32_t i = 0; i < r->cluster.replicas_count; i++)
+		if (replica_attend(&r->cluster.replicas[i], sentence, sizeof(sentence)))
+			fprintf(stderr, "paxwire-bench: replica %u: %s\n", i, sentence);
 	nanosleep(&t, NULL);
 }
 

@@ -35,10 +35,7 @@ static bool check_journal(const struct config *config, struct complaint *c)
 	if ((j->depth & (j->depth - 1)) != 0)
 		return complain(c, "journal.depth",
 			"%" PRIu32 " is not a power of two, give 1, 2 or 4", j->depth);
-	return complain(c, "durability",
-		"%s comes with the journal in a later version, give none, which keeps all in "
-		"memory",
-		config_durability_text(config->durability));
+	return true;
 }
 
 /* A put's entry, command header and value stand in a run's record, alone in its frame. */

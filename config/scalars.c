@@ -68,7 +68,7 @@ static const struct field table[SCALAR_COUNT] = {
 		"bytes of a value of the kv machine at most"),
 	[SCALAR_SESSIONS_MAX] = UINT("sessions_max", sessions_max, 1, 1U << 20, "16384",
 		"open sessions at most; one more evicts the least recently used"),
-	[SCALAR_DURABILITY] = CHOICE("durability", durability, durability_choices, "none",
+	[SCALAR_DURABILITY] = CHOICE("durability", durability, durability_choices, "sync",
 		"what a vote waits for before it leaves"),
 	[SCALAR_INTEGRITY] = CHOICE("integrity", integrity, integrity_choices, "crc32c",
 		"what protects a frame's header and body"),

@@ -24,7 +24,7 @@
 #include "dataplane/trace.h"
 
 enum {
-	LCORES_MAX = 3 + SHARD_MAX, /* One for each stage at most. */
+	LCORES_MAX = 4 + SHARD_MAX, /* One for each stage at most. */
 	PREFIX_MAX = 64,
 	PATH_TEXT_MAX = 256,
 };
@@ -133,17 +133,25 @@ static void place_stages(const struct config_stages *s)
 	for (uint32_t shard = 0; shard < config.shards; shard++)
 		place(s->acceptors[shard], &replica.acceptor_polls[shard]);
 	place(s->learner, &replica.learner_poll);
+	if (replica.store != NULL)
+		place(s->journal, &replica.store->poll);
 	place(s->io, &replica.io.out);
+	for (uint32_t i = 0; replica.store != NULL && i < lcores_count; i++)
+		lcore_watch_disk(&lcores[i], &replica.store->outstanding);
 }
 
 static bool want_lcores(const struct config_stages *s, struct eal_request *request, char *error,
 	size_t size)
 {
-	bool control = s->io == 0 || s->leader == 0 || s->learner == 0;
+	bool durable = config.durability != DURABILITY_NONE;
+	bool control =
+		s->io == 0 || s->leader == 0 || s->learner == 0 || (durable && s->journal == 0);
 
 	eal_want_lcore(request, s->io);
 	eal_want_lcore(request, s->leader);
 	eal_want_lcore(request, s->learner);
+	if (durable)
+		eal_want_lcore(request, s->journal);
 	for (uint32_t i = 0; i < config.shards; i++) {
 		eal_want_lcore(request, s->acceptors[i]);
 		control = control || s->acceptors[i] == 0;
@@ -228,11 +236,14 @@ static bool create(const struct options *o, char *error, size_t size)
 static void attend(FILE *trace)
 {
 	const struct timespec nap = {.tv_nsec = 10000000};
+	char sentence[CONFIG_ERROR_MAX];
 
 	while (!ended) {
 		nanosleep(&nap, NULL);
 		if (trace != NULL)
 			trace_drain(&replica, trace);
+		if (replica_attend(&replica, sentence, sizeof(sentence)))
+			fprintf(stderr, "paxwire: %s\n", sentence);
 	}
 }
 

@@ -1,4 +1,4 @@
-/* The journal stage: what is written when, what is said to be durable, and what ends it. */
+/* A journal on its disk: whose it is, what is written when, what is durable, and what ends it. */
 #include <errno.h>
 
 #include "tests/unit/given_directory.h"
@@ -6,7 +6,7 @@
 
 #include "consensus/message.h"
 #include "dataplane/format.h"
-#include "dataplane/journal.h"
+#include "dataplane/store.h"
 
 enum {
 	SAID_MAX = 4096,
@@ -15,7 +15,8 @@ enum {
 	LONG_NS = 1000000000,
 };
 
-static struct journal_stage *stage;
+static struct store *store;
+static struct replica_settings settings;
 static bool opened;
 static struct message said[SAID_MAX]; /* To the other stages. */
 static uint32_t said_count;
@@ -44,26 +45,58 @@ static int32_t fault(void *context, uint64_t write, int32_t given)
 
 static const struct disk_faults faults = {.result = fault};
 
-static void given_started(void)
+static uint64_t found_firsts[FOUND_MAX];
+static uint32_t found_count;
+
+static void found(void *context, const struct journal_found *write)
+{
+	uint32_t offset = JOURNAL_WRITE_HEADER_BYTES;
+	const struct journal_record *r;
+
+	(void)context;
+	while ((r = journal_record_next(write->payload, write->bytes, &offset)) != NULL) {
+		assert_true(found_count < FOUND_MAX);
+		found_firsts[found_count++] = r->first;
+	}
+}
+
+/* As a start does: what was written is read. */
+static struct journal_end when_opened(void)
 {
 	struct journal_end end;
-	struct journal_start start;
 
-	if (!journal_stage_open(stage, &config, 0, error, sizeof(error)))
+	if (!store_open(store, &config, 0, error, sizeof(error)))
 		fail_msg("%s", error);
 	opened = true;
-	if (!journal_stage_read(stage, NULL, NULL, &end, error, sizeof(error)))
+	found_count = 0;
+	if (!store_read(store, found, NULL, &end, error, sizeof(error)))
 		fail_msg("%s", error);
-	start = (struct journal_start){
+	return end;
+}
+
+static void when_closed(void)
+{
+	store_close(store);
+	opened = false;
+}
+
+static void given_started(void)
+{
+	const struct journal_end end = when_opened();
+	const struct journal_start start = {
 		.place = end.place,
 		.number = end.number,
 		.previous = end.previous,
 		.chain = end.chain,
 	};
-	if (!journal_stage_start(stage, &config, &start, end.life, error, sizeof(error)))
+	struct superblock life = store->superblock;
+
+	life.life++;
+	life.clean = 0;
+	settings.shards = config.shards;
+	if (!store_start(store, &config, &settings, &outlet, &life, &start, error, sizeof(error)))
 		fail_msg("%s", error);
-	stage->outlet = &outlet;
-	stage->disk.faults = &faults;
+	store->disk.faults = &faults;
 }
 
 static int setup(void **state)
@@ -88,7 +121,7 @@ static int teardown(void **state)
 {
 	(void)state;
 	if (opened)
-		journal_stage_close(stage);
+		store_close(store);
 	opened = false;
 	remove_folder();
 	return 0;
@@ -98,7 +131,7 @@ static int teardown(void **state)
 static void when_appended(uint32_t lane, enum journal_kind kind, uint64_t at, uint16_t bytes)
 {
 	static _Alignas(8) uint8_t entries[JOURNAL_RECORD_BODY_MAX];
-	struct lane *l = &stage->lanes[lane].lane;
+	struct lane *l = &store->lanes[lane].lane;
 	struct journal_record record = {
 		.kind = (uint8_t)kind,
 		.shard = (uint8_t)(lane == JOURNAL_LANE_LEADER ? 0 : lane),
@@ -126,8 +159,8 @@ static void when_appended(uint32_t lane, enum journal_kind kind, uint64_t at, ui
 static void when_written(void)
 {
 	do {
-		journal_poll(stage, now_ns);
-	} while (disk_in_flight(&stage->disk) > 0 && !stage->failed);
+		journal_poll(store, now_ns);
+	} while (disk_in_flight(&store->disk) > 0 && !store->stage.failed);
 }
 
 /* The last of that type, to that shard. */
@@ -140,6 +173,15 @@ static const struct message *then_told(enum message_type type, uint32_t shard)
 	return NULL;
 }
 
+/* The last position that a shard's acceptor heard of; 0: none. */
+static uint64_t durable_of(uint32_t shard)
+{
+	for (uint32_t i = said_count; i > 0; i--)
+		if (said[i - 1].type == MESSAGE_DURABLE && said[i - 1].shard == shard)
+			return said[i - 1].first;
+	return 0;
+}
+
 static bool was_said(enum message_type type)
 {
 	for (uint32_t i = 0; i < said_count; i++)
@@ -148,43 +190,19 @@ static bool was_said(enum message_type type)
 	return false;
 }
 
-static uint64_t found_firsts[FOUND_MAX];
-static uint32_t found_count;
-
-static void found(void *context, const struct journal_found *write)
-{
-	uint32_t offset = JOURNAL_WRITE_HEADER_BYTES;
-	const struct journal_record *r;
-
-	(void)context;
-	while ((r = journal_record_next(write->payload, write->bytes, &offset)) != NULL) {
-		assert_true(found_count < FOUND_MAX);
-		found_firsts[found_count++] = r->first;
-	}
-}
-
 /* What a next start would read. */
 static struct journal_end when_read_back(void)
 {
-	struct journal_end end;
-
-	journal_stage_close(stage);
-	opened = false;
-	found_count = 0;
-	if (!journal_stage_open(stage, &config, 0, error, sizeof(error)))
-		fail_msg("%s", error);
-	opened = true;
-	if (!journal_stage_read(stage, found, NULL, &end, error, sizeof(error)))
-		fail_msg("%s", error);
-	return end;
+	when_closed();
+	return when_opened();
 }
 
 static void the_first_write_of_a_life_goes_out_by_itself(void **state)
 {
 	(void)state;
 	when_written();
-	assert_int_equal(stage->counters.writes, 1);
-	assert_int_equal(then_told(MESSAGE_DURABLE, 0)->first, 0);
+	assert_int_equal(store->stage.counters.writes, 1);
+	assert_int_equal(disk_in_flight(&store->disk), 0);
 }
 
 static void each_lane_hears_of_its_own_records(void **state)
@@ -195,8 +213,8 @@ static void each_lane_hears_of_its_own_records(void **state)
 	when_appended(1, JOURNAL_VOTE, 301, 64);
 	when_written();
 	when_written();
-	assert_int_equal(then_told(MESSAGE_DURABLE, 0)->first, 1);
-	assert_int_equal(then_told(MESSAGE_DURABLE, 1)->first, 2);
+	assert_int_equal(durable_of(0), 1);
+	assert_int_equal(durable_of(1), 2);
 	assert_false(was_said(MESSAGE_PINNED));
 	when_appended(JOURNAL_LANE_LEADER, JOURNAL_PIN, 1, 0);
 	when_written();
@@ -215,7 +233,7 @@ static void what_was_said_to_be_durable_reads_back_in_order(void **state)
 	}
 	when_written();
 	when_written();
-	assert_int_equal(then_told(MESSAGE_DURABLE, 0)->first, 100);
+	assert_int_equal(durable_of(0), 100);
 	end = when_read_back();
 	assert_int_equal(end.verdict, JOURNAL_CLEAN);
 	assert_int_equal(found_count, 100);
@@ -231,13 +249,13 @@ static void nothing_is_durable_before_its_write_has_ended(void **state)
 	result = DISK_HELD;
 	when_appended(0, JOURNAL_VOTE, 10, 64);
 	for (uint32_t i = 0; i < 1000; i++)
-		journal_poll(stage, now_ns);
+		journal_poll(store, now_ns);
 	assert_int_equal(said_count, 0);
-	assert_int_equal(stage->outstanding, 1);
+	assert_int_equal(store->outstanding, 1);
 	result = MIND_NOTHING;
 	when_written();
-	assert_int_equal(then_told(MESSAGE_DURABLE, 0)->first, 1);
-	assert_int_equal(stage->outstanding, 0);
+	assert_int_equal(durable_of(0), 1);
+	assert_int_equal(store->outstanding, 0);
 }
 
 /* Group commit. */
@@ -247,17 +265,17 @@ static void what_comes_while_a_write_is_in_flight_becomes_one_write(void **state
 	when_written();
 	result = DISK_HELD;
 	when_appended(0, JOURNAL_VOTE, 10, 64);
-	journal_poll(stage, now_ns);
+	journal_poll(store, now_ns);
 	for (uint64_t i = 0; i < 20; i++) {
 		when_appended(0, JOURNAL_VOTE, 11 + i, 64);
-		journal_poll(stage, now_ns);
+		journal_poll(store, now_ns);
 	}
-	assert_int_equal(disk_in_flight(&stage->disk), 1);
+	assert_int_equal(disk_in_flight(&store->disk), 1);
 	result = MIND_NOTHING;
-	while (stage->counters.writes < 3)
-		journal_poll(stage, now_ns);
-	assert_int_equal(then_told(MESSAGE_DURABLE, 0)->first, 21);
-	assert_int_equal(stage->counters.records, 21);
+	while (durable_of(0) < 21)
+		journal_poll(store, now_ns);
+	assert_int_equal(store->stage.counters.writes, 3);
+	assert_int_equal(store->stage.counters.records, 21);
 }
 
 static void a_large_write_is_begun_beside_one_in_flight_up_to_the_depth(void **state)
@@ -269,12 +287,12 @@ static void a_large_write_is_begun_beside_one_in_flight_up_to_the_depth(void **s
 	result = DISK_HELD;
 	while (i < 400) {
 		when_appended(0, JOURNAL_VOTE, i++, 1400);
-		journal_poll(stage, now_ns);
+		journal_poll(store, now_ns);
 	}
-	assert_int_equal(disk_in_flight(&stage->disk), config.journal.depth);
+	assert_int_equal(disk_in_flight(&store->disk), config.journal.depth);
 	result = MIND_NOTHING;
-	while (then_told(MESSAGE_DURABLE, 0)->first < i)
-		journal_poll(stage, now_ns);
+	while (durable_of(0) < i)
+		journal_poll(store, now_ns);
 }
 
 static void a_promise_waits_for_its_superblock(void **state)
@@ -283,14 +301,14 @@ static void a_promise_waits_for_its_superblock(void **state)
 	when_written();
 	result = DISK_HELD;
 	when_appended(0, JOURNAL_PROMISE, 70001, 0);
-	journal_poll(stage, now_ns);
-	assert_int_equal(disk_in_flight(&stage->disk), 2);
-	assert_int_equal(stage->counters.superblocks, 1);
+	journal_poll(store, now_ns);
+	assert_int_equal(disk_in_flight(&store->disk), 2);
+	assert_int_equal(store->stage.counters.superblocks, 1);
 	result = MIND_NOTHING;
 	when_written();
-	assert_int_equal(then_told(MESSAGE_DURABLE, 0)->first, 1);
+	assert_int_equal(durable_of(0), 1);
 	when_read_back();
-	assert_int_equal(stage->journal.superblock.promised[0], 70001);
+	assert_int_equal(store->superblock.promised[0], 70001);
 }
 
 static void notes_wait_for_some_milliseconds(void **state)
@@ -300,10 +318,10 @@ static void notes_wait_for_some_milliseconds(void **state)
 	when_appended(0, JOURNAL_DELIVERED, 256, 0);
 	for (uint32_t i = 0; i < 100; i++)
 		when_written();
-	assert_int_equal(stage->counters.writes, 1);
+	assert_int_equal(store->stage.counters.writes, 1);
 	now_ns += LONG_NS;
 	when_written();
-	assert_int_equal(stage->counters.writes, 2);
+	assert_int_equal(store->stage.counters.writes, 2);
 }
 
 /* scenarios.md, storage: write error: stops voting at once, never counted as durable, no retry. */
@@ -317,15 +335,15 @@ static void a_failed_write_is_told_once_and_nothing_is_written_after_it(void **s
 	result = -EIO;
 	when_appended(0, JOURNAL_VOTE, 10, 64);
 	when_written();
-	assert_true(stage->failed);
+	assert_true(store->stage.failed);
 	assert_int_equal(said_count, 1);
 	assert_int_equal(said[0].type, MESSAGE_DISK_FAILED);
-	begun = stage->disk.begun;
+	begun = store->disk.begun;
 	result = MIND_NOTHING;
 	when_appended(0, JOURNAL_VOTE, 11, 64);
 	for (uint32_t i = 0; i < 100; i++)
-		journal_poll(stage, now_ns += LONG_NS);
-	assert_int_equal(stage->disk.begun, begun);
+		journal_poll(store, now_ns += LONG_NS);
+	assert_int_equal(store->disk.begun, begun);
 	assert_int_equal(said_count, 1);
 }
 
@@ -334,24 +352,24 @@ static void given_all_segments_full(void)
 	uint64_t last;
 
 	do {
-		last = stage->counters.writes;
+		last = store->stage.counters.writes;
 		when_appended(0, JOURNAL_VOTE, last, 1400);
 		when_written();
-	} while (stage->counters.writes != last && !stage->failed);
+	} while (store->stage.counters.writes != last && !store->stage.failed);
 }
 
 static void segments_are_added_ahead_of_need(void **state)
 {
 	(void)state;
-	assert_int_equal(disk_segments(&stage->disk), 3);
-	assert_true(journal_stage_extend(stage, error, sizeof(error)));
-	assert_int_equal(disk_segments(&stage->disk), 3);
-	while (stage->journal.place < SEGMENT_BLOCKS) {
-		when_appended(0, JOURNAL_VOTE, stage->journal.place, 1400);
+	assert_int_equal(disk_segments(&store->disk), 3);
+	assert_false(store_attend(store, error, sizeof(error)));
+	assert_int_equal(disk_segments(&store->disk), 3);
+	while (store->stage.journal.place < SEGMENT_BLOCKS) {
+		when_appended(0, JOURNAL_VOTE, store->stage.journal.place, 1400);
 		when_written();
 	}
-	assert_true(journal_stage_extend(stage, error, sizeof(error)));
-	assert_int_equal(disk_segments(&stage->disk), 4);
+	assert_false(store_attend(store, error, sizeof(error)));
+	assert_int_equal(disk_segments(&store->disk), 4);
 }
 
 /* scenarios.md, storage: disk full: steps down. */
@@ -360,11 +378,11 @@ static void it_fails_when_there_is_no_room_for_more_segments(void **state)
 	(void)state;
 	given_all_segments_full();
 	/* Another may still come. */
-	assert_false(stage->failed);
-	stage->exhausted = true;
+	assert_false(store->stage.failed);
+	store->exhausted = true;
 	for (uint32_t i = 0; i < 10; i++)
-		journal_poll(stage, now_ns);
-	assert_true(stage->failed);
+		journal_poll(store, now_ns);
+	assert_true(store->stage.failed);
 	assert_true(was_said(MESSAGE_DISK_FAILED));
 }
 
@@ -374,27 +392,27 @@ static void it_goes_on_when_a_segment_was_added(void **state)
 
 	(void)state;
 	given_all_segments_full();
-	writes = stage->counters.writes;
-	assert_true(journal_stage_extend(stage, error, sizeof(error)));
-	while (stage->counters.writes == writes)
-		journal_poll(stage, now_ns);
+	writes = store->stage.counters.writes;
+	assert_false(store_attend(store, error, sizeof(error)));
+	while (store->stage.counters.writes == writes)
+		journal_poll(store, now_ns);
 }
 
 static void each_start_is_a_life_of_its_own(void **state)
 {
-	uint32_t life = stage->journal.superblock.life;
+	uint32_t life = store->superblock.life;
 	struct superblock s;
 
 	(void)state;
 	assert_int_equal(life, 1);
 	/* Durable already, before anything was polled. */
-	assert_true(directory_read_superblocks(&stage->directory, back, error, sizeof(error)));
+	assert_true(directory_read_superblocks(&store->directory, back, error, sizeof(error)));
 	assert_int_equal(superblock_read(back, &s), SUPERBLOCK_OK);
 	assert_int_equal(s.life, 1);
 	assert_int_equal(s.clean, 0);
-	journal_stage_close(stage);
+	when_closed();
 	given_started();
-	assert_int_equal(stage->journal.superblock.life, 2);
+	assert_int_equal(store->superblock.life, 2);
 }
 
 static void an_orderly_end_is_noted_and_writes_what_was_appended(void **state)
@@ -403,7 +421,7 @@ static void an_orderly_end_is_noted_and_writes_what_was_appended(void **state)
 	when_appended(0, JOURNAL_DELIVERED, 256, 0);
 	when_appended(1, JOURNAL_VOTE, 300, 64);
 	when_read_back();
-	assert_int_equal(stage->journal.superblock.clean, 1);
+	assert_int_equal(store->superblock.clean, 1);
 	assert_int_equal(found_count, 2);
 }
 
@@ -412,16 +430,15 @@ static void an_end_after_a_failure_is_none_in_order(void **state)
 	(void)state;
 	result = -EIO;
 	when_written();
-	assert_true(stage->failed);
+	assert_true(store->stage.failed);
 	when_read_back();
-	assert_int_equal(stage->journal.superblock.clean, 0);
+	assert_int_equal(store->superblock.clean, 0);
 }
 
 static void refused(const char *sentence)
 {
-	journal_stage_close(stage);
-	opened = false;
-	assert_false(journal_stage_open(stage, &config, 0, error, sizeof(error)));
+	when_closed();
+	assert_false(store_open(store, &config, 0, error, sizeof(error)));
 	if (strstr(error, sentence) == NULL)
 		fail_msg("%s", error);
 }
@@ -440,11 +457,10 @@ static void another_replicas_directory_is_refused(void **state)
 	char other[2 * DIRECTORY_PATH_MAX];
 
 	(void)state;
-	journal_stage_close(stage);
-	opened = false;
+	when_closed();
 	snprintf(other, sizeof(other), "%s/replica-1", config.journal.directory);
 	assert_int_equal(rename(path_of(""), other), 0);
-	assert_false(journal_stage_open(stage, &config, 1, error, sizeof(error)));
+	assert_false(store_open(store, &config, 1, error, sizeof(error)));
 	assert_non_null(strstr(error,
 		"/replica-1 is that of replica 0 of cluster 7, not of replica "
 		"1 of cluster 7: give each replica its own."));
@@ -468,25 +484,6 @@ static void another_configuration_is_refused(void **state)
 		"with.");
 }
 
-static void an_unclean_end_in_mode_async_is_refused(void **state)
-{
-	(void)state;
-	journal_stage_close(stage);
-	opened = false;
-	config.durability = DURABILITY_ASYNC;
-	remove_folder();
-	mkdir(config.journal.directory, 0700);
-	assert_true(format_replica(&config, 0, error, sizeof(error)));
-	given_started();
-	/* In order: goes on. */
-	journal_stage_close(stage);
-	given_started();
-	result = -EIO;
-	when_written();
-	refused("/replica-0: with durability async it did not end in order, and may have forgotten "
-		"what it promised: this member must be replaced.");
-}
-
 static void damage(uint32_t slots)
 {
 	FILE *f = fopen(path_of("superblock"), "r+");
@@ -499,30 +496,12 @@ static void damage(uint32_t slots)
 	fclose(f);
 }
 
-static void a_life_is_never_used_twice_though_a_superblock_is_lost(void **state)
-{
-	uint32_t newest;
-
-	(void)state;
-	when_written(); /* A write of life 1. */
-	journal_stage_close(stage);
-	given_started();
-	when_written(); /* And of life 2. */
-	assert_int_equal(stage->journal.superblock.life, 2);
-	journal_stage_close(stage);
-	newest = 2;
-	/* Whichever holds the newest: both but one state of it. */
-	damage(1);
-	given_started();
-	assert_true(stage->journal.superblock.life > newest);
-}
-
 static void a_damaged_superblock_is_refused(void **state)
 {
 	(void)state;
-	journal_stage_close(stage);
+	when_closed();
 	damage(2);
-	assert_false(journal_stage_open(stage, &config, 0, error, sizeof(error)));
+	assert_false(store_open(store, &config, 0, error, sizeof(error)));
 	opened = false;
 	assert_non_null(strstr(error,
 		"/superblock is damaged or none of ours: this member has lost "
@@ -552,8 +531,6 @@ int main(void)
 		T(another_replicas_directory_is_refused),
 		T(another_number_of_shards_is_refused),
 		T(another_configuration_is_refused),
-		T(an_unclean_end_in_mode_async_is_refused),
-		T(a_life_is_never_used_twice_though_a_superblock_is_lost),
 		T(a_damaged_superblock_is_refused),
 	};
 
@@ -561,11 +538,11 @@ int main(void)
 		printf("%s\n", error);
 		return SKIPPED;
 	}
-	if (!given_dpdk("journal_stage"))
+	if (!given_dpdk("store"))
 		return SKIPPED;
-	stage = calloc(1, sizeof(*stage));
+	store = calloc(1, sizeof(*store));
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
 
-	free(stage);
+	free(store);
 	return failed;
 }

@@ -1,4 +1,5 @@
-/* Control's half of the journal: opening, reading back, adding segments, closing. */
+#include "dataplane/store.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,20 +9,19 @@
 #include <rte_mempool.h>
 
 #include "dataplane/heap.h"
-#include "dataplane/journal.h"
 
 enum {
 	READ_BYTES = 1 << 20,
 	SEGMENTS_AHEAD = 2, /* As many whole segments are kept ahead of the writing. */
-	LANE_MBUFS = 8191,  /* Of all lanes: what may be in flight, and what the caches keep. */
+	MBUF_EXTRA = 512,   /* Of each mbuf, besides the record's entries. */
 };
 
 /* ---- Whose it is ---- */
 
-static bool check_owner(const struct journal_stage *s, const struct config *config,
-	uint32_t replica, char *error, size_t size)
+static bool check_owner(const struct store *s, const struct config *config, uint32_t replica,
+	char *error, size_t size)
 {
-	const struct superblock *b = &s->journal.superblock;
+	const struct superblock *b = &s->superblock;
 
 	if (b->cluster != config->cluster_id || b->node != replica) {
 		snprintf(error, size,
@@ -49,17 +49,10 @@ static bool check_owner(const struct journal_stage *s, const struct config *conf
 			config->path, s->directory.path);
 		return false;
 	}
-	if (b->mode == DURABILITY_ASYNC && b->clean == 0) {
-		snprintf(error, size,
-			"%s: with durability async it did not end in order, and may have forgotten what "
-			"it promised: this member must be replaced.",
-			s->directory.path);
-		return false;
-	}
 	return true;
 }
 
-static bool read_superblocks(struct journal_stage *s, char *error, size_t size)
+static bool read_superblocks(struct store *s, char *error, size_t size)
 {
 	const size_t bytes = SUPERBLOCK_SLOTS * (size_t)JOURNAL_BLOCK_BYTES;
 	uint8_t *blocks = aligned_alloc(JOURNAL_BLOCK_BYTES, bytes);
@@ -70,7 +63,8 @@ static bool read_superblocks(struct journal_stage *s, char *error, size_t size)
 		return false;
 	}
 	if (directory_read_superblocks(&s->directory, blocks, error, size)) {
-		switch (superblock_read(blocks, &s->journal.superblock)) {
+		s->superblock_result = superblock_read(blocks, &s->superblock);
+		switch (s->superblock_result) {
 		case SUPERBLOCK_OK:
 		case SUPERBLOCK_ONE_LOST:
 			ok = true;
@@ -93,8 +87,8 @@ static bool read_superblocks(struct journal_stage *s, char *error, size_t size)
 	return ok;
 }
 
-bool journal_stage_open(struct journal_stage *s, const struct config *config, uint32_t replica,
-	char *error, size_t size)
+bool store_open(struct store *s, const struct config *config, uint32_t replica, char *error,
+	size_t size)
 {
 	memset(s, 0, sizeof(*s));
 	if (!directory_open(&s->directory, config, replica, error, size))
@@ -107,13 +101,12 @@ bool journal_stage_open(struct journal_stage *s, const struct config *config, ui
 
 /* ---- Reading back ---- */
 
-bool journal_stage_read(struct journal_stage *s,
-	void (*found)(void *context, const struct journal_found *write), void *context,
-	struct journal_end *end, char *error, size_t size)
+bool store_read(struct store *s, void (*found)(void *context, const struct journal_found *write),
+	void *context, struct journal_end *end, char *error, size_t size)
 {
 	struct journal_reader *reader = calloc(1, sizeof(*reader));
 	uint8_t *blocks = aligned_alloc(JOURNAL_BLOCK_BYTES, READ_BYTES);
-	const struct superblock *b = &s->journal.superblock;
+	const struct superblock *b = &s->superblock;
 	const uint64_t all = (uint64_t)s->directory.segments_count * b->segment_blocks;
 	const struct journal_found *write;
 	bool ok = reader != NULL && blocks != NULL;
@@ -134,8 +127,7 @@ bool journal_stage_read(struct journal_stage *s,
 		for (uint64_t i = 0; ok && i < count; i++, place++) {
 			journal_reader_block(reader, place, blocks + i * JOURNAL_BLOCK_BYTES);
 			while ((write = journal_reader_take(reader)) != NULL)
-				if (found != NULL)
-					found(context, write);
+				found(context, write);
 		}
 	}
 	if (ok)
@@ -147,9 +139,9 @@ bool journal_stage_read(struct journal_stage *s,
 
 /* ---- Starting ---- */
 
-static bool write_superblock(struct journal_stage *s, char *error, size_t size)
+static bool write_superblock(struct store *s, char *error, size_t size)
 {
-	struct superblock *b = &s->journal.superblock;
+	struct superblock *b = &s->superblock;
 	uint8_t *block = aligned_alloc(JOURNAL_BLOCK_BYTES, JOURNAL_BLOCK_BYTES);
 	bool ok = block != NULL;
 
@@ -164,105 +156,143 @@ static bool write_superblock(struct journal_stage *s, char *error, size_t size)
 	return ok;
 }
 
-static bool memory_create(struct journal_stage *s, const struct config *config)
+static bool memory_create(struct store *s, const struct config *config)
 {
 	char name[RTE_MEMPOOL_NAMESIZE];
 	bool ok;
 
-	snprintf(name, sizeof(name), "journal_%u", s->journal.superblock.node);
-	s->buffers = aligned_alloc(JOURNAL_BLOCK_BYTES, JOURNAL_BUFFERS_BYTES);
+	snprintf(name, sizeof(name), "journal_%u", s->superblock.node);
+	s->buffers = aligned_alloc(JOURNAL_BLOCK_BYTES, STORE_BUFFERS_BYTES);
 	s->blank = aligned_alloc(JOURNAL_BLOCK_BYTES, JOURNAL_BLOCK_BYTES);
-	s->pool = lane_pool_create(name, LANE_MBUFS, config->mtu);
+	s->pool = lane_pool_create(name, STORE_MBUFS, config->mtu);
 	ok = s->buffers != NULL && s->blank != NULL && s->pool != NULL;
 	for (uint32_t lane = 0; ok && lane < JOURNAL_LANES; lane++) {
 		if (lane >= config->shards && lane != JOURNAL_LANE_LEADER)
 			continue;
 		s->lanes_mask |= 1u << lane;
-		snprintf(name, sizeof(name), "j%u_%u", s->journal.superblock.node, lane);
+		snprintf(name, sizeof(name), "j%u_%u", s->superblock.node, lane);
 		ok = lane_create(&s->lanes[lane].lane, name, s->pool);
 	}
 	if (!ok)
 		return false;
-	memset(s->buffers, 0, JOURNAL_BUFFERS_BYTES);
+	memset(s->buffers, 0, STORE_BUFFERS_BYTES);
 	memset(s->blank, 0, JOURNAL_BLOCK_BYTES);
-	journal_block_blank(s->blank, s->journal.superblock.uuid);
+	journal_block_blank(s->blank, s->superblock.uuid);
 	return true;
 }
 
-bool journal_stage_start(struct journal_stage *s, const struct config *config,
-	const struct journal_start *start, uint32_t life_seen, char *error, size_t size)
+bool store_start(struct store *s, const struct config *config,
+	const struct replica_settings *settings, struct outlet *outlet,
+	const struct superblock *life, const struct journal_start *start, char *error, size_t size)
 {
-	struct superblock raised = s->journal.superblock;
+	const struct disk_port port = {.context = s, .submit = journal_submit};
 
 	s->depth = config->journal.depth;
+	s->superblock = *life;
 	if (!memory_create(s, config)) {
 		snprintf(error, size,
 			"the journal of replica %" PRIu32
 			" does not fit the memory that DPDK has: give it more with -m.",
-			raised.node);
+			life->node);
 		return false;
 	}
-	/* Above every life that was ever used: the newest superblock may be the one that was lost. */
-	raised.life = (life_seen > raised.life ? life_seen : raised.life) + 1;
-	raised.mode = config->durability;
-	raised.clean = 0;
-	s->journal.superblock = raised;
 	if (!write_superblock(s, error, size) ||
-		!disk_open(&s->disk, &s->directory, s->buffers, JOURNAL_BUFFERS_BYTES, NULL, error,
+		!disk_open(&s->disk, &s->directory, s->buffers, STORE_BUFFERS_BYTES, NULL, error,
 			size))
 		return false;
-	raised = s->journal.superblock;
-	s->extended = s->directory.segments_count;
-	journal_init(&s->journal, &raised, start, s->extended * raised.segment_blocks, s->buffers);
+	s->segments = s->directory.segments_count;
+	journal_stage_init(&s->stage, settings, outlet, &port, &s->superblock, start,
+		(uint64_t)s->segments * s->superblock.segment_blocks, s->buffers);
+	s->poll = (struct stage){.name = "journal", .poll = journal_poll, .self = s};
+	s->started = true;
 	return true;
+}
+
+struct journal_port store_port(struct store *s, uint32_t lane)
+{
+	return (struct journal_port){
+		.context = &s->lanes[lane].lane,
+		.room = lane_room,
+		.append = lane_append,
+	};
+}
+
+uint64_t store_bytes(const struct config *config)
+{
+	return config->durability == DURABILITY_NONE
+		? 0
+		: (uint64_t)STORE_MBUFS * (config->mtu + MBUF_EXTRA);
 }
 
 /* ---- Running ---- */
 
-bool journal_stage_extend(struct journal_stage *s, char *error, size_t size)
+/* False: a sentence; what is there can still be written. */
+static bool extend(struct store *s, char *error, size_t size)
 {
-	uint64_t place = __atomic_load_n(&s->journal.place, __ATOMIC_RELAXED);
-	uint64_t ahead = disk_segments(&s->disk) - place / s->journal.superblock.segment_blocks;
+	uint64_t place = __atomic_load_n(&s->stage.journal.place, __ATOMIC_RELAXED);
+	uint64_t ahead = disk_segments(&s->disk) - place / s->superblock.segment_blocks;
 
-	if (ahead > SEGMENTS_AHEAD || __atomic_load_n(&s->exhausted, __ATOMIC_RELAXED))
-		return true;
-	if (disk_add_segment(&s->disk, s->blank, error, size))
+	if (ahead > SEGMENTS_AHEAD || __atomic_load_n(&s->exhausted, __ATOMIC_RELAXED) ||
+		disk_add_segment(&s->disk, s->blank, error, size))
 		return true;
 	__atomic_store_n(&s->exhausted, true, __ATOMIC_RELAXED);
 	return false;
 }
 
-/* Everything that was appended reaches the disk. Bounded: each turn writes, or waits for a write. */
-static void drain(struct journal_stage *s)
+bool store_attend(struct store *s, char *sentence, size_t size)
+{
+	if (disk_stopped(&s->disk)) {
+		if (s->said)
+			return false;
+		s->said = true;
+		snprintf(sentence, size,
+			"%.350s: this replica votes no more; mend the disk, and start it again.",
+			s->disk.cause);
+		return true;
+	}
+	return !extend(s, sentence, size);
+}
+
+/* Everything that was appended reaches the disk. Bounded: each turn writes, or waits for a write.
+ * False: it did not all. */
+static bool drain(struct store *s)
 {
 	const struct timespec nap = {.tv_nsec = 100000};
-	uint64_t now_ns = s->closed_ns;
+	uint64_t now_ns = UINT64_MAX / 2;
 	uint32_t quiet = 0;
 
-	/* Two turns without work, nothing in flight, and the lazy notes' time gone by. */
-	while (quiet < 2 && !s->failed) {
+	/* Some turns without work, nothing in flight, and the time of the lazy notes gone by. */
+	while (quiet < 3 && !s->stage.failed) {
 		now_ns += 1000000000;
 		quiet = journal_poll(s, now_ns) == 0 && disk_in_flight(&s->disk) == 0 ? quiet + 1
 										      : 0;
 		if (disk_in_flight(&s->disk) > 0)
 			nanosleep(&nap, NULL);
 	}
+	for (uint32_t lane = 0; lane < JOURNAL_LANES; lane++)
+		if (s->lanes[lane].at < s->lanes[lane].count)
+			return false;
+	return !s->stage.failed && !journal_urgent(&s->stage.journal) &&
+		!journal_lazy(&s->stage.journal);
 }
 
-void journal_stage_close(struct journal_stage *s)
+void store_close(struct store *s)
 {
 	char error[CONFIG_ERROR_MAX];
 
-	if (s->journal.buffers != NULL) {
-		drain(s);
+	if (s->started) {
+		bool all = drain(s);
+
 		disk_close(&s->disk);
-		s->journal.superblock.clean = !s->failed;
-		/* If it can not be written the start is known to have ended otherwise. */
-		if (!s->failed)
+		/* The promises that went with a write are in its superblock. */
+		s->superblock = s->stage.journal.superblock;
+		s->superblock.clean = 1;
+		/* If it can not be written the next start takes the end for what it then was. */
+		if (all)
 			write_superblock(s, error, sizeof(error));
 	}
 	for (uint32_t lane = 0; lane < JOURNAL_LANES; lane++) {
-		struct journal_lane *l = &s->lanes[lane];
+		struct store_lane *l = &s->lanes[lane];
 
 		for (; l->at < l->count; l->at++)
 			rte_pktmbuf_free(l->taken[l->at].mbuf);
@@ -272,4 +302,5 @@ void journal_stage_close(struct journal_stage *s)
 	free(s->blank);
 	free(s->buffers);
 	directory_close(&s->directory);
+	s->started = false;
 }
