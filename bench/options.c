@@ -43,6 +43,8 @@ static const char help[] =
 	"  --directory DIR    of the journals, then: a folder that is there\n"
 	"  --segments N       files of 64 MiB that the formatting writes           (16)\n"
 	"  --format           give each replica a new data directory first\n"
+	"  --die FILE         kill -9 after the measured phase; FILE: how far it was\n"
+	"  --survive FILE     all that was acknowledged before --die must be there\n"
 	"  --trace FILE       every protocol transition as a line (embedded)\n"
 	"  --json FILE        the report for machines\n"
 	"  --percentiles FILE latencies as HdrHistogram's percentile text\n";
@@ -114,6 +116,8 @@ enum {
 	OPTION_DIRECTORY,
 	OPTION_SEGMENTS,
 	OPTION_FORMAT,
+	OPTION_DIE,
+	OPTION_SURVIVE,
 	OPTION_TRACE,
 	OPTION_JSON,
 	OPTION_PERCENTILES,
@@ -149,6 +153,8 @@ static const struct option longs[] = {
 	{"directory", required_argument, NULL, OPTION_DIRECTORY},
 	{"segments", required_argument, NULL, OPTION_SEGMENTS},
 	{"format", no_argument, NULL, OPTION_FORMAT},
+	{"die", required_argument, NULL, OPTION_DIE},
+	{"survive", required_argument, NULL, OPTION_SURVIVE},
 	{"trace", required_argument, NULL, OPTION_TRACE},
 	{"json", required_argument, NULL, OPTION_JSON},
 	{"percentiles", required_argument, NULL, OPTION_PERCENTILES},
@@ -230,6 +236,12 @@ static bool take_journal(struct options *o, int option)
 		break;
 	case OPTION_FORMAT:
 		o->format = true;
+		break;
+	case OPTION_DIE:
+		o->die = optarg;
+		break;
+	case OPTION_SURVIVE:
+		o->survive = optarg;
 		break;
 	default:
 		return false;

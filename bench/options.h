@@ -36,7 +36,9 @@ struct options {
 	const char *directory; /* Of the journals, unless durability is none. */
 	uint32_t segments;
 	bool format;
-	const char *trace; /* File for every replica's transitions; NULL: nobody watches. */
+	const char *die;     /* File: see survival.h; NULL: it lives. */
+	const char *survive; /* File of the run before, which died. */
+	const char *trace;   /* File for every replica's transitions; NULL: nobody watches. */
 	const char *json;
 	const char *percentiles; /* File for HdrHistogram's text. */
 	int eal_count;
