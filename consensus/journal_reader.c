@@ -153,15 +153,20 @@ static uint64_t newest(struct journal_reader *r)
 	return r->waiting > 0 ? slot(r, r->ready + r->waiting - 1)->number : r->last;
 }
 
+/* Could a write that was in flight with the next one stand here? Then a damaged block tells that
+ * something was there; a torn write leaves only blocks that are whole. */
+static bool is_in_flight_place(const struct journal_reader *r, uint64_t place)
+{
+	return place >= r->place && place - r->place < JOURNAL_DEPTH * JOURNAL_WRITE_BLOCKS;
+}
+
 void journal_reader_block(struct journal_reader *r, uint64_t place, const uint8_t *bytes)
 {
 	const struct journal_block *block = journal_block_check(bytes, r->uuid);
 
 	CHECK(r->ready == 0);
 	if (block == NULL) {
-		/* Of what follows an unfinished write nothing was acknowledged, whatever it says. */
-		if (r->filling ? r->filling_next : is_next_place(r, place))
-			r->suspect = true;
+		r->suspect |= is_in_flight_place(r, place) || r->filling;
 		r->filling = false;
 		return;
 	}

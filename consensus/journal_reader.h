@@ -10,8 +10,8 @@
  * Proofs:  tests/unit/test_journal_reader.c; tests/sim. (design: section 7.)
  *
  * The judgement. Let n be the first write that is not whole at its place. A later write that was
- * closed after n was durable proves corruption; so does a block of n that is neither new nor an
- * intact old one. Else n is torn: the disk never said that it was written, so nothing in it, or in
+ * closed after n was durable proves corruption; so does a block, of n or of what was in flight with
+ * it, that is neither new nor an intact old one. Else n is torn: the disk never said that it was written, so nothing in it, or in
  * the writes that were in flight with it, was acknowledged. (A disk that loses its very last writes
  * and says otherwise can not be told from that: it is outside the fault model.)
  */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "consensus/check.h"
+#include "consensus/replica_answers.h"
 #include "consensus/replica_records.h"
 #include "consensus/replica_reports.h"
 
@@ -68,88 +69,10 @@ void acceptor_refuse(struct acceptor_stage *s, const struct message *m, enum ref
 	acceptor_send_members(s, 1u << m->sender, &answer, 0);
 }
 
-/* ---- Acknowledgements ---- */
-
-static void send_acks(struct acceptor_stage *s)
-{
-	if (s->acks_count == 0)
-		return;
-	const struct message answer = {
-		.type = MESSAGE_ACCEPTED,
-		.ballot = s->acks_ballot,
-		.count = (uint16_t)s->acks_count,
-		.payload_len = (uint16_t)(s->acks_count * sizeof(struct range)),
-		.watermark = s->acceptor.delivered,
-		.shard = (uint16_t)s->shard,
-	};
-
-	s->parts[0] = (struct part){.bytes = s->acks, .length = answer.payload_len};
-	s->acks_count = 0;
-	acceptor_send_members(s, 1u << s->acks_to, &answer, 1);
-}
-
-/* The votes of a burst, behind their records: first ones, and repeated ones as well. */
-static void gate_acks(struct acceptor_stage *s)
-{
-	for (uint32_t i = 0; i < s->acks_count; i++)
-		gate_add(&s->gate,
-			&(struct gated){
-				.kind = GATE_VOTE,
-				.ballot = s->acks_ballot,
-				.member = (uint8_t)s->acks_to,
-				.first = s->acks[i].first,
-				.count = (uint16_t)s->acks[i].count,
-			});
-	s->acks_count = 0;
-}
-
-static void end_acks(struct acceptor_stage *s)
-{
-	if (__builtin_expect(s->gated, 0) && s->gate.durable < s->gate.appended)
-		gate_acks(s);
-	else
-		send_acks(s);
-}
-
-/* Does this range not go with the others? */
-static bool acks_end(const struct acceptor_stage *s, uint64_t ballot, uint32_t to)
-{
-	return s->acks_count > 0 &&
-		(s->acks_ballot != ballot || s->acks_to != to ||
-			s->acks_count == ACCEPTOR_RANGES_MAX);
-}
-
-/* Ranges are votes, and nothing else is: runs that touch share one, a hole starts another. */
-static void add_ack(struct acceptor_stage *s, uint64_t ballot, uint32_t to,
-	const struct range *range)
-{
-	s->acks_ballot = ballot;
-	s->acks_to = to;
-
-	struct range *last = &s->acks[s->acks_count > 0 ? s->acks_count - 1 : 0];
-
-	if (s->acks_count > 0 && last->first + last->count == range->first &&
-		last->count + range->count <= ACCEPTOR_WINDOW) {
-		last->count += range->count;
-		return;
-	}
-	s->acks[s->acks_count++] = *range;
-}
-
-static void acknowledge(struct acceptor_stage *s, uint64_t ballot, uint32_t to, uint64_t first,
-	uint32_t count)
-{
-	const struct range range = {.first = first, .count = count};
-
-	if (acks_end(s, ballot, to))
-		end_acks(s);
-	add_ack(s, ballot, to, &range);
-}
-
 void acceptor_stage_flush(struct acceptor_stage *s, uint64_t now_ns)
 {
 	(void)now_ns;
-	end_acks(s);
+	acceptor_end_acks(s);
 	if (__builtin_expect(s->journal != NULL, 0))
 		acceptor_note_delivered(s);
 }
@@ -164,88 +87,6 @@ static void tell_learner(struct acceptor_stage *s, const struct message *run, co
 	voted.checksum_known = true;
 	s->parts[0] = (struct part){.bytes = body, .length = run->payload_len};
 	acceptor_send_learner(s, &voted, run->payload_len > 0 ? 1 : 0);
-}
-
-/* ---- What waits for the disk ---- */
-
-static void send_promise(struct acceptor_stage *s, uint64_t ballot, uint32_t to)
-{
-	const struct message promise = {
-		.type = MESSAGE_PROMISE,
-		.ballot = ballot,
-		.first = s->acceptor.lo,
-		.watermark = s->acceptor.high,
-		.shard = (uint16_t)s->shard,
-	};
-
-	/* Our own election hears of it too: for one timeout it supports no other candidate. */
-	acceptor_send_members(s, 1u << to | 1u << s->settings->self, &promise, 0);
-}
-
-static void confirm_read(struct acceptor_stage *s, const struct message *m)
-{
-	if (s->acceptor.promised > m->ballot) {
-		acceptor_refuse(s, m, REFUSAL_BALLOT);
-		return;
-	}
-	const struct message confirm = {
-		.type = MESSAGE_READ_CONFIRM,
-		.ballot = m->ballot,
-		.first = m->first,
-		.shard = (uint16_t)s->shard,
-	};
-
-	acceptor_send_members(s, 1u << m->sender, &confirm, 0);
-}
-
-/* The message that a waiting pull or read round was. */
-static struct message question_of(const struct gated *w)
-{
-	return (struct message){
-		.ballot = w->ballot,
-		.first = w->first,
-		.watermark = w->end,
-		.sender = w->member,
-	};
-}
-
-static void release_one(struct acceptor_stage *s, const struct gated *w)
-{
-	const struct range range = {.first = w->first, .count = w->count};
-	const struct message question = question_of(w);
-
-	switch (w->kind) {
-	case GATE_VOTE:
-		if (acks_end(s, w->ballot, w->member))
-			send_acks(s);
-		add_ack(s, w->ballot, w->member, &range);
-		return;
-	case GATE_PROMISE:
-		/* An older one would only be refused at its first pull. */
-		if (s->acceptor.promised == w->ballot)
-			send_promise(s, w->ballot, w->member);
-		return;
-	case GATE_PULL:
-		acceptor_report_votes(s, &question);
-		return;
-	default:
-		confirm_read(s, &question);
-		return;
-	}
-}
-
-static void on_durable(struct acceptor_stage *s, const struct message *m)
-{
-	const struct gated *w;
-
-	/* What this burst voted for so far waits behind its own records. */
-	if (s->gated)
-		gate_acks(s);
-	gate_open(&s->gate, m->first);
-	acceptor_trim_durable(s, m->watermark);
-	while ((w = gate_take(&s->gate)) != NULL)
-		release_one(s, w);
-	send_acks(s);
 }
 
 /* For good: what the disk has by now nobody knows. */
@@ -305,55 +146,18 @@ static void on_prepare(struct acceptor_stage *s, const struct message *m)
 	outlet_watch(s->outlet, TRANSITION_PROMISED, m->ballot, s->acceptor.lo, 0);
 	if (s->journal != NULL)
 		acceptor_record_promise(s);
-	if (s->gated && s->gate.durable < s->gate.promised)
-		gate_add(&s->gate,
-			&(struct gated){
-				.kind = GATE_PROMISE,
-				.ballot = m->ballot,
-				.member = m->sender,
-			});
-	else
-		send_promise(s, m->ballot, m->sender);
+	acceptor_answer_promise(s, m);
 }
 
-/* What it tells is not told before all votes so far are durable. */
-static void on_pull(struct acceptor_stage *s, const struct message *m)
+/* Both wait for the disk, or are answered; if neither can be, they come again. */
+static void on_question(struct acceptor_stage *s, const struct message *m)
 {
 	if (is_blind(s, 0)) {
 		refuse_unknown(s, m);
 		return;
 	}
-	if (!s->gated || s->gate.durable == s->gate.appended) {
-		acceptor_report_votes(s, m);
-		return;
-	}
-	if (admits(s, 0))
-		gate_add(&s->gate,
-			&(struct gated){
-				.kind = GATE_PULL,
-				.ballot = m->ballot,
-				.first = m->first,
-				.end = m->watermark,
-				.member = m->sender,
-			});
-}
-
-static void on_read_round(struct acceptor_stage *s, const struct message *m)
-{
-	if (is_blind(s, 0))
-		return;
-	if (!s->gated || s->gate.durable >= s->gate.promised) {
-		confirm_read(s, m);
-		return;
-	}
-	if (admits(s, 0))
-		gate_add(&s->gate,
-			&(struct gated){
-				.kind = GATE_READ,
-				.ballot = m->ballot,
-				.first = m->first,
-				.member = m->sender,
-			});
+	if (!acceptor_answer_question(s, m))
+		s->counters.gate_full++;
 }
 
 static void on_accept(struct acceptor_stage *s, const struct message *m, const uint8_t *body)
@@ -401,12 +205,12 @@ static void on_accept(struct acceptor_stage *s, const struct message *m, const u
 			acceptor_record_run(s, JOURNAL_VOTE, m, body);
 		s->counters.votes++;
 		outlet_watch(s->outlet, TRANSITION_VOTED, m->ballot, m->first, m->count);
-		acknowledge(s, m->ballot, m->sender, m->first, m->count);
+		acceptor_acknowledge(s, m->ballot, m->sender, m->first, m->count);
 		tell_learner(s, m, body);
 		return;
 	case ACCEPTOR_REPEATED:
 		s->counters.repeats++;
-		acknowledge(s, m->ballot, m->sender, m->first, m->count);
+		acceptor_acknowledge(s, m->ballot, m->sender, m->first, m->count);
 		return;
 	case ACCEPTOR_TRIMMED:
 		s->counters.trimmed++;
@@ -500,7 +304,8 @@ static void on_resend(struct acceptor_stage *s, const struct message *m)
 	struct range own;
 
 	if (acceptor_resend(s, m, &own) && gate_room(&s->gate, s->acks_count + 1))
-		acknowledge(s, m->ballot, s->settings->self, own.first, (uint32_t)own.count);
+		acceptor_acknowledge(s, m->ballot, s->settings->self, own.first,
+			(uint32_t)own.count);
 }
 
 static void on_delivered(struct acceptor_stage *s, const struct message *m)
@@ -537,7 +342,7 @@ static bool on_local(struct acceptor_stage *s, const struct message *m, const ui
 		return true;
 	case MESSAGE_DURABLE:
 		if (!s->failed)
-			on_durable(s, m);
+			acceptor_release(s, m);
 		return true;
 	case MESSAGE_DISK_FAILED:
 		on_disk_failed(s);
@@ -578,16 +383,14 @@ void acceptor_stage_on_message(struct acceptor_stage *s, const struct message *m
 		on_prepare(s, m);
 		return;
 	case MESSAGE_PULL:
-		on_pull(s, m);
+	case MESSAGE_READ_ROUND:
+		on_question(s, m);
 		return;
 	case MESSAGE_FETCH:
 		acceptor_report_chosen(s, m);
 		return;
 	case MESSAGE_CHOSEN:
 		on_chosen(s, m, body);
-		return;
-	case MESSAGE_READ_ROUND:
-		on_read_round(s, m);
 		return;
 	default:
 		CHECK(false); /* The routing of our own stages sent it here. */

@@ -112,13 +112,27 @@ void boot_crash(struct node *n)
 	disk_crash(&n->disk);
 }
 
-/* Everything before it seems complete as well. */
-static void fill_the_hole(struct node *n, uint64_t number)
+/* What came with it is called durable, though a write before it is still under way. */
+static void open_over_the_hole(struct node *n, uint64_t number)
 {
 	const struct journal *j = &n->journal.journal;
+	const struct target to = {.local = true};
 
-	for (uint64_t k = j->durable.number + 1; k < number; k++)
-		journal_stage_on_completed(&n->journal, k);
+	for (uint32_t i = 0; i < j->flights_count; i++) {
+		const struct journal_flight *f =
+			&j->flights[(j->flights_first + i) % JOURNAL_DEPTH];
+
+		for (uint32_t s = 0; s < n->settings.shards && f->number == number; s++) {
+			const struct message m = {
+				.type = MESSAGE_DURABLE,
+				.first = f->positions[s],
+				.watermark = j->durable.delivered,
+				.shard = (uint16_t)s,
+			};
+
+			node_send(n, &to, &m, NULL, 0);
+		}
+	}
 }
 
 void boot_complete(struct node *n)
@@ -133,7 +147,7 @@ void boot_complete(struct node *n)
 		if (n->crashing)
 			return; /* On the disk, and nobody heard of it. */
 		if (n->disk_mutant == DISK_MUTANT_HOLE)
-			fill_the_hole(n, number);
+			open_over_the_hole(n, number);
 		if (failed)
 			journal_stage_on_failed(&n->journal);
 		else

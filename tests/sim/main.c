@@ -241,8 +241,11 @@ int main(int argc, char **argv)
 	uint64_t runs = t.passed + t.failed;
 
 	if (o.expect_caught) {
-		printf("mutant %s: %s\n", mutant_names[o.mutant],
-			t.failed > 0 ? world.oracle.violation : "not caught");
+		if (t.failed > 0)
+			printf("mutant %s: seed %" PRIu64 ": %s\n", mutant_names[o.mutant],
+				t.failed_seed, world.oracle.violation);
+		else
+			printf("mutant %s: not caught\n", mutant_names[o.mutant]);
 		return t.failed > 0 ? 0 : 1;
 	}
 	if (runs > 0 && !o.trace)

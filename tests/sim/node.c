@@ -88,7 +88,8 @@ void node_send(void *context, const struct target *to, const struct message *m,
 		f->m.checksum = bytes == 0 ? 0 : message_crc(f->body, bytes);
 	CHECK(f->m.checksum == (bytes == 0 ? 0 : message_crc(f->body, bytes)));
 	if (n->durable && !to->local)
-		witness_on_sent(&n->witness, &f->m, f->body);
+		witness_on_sent(&n->witness, &f->m, f->body,
+			(to->members & ~(1u << n->settings.self)) != 0);
 	if (to->local)
 		send_local(n, f);
 	else if (to->client >= ENDPOINT_CLIENT_FIRST)

@@ -108,7 +108,10 @@ void power_fault(struct world *w)
 
 void power_look(struct world *w, uint32_t id)
 {
-	if (w->nodes[id].crashing)
+	const struct node *n = &w->nodes[id];
+
+	/* An error that was under way when the faults stopped, too. */
+	if (n->crashing || (w->calm && n->durable && n->journal.failed))
 		crash(w, id);
 }
 
@@ -146,8 +149,8 @@ void power_calm(struct world *w)
 		n->crash_steps = 0;
 		n->disk.faults =
 			(struct disk_faults){.delay_min_ns = 10 * US, .delay_max_ns = 60 * US};
-		if (n->alive && n->journal.failed)
-			crash(w, i);
+		if (n->alive)
+			power_look(w, i);
 	}
 }
 

@@ -6,6 +6,7 @@
 void witness_start(struct witness *w)
 {
 	memset(w->promised, 0, sizeof(w->promised));
+	memset(w->prepared, 0, sizeof(w->prepared));
 	memset(w->votes, 0, w->high * sizeof(w->votes[0]));
 	w->high = 0;
 }
@@ -20,8 +21,10 @@ static void on_votes(struct witness *w, const struct message *m, const struct ra
 	}
 }
 
-void witness_on_sent(struct witness *w, const struct message *m, const uint8_t *body)
+void witness_on_sent(struct witness *w, const struct message *m, const uint8_t *body, bool others)
 {
+	if (m->type == MESSAGE_PREPARE && others && m->ballot > w->prepared[m->shard])
+		w->prepared[m->shard] = m->ballot;
 	if (m->type == MESSAGE_PROMISE && m->ballot > w->promised[m->shard])
 		w->promised[m->shard] = m->ballot;
 	if (m->type != MESSAGE_ACCEPTED)
@@ -40,6 +43,11 @@ void witness_check(const struct witness *w, struct oracle *o, uint32_t node,
 			"A1: replica %u told that it promised %" PRIu64
 			" and starts again with %" PRIu64,
 			node, w->promised[s->shard], a->promised);
+	if (a->promised < w->prepared[s->shard])
+		oracle_violation(o,
+			"P3: replica %u prepared ballot %" PRIu64
+			" at others and starts again with promise %" PRIu64,
+			node, w->prepared[s->shard], a->promised);
 	for (uint64_t i = a->lo > s->blind ? a->lo : s->blind; i < w->high; i++) {
 		const struct vote *v = acceptor_vote(a, i);
 

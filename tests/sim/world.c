@@ -111,7 +111,7 @@ static void fault(struct world *w)
 	uint64_t kind = random_below(&w->random, 100);
 
 	w->faults++;
-	if (w->durable && random_percent(&w->random, 40))
+	if (w->durable && random_percent(&w->random, 15))
 		power_fault(w);
 	else if (kind < 35)
 		draw_network_faults(w);

@@ -158,6 +158,29 @@ static void a_damaged_last_write_is_no_torn_tail(void **state)
 	assert_int_equal(end.verdict, JOURNAL_CLEAN);
 }
 
+/* A lost write, and the one that would prove it is damaged. */
+static void a_damaged_block_behind_a_gap_is_no_torn_tail(void **state)
+{
+	(void)state;
+	const struct journal_write lost = vote_written(1, 16);
+	const struct journal_write proof = vote_written(2, 16);
+
+	age(lost.place);
+	damage(proof.place);
+	when_read();
+	assert_int_equal(end.verdict, JOURNAL_DAMAGED);
+	assert_true(end.tail_damaged);
+}
+
+static void a_rotten_block_far_behind_the_end_is_none_of_a_write(void **state)
+{
+	(void)state;
+	vote_written(1, 16);
+	damage(IMAGE_BLOCKS - 1);
+	when_read();
+	assert_int_equal(end.verdict, JOURNAL_CLEAN);
+}
+
 static void a_damaged_last_write_is_noticed_also_at_a_segments_start(void **state)
 {
 	(void)state;
@@ -333,6 +356,10 @@ int main(void)
 			writes_in_flight_with_a_lost_one_survive_once_it_is_proved_lost,
 			given_begun_journal),
 		cmocka_unit_test_setup(a_damaged_last_write_is_no_torn_tail, given_begun_journal),
+		cmocka_unit_test_setup(a_damaged_block_behind_a_gap_is_no_torn_tail,
+			given_begun_journal),
+		cmocka_unit_test_setup(a_rotten_block_far_behind_the_end_is_none_of_a_write,
+			given_begun_journal),
 		cmocka_unit_test_setup(a_damaged_last_write_is_noticed_also_at_a_segments_start,
 			given_begun_journal),
 		cmocka_unit_test_setup(a_rotten_block_in_a_segments_unused_rest_is_none_of_a_write,
