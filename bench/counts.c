@@ -108,6 +108,10 @@ static void count_network_drops(struct report *report, const struct network *n)
 static void gather_replica(struct report *report, const struct replica *replica)
 {
 	count_network_drops(report, &replica->io.network);
+	if (replica->store != NULL) {
+		report->read_bytes += replica->store->read_bytes;
+		report->read_s += (double)replica->store->read_ns / 1e9;
+	}
 	for (uint32_t i = 1; i < DROP_REASONS; i++)
 		count_drop(report, frame_drop_text(i), replica->io.foreign[i]);
 	count_drop(report, "stage overload", replica->io.overload);

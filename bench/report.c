@@ -107,6 +107,8 @@ static void print_journal(const struct report *r)
 		share((double)s->write_bytes, (double)s->writes),
 		rate(s->write_bytes, s->seconds) / 1e6,
 		rate(s->commits * r->options.value_bytes, s->seconds) / 1e6);
+	printf("  %-12s %.1f MB of journals in %.3f s at the start: %.1f MB/s\n", "read back",
+		(double)r->read_bytes / 1e6, r->read_s, rate(r->read_bytes, r->read_s) / 1e6);
 }
 
 static void print_ports(const struct report *r)
@@ -262,6 +264,8 @@ static void json_body(const struct report *r, FILE *f)
 	fprintf(f, "  \"durability\": \"%s\",\n", config_durability_text(c->durability));
 	fprintf(f, "  \"journal_in_memory\": %s,\n", c->journal.memory_backed ? "true" : "false");
 	fprintf(f, "  \"journal_depth\": %u,\n", c->journal.depth);
+	fprintf(f, "  \"journal_read_bytes\": %" PRIu64 ",\n  \"journal_read_s\": %.4f,\n",
+		r->read_bytes, r->read_s);
 	fprintf(f, "  \"journal_writes_per_s\": %.1f,\n", rate(s->writes, s->seconds));
 	fprintf(f, "  \"journal_write_bytes\": %.1f,\n",
 		share((double)s->write_bytes, (double)s->writes));

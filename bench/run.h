@@ -53,6 +53,8 @@ struct report {
 	struct probe before, after;
 	struct outcome saturated; /* Or the open loop's. */
 	struct outcome unloaded;  /* demo: one command at a time. */
+	uint64_t read_bytes;      /* Of all journals, at the start, one after the other, */
+	double read_s;            /* and what it took. */
 	double first_commit_s;    /* From the start of the stages. */
 	uint64_t drops;           /* Frames and messages, everywhere, for every reason: */
 	uint32_t drops_kinds;

@@ -92,6 +92,9 @@ uint32_t journal_poll(void *store, uint64_t now_ns)
 			break;
 	if (s->flights_count == 0 || s->stage.journal.payload >= PIPELINED_BYTES)
 		work += flush(s, now_ns);
+	/* In memory a write has ended when it was begun. */
+	if (s->directory.memory_backed)
+		work += complete(s);
 	/* With nothing in flight it is room that is lacking, and none will come. */
 	if (s->flights_count == 0 && journal_urgent(&s->stage.journal) &&
 		__atomic_load_n(&s->exhausted, __ATOMIC_RELAXED))

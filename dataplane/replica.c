@@ -10,6 +10,7 @@
 
 #include "consensus/replay.h"
 #include "dataplane/heap.h"
+#include "dataplane/lcore.h"
 
 static void settings_from(struct replica *r, const struct config *config, uint32_t id)
 {
@@ -137,8 +138,10 @@ static bool store_replay(struct replica *r, struct replay *replay, struct journa
 
 	replay_init(replay, &r->live->settings, r->acceptors, r->learner, &s->superblock,
 		s->superblock_result, 0);
+	s->read_ns = lcore_now_ns();
 	if (!store_read(s, found, replay, &end, error, size))
 		return false;
+	s->read_ns = lcore_now_ns() - s->read_ns;
 	enum replay_result result = replay_end(replay, &end, start);
 
 	if (result != REPLAY_OK) {

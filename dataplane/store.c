@@ -132,6 +132,7 @@ bool store_read(struct store *s, void (*found)(void *context, const struct journ
 	}
 	if (ok)
 		journal_reader_end(reader, end);
+	s->read_bytes = (all - b->anchor_place) * JOURNAL_BLOCK_BYTES;
 	free(blocks);
 	free(reader);
 	return ok;

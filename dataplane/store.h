@@ -52,7 +52,9 @@ struct store {
 	struct store_flight flights[JOURNAL_DEPTH];
 	struct rte_mempool *pool;
 	uint8_t *buffers;
-	uint8_t *blank; /* The block that new segments are made of. */
+	uint8_t *blank;      /* The block that new segments are made of. */
+	uint64_t read_bytes; /* Of the journal, at the start, */
+	uint64_t read_ns;    /* and what reading it back into the stages took. */
 	struct superblock superblock;
 	enum superblock_result superblock_result;
 	struct store_lane lanes[JOURNAL_LANES];
