@@ -2,10 +2,12 @@
  * paxwire-bench: a cluster and its load in one process, measured.
  */
 #include <errno.h>
+#include <linux/magic.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <rte_eal.h>
@@ -16,6 +18,7 @@
 #include "bench/report.h"
 #include "bench/run.h"
 #include "dataplane/embedded.h"
+#include "dataplane/format.h"
 
 enum {
 	CLUSTER_TEXT_MAX = 4096,
@@ -28,9 +31,9 @@ static void on_signal(int signal_number)
 	run_interrupt();
 }
 
-/* Which lcore of `lcores` runs a stage (0 io, 1 leader, 2 acceptor, 3 learner) of a replica.
- * One: all of it. Two: the first replica, which a fresh cluster elects, shares its own with the
- * load; the followers have the other. More: a pipeline; each stage of all replicas has one. */
+/* Which lcore of `lcores` runs a stage (0 io, 1 leader, 2 acceptor, 3 learner, 4 journal) of a
+ * replica. One: all of it. Two: the first replica, which a fresh cluster elects, shares its own with
+ * the load; the followers have the other. More: a pipeline; each stage of all replicas has one. */
 static uint32_t place_stage(const struct options *o, uint32_t replica, uint32_t stage)
 {
 	if (o->lcores <= 2)
@@ -38,28 +41,51 @@ static uint32_t place_stage(const struct options *o, uint32_t replica, uint32_t 
 	return 1 + stage % o->lcores;
 }
 
+static bool in_memory(const char *directory)
+{
+	struct statfs s;
+
+	return statfs(directory, &s) == 0 && s.f_type == (__typeof__(s.f_type))TMPFS_MAGIC;
+}
+
+/* The keys of a durable mode; none without. */
+static void journal_text(const struct options *o, char *text, size_t size)
+{
+	text[0] = 0;
+	if (o->directory != NULL)
+		snprintf(text, size,
+			"journal: {directory: \"%s\", segments: %u, memory_backed: %s}\n",
+			o->directory, o->segments, in_memory(o->directory) ? "true" : "false");
+}
+
 /* The cluster file that --embedded N and --lcores stand for. */
 static void cluster_text(const struct options *o, char *text, size_t size)
 {
+	char journal[CLUSTER_TEXT_MAX / 4];
 	bool crowded = (long)o->lcores > sysconf(_SC_NPROCESSORS_ONLN);
+
+	journal_text(o, journal, sizeof(journal));
 	size_t used = (size_t)snprintf(text, size,
 		"cluster: {name: embedded, id: 1}\n"
+		"durability: %s\n"
+		"%s"
 		"sessions_max: %u\n"
 		"quorums: {kind: majority}\n"
 		"state_machine: \"%s\"\n"
 		"kv: {capacity: %u, value_max: %u}\n"
 		"tunables: {idle: %s, packing: %s, batch: 0, window: 4096}\n"
 		"replicas:\n",
-		o->sessions + 64 < 16384 ? 16384 : o->sessions + 64, o->kv ? "kv" : "null", o->keys,
+		o->durability, journal, o->sessions + 64 < 16384 ? 16384 : o->sessions + 64,
+		o->kv ? "kv" : "null", o->keys,
 		o->value_bytes < KV_VALUE_FITS ? o->value_bytes : KV_VALUE_FITS,
 		crowded ? "yield" : "busy", o->packing ? "true" : "false");
 
 	for (uint32_t i = 0; i < o->replicas; i++)
 		used += (size_t)snprintf(text + used, size - used,
 			"  - {id: %u, address: 10.0.0.%u, ports: [ring], "
-			"stages: {io: %u, leader: %u, acceptors: [%u], learner: %u}}\n",
+			"stages: {io: %u, leader: %u, acceptors: [%u], learner: %u, journal: %u}}\n",
 			i, i + 1, place_stage(o, i, 0), place_stage(o, i, 1), place_stage(o, i, 2),
-			place_stage(o, i, 3));
+			place_stage(o, i, 3), place_stage(o, i, 4));
 }
 
 static bool load_config(const struct options *o, struct config *config, char *error, size_t size)
@@ -117,6 +143,9 @@ int main(int argc, char **argv)
 	if (!load_config(&options, &config, error, sizeof(error)) ||
 		!make_request(&options, &config, &request, error, sizeof(error)))
 		return fail(error);
+	for (uint32_t i = 0; options.format && i < config.replicas_count; i++)
+		if (!format_replica(&config, i, error, sizeof(error)))
+			return fail(error);
 	request.more_count = options.eal_count;
 	request.more = options.eal;
 	if (!eal_start(&request, error, sizeof(error)))

@@ -40,6 +40,12 @@ static const char help[] =
 	"  --keys N           kv: on so many keys                                  (100000)\n"
 	"  --rate R           open loop: commands a second (default: closed loop)\n"
 	"  --poisson          open loop: exponential gaps instead of equal ones\n"
+	"  --durability MODE  none, async or sync; without --config                (none)\n"
+	"  --directory DIR    of the journals, then: a folder that is there\n"
+	"  --segments N       files of 64 MiB that the formatting writes           (16)\n"
+	"  --format           give each replica a new data directory first\n"
+	"  --die FILE         kill -9 after the measured phase; FILE: how far it was\n"
+	"  --survive FILE     all that was acknowledged before --die must be there\n"
 	"  --trace FILE       every protocol transition as a line (embedded)\n"
 	"  --json FILE        the report for machines\n"
 	"  --percentiles FILE latencies as HdrHistogram's percentile text\n";
@@ -115,6 +121,12 @@ enum {
 	OPTION_KEYS,
 	OPTION_RATE,
 	OPTION_POISSON,
+	OPTION_DURABILITY,
+	OPTION_DIRECTORY,
+	OPTION_SEGMENTS,
+	OPTION_FORMAT,
+	OPTION_DIE,
+	OPTION_SURVIVE,
 	OPTION_TRACE,
 	OPTION_JSON,
 	OPTION_PERCENTILES,
@@ -146,6 +158,12 @@ static const struct option longs[] = {
 	{"keys", required_argument, NULL, OPTION_KEYS},
 	{"rate", required_argument, NULL, OPTION_RATE},
 	{"poisson", no_argument, NULL, OPTION_POISSON},
+	{"durability", required_argument, NULL, OPTION_DURABILITY},
+	{"directory", required_argument, NULL, OPTION_DIRECTORY},
+	{"segments", required_argument, NULL, OPTION_SEGMENTS},
+	{"format", no_argument, NULL, OPTION_FORMAT},
+	{"die", required_argument, NULL, OPTION_DIE},
+	{"survive", required_argument, NULL, OPTION_SURVIVE},
 	{"trace", required_argument, NULL, OPTION_TRACE},
 	{"json", required_argument, NULL, OPTION_JSON},
 	{"percentiles", required_argument, NULL, OPTION_PERCENTILES},
@@ -207,10 +225,41 @@ static bool take_load(struct options *o, int option)
 	return true;
 }
 
+/* Where the journals are. False: it is none of these options. */
+static bool take_journal(struct options *o, int option)
+{
+	switch (option) {
+	case OPTION_DURABILITY:
+		if (strcmp(optarg, "none") != 0 && strcmp(optarg, "async") != 0 &&
+			strcmp(optarg, "sync") != 0)
+			refuse("--durability is none, async or sync, not \"%s\".", optarg);
+		o->durability = optarg;
+		break;
+	case OPTION_DIRECTORY:
+		o->directory = optarg;
+		break;
+	case OPTION_SEGMENTS:
+		o->segments = whole("segments", optarg, 2, CONFIG_SEGMENTS_MAX);
+		break;
+	case OPTION_FORMAT:
+		o->format = true;
+		break;
+	case OPTION_DIE:
+		o->die = optarg;
+		break;
+	case OPTION_SURVIVE:
+		o->survive = optarg;
+		break;
+	default:
+		return false;
+	}
+	return true;
+}
+
 /* Where it runs, and what is written. */
 static void take(struct options *o, int option)
 {
-	if (take_load(o, option))
+	if (take_load(o, option) || take_journal(o, option))
 		return;
 	switch (option) {
 	case OPTION_DEMO:
@@ -276,6 +325,8 @@ struct options options_parse(int argc, char **argv)
 		.value_bytes = 64,
 		.keys = 100000,
 		.read_share = 0.5,
+		.durability = "none",
+		.segments = 16,
 	};
 	int option;
 
@@ -286,6 +337,8 @@ struct options options_parse(int argc, char **argv)
 			argv[optind]);
 	if (o.poisson && o.rate == 0)
 		refuse("--poisson needs an open loop: give --rate as well.");
+	if (strcmp(o.durability, "none") != 0 && o.directory == NULL)
+		refuse("--durability %s needs --directory: where the journals are.", o.durability);
 	if (o.kill_leader && o.replicas < 3)
 		refuse("--kill-leader needs at least 3 replicas: fewer have no majority without one.");
 	o.eal_count = argc - optind;

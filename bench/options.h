@@ -34,7 +34,13 @@ struct options {
 	enum read_mode reads;
 	double rate; /* 0: closed loop. */
 	bool poisson;
-	const char *trace; /* File for every replica's transitions; NULL: nobody watches. */
+	const char *durability;
+	const char *directory; /* Of the journals, unless durability is none. */
+	uint32_t segments;
+	bool format;
+	const char *die;     /* File: see survival.h; NULL: it lives. */
+	const char *survive; /* File of the run before, which died. */
+	const char *trace;   /* File for every replica's transitions; NULL: nobody watches. */
 	const char *json;
 	const char *percentiles; /* File for HdrHistogram's text. */
 	int eal_count;

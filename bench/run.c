@@ -13,6 +13,7 @@
 #include "bench/faults.h"
 #include "bench/load.h"
 #include "bench/remote.h"
+#include "bench/survival.h"
 #include "bench/swapped.h"
 #include "dataplane/app.h"
 #include "dataplane/embedded.h"
@@ -53,8 +54,12 @@ static void drain_traces(struct session_of_run *r)
 static void nap(struct session_of_run *r)
 {
 	const struct timespec t = {.tv_nsec = 2000000};
+	char sentence[CONFIG_ERROR_MAX];
 
 	drain_traces(r);
+	for (uint32_t i = 0; i < r->cluster.replicas_count; i++)
+		if (replica_attend(&r->cluster.replicas[i], sentence, sizeof(sentence)))
+			fprintf(stderr, "paxwire-bench: replica %u: %s\n", i, sentence);
 	nanosleep(&t, NULL);
 }
 
@@ -182,7 +187,7 @@ static void drain(struct session_of_run *r)
 		nap(r);
 }
 
-static void phases(struct session_of_run *r)
+static bool phases(struct session_of_run *r, char *error, size_t size)
 {
 	const struct options *o = &r->report->options;
 	enum load_phase loaded = o->rate > 0 ? LOAD_OPEN : LOAD_CLOSED;
@@ -196,6 +201,8 @@ static void phases(struct session_of_run *r)
 	r->report->saturated.offered = o->rate > 0
 		? (double)(r->load.offered - offered) / r->report->saturated.seconds
 		: 0;
+	if (o->die != NULL && !survival_end(&r->cluster, o->die, error, size))
+		return false;
 	if (o->demo) {
 		load_set_phase(&r->load, LOAD_SINGLE);
 		pass(r, "settling", 0.3, UINT64_MAX);
@@ -203,6 +210,7 @@ static void phases(struct session_of_run *r)
 		measure(r, "unloaded", o->seconds / 2, 0, false, &r->report->unloaded);
 	}
 	drain(r);
+	return true;
 }
 
 static struct load_settings load_settings(const struct options *o, const struct config *config)
@@ -358,8 +366,9 @@ bool run(const struct options *options, const struct config *config, struct repo
 		return false;
 	bool ok = wait_for_sessions(&r, error, size);
 
-	if (ok)
-		phases(&r);
+	if (ok && options->survive != NULL)
+		ok = survival_check(&r.cluster, options->survive, error, size);
+	ok = ok && phases(&r, error, size);
 	embedded_stop(&r.cluster);
 	stop_traces(&r);
 	if (!r.remote)

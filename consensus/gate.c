@@ -9,7 +9,8 @@ void gate_init(struct gate *g)
 	g->appended = 0;
 	g->durable = 0;
 	g->promised = 0;
-	gate_clear(g);
+	g->first = 0;
+	g->count = 0;
 }
 
 void gate_add(struct gate *g, const struct gated *what)
@@ -37,10 +38,4 @@ const struct gated *gate_take(struct gate *g)
 	g->first = (g->first + 1) % GATE_MAX;
 	g->count--;
 	return w;
-}
-
-void gate_clear(struct gate *g)
-{
-	g->first = 0;
-	g->count = 0;
 }

@@ -60,7 +60,4 @@ void gate_open(struct gate *g, uint64_t durable);
 /* The next that is due, or NULL. It stays until the next gate_add. */
 const struct gated *gate_take(struct gate *g);
 
-/* Nothing waits any more: the disk failed. */
-void gate_clear(struct gate *g);
-
 #endif

@@ -20,6 +20,7 @@ void acceptor_stage_init(struct acceptor_stage *s, const struct replica_settings
 	s->blind = 0;
 	s->heard = (struct delivery){0};
 	s->noted = (struct delivery){0};
+	s->noted_at = 0;
 	s->recorded_promise = 0;
 	memset(s->uuids, 0, sizeof(s->uuids));
 	memset(s->lives, 0, sizeof(s->lives));
@@ -93,8 +94,7 @@ static void tell_learner(struct acceptor_stage *s, const struct message *run, co
 static void on_disk_failed(struct acceptor_stage *s)
 {
 	s->failed = true;
-	s->acks_count = 0;
-	gate_clear(&s->gate);
+	s->acks_count = 0; /* What waits at the gate stays there: it is never opened again. */
 }
 
 /* Can its record be appended, and its answer wait? Else the input is dropped, and comes again. */
@@ -314,12 +314,13 @@ static void on_delivered(struct acceptor_stage *s, const struct message *m)
 		acceptor_trim(&s->acceptor, m->first);
 		return;
 	}
-	s->heard = (struct delivery){
+	const struct delivery d = {
 		.delivered = m->first,
 		.ballot = m->ballot,
 		.watermark = m->watermark,
 	};
-	acceptor_note_delivered(s);
+
+	acceptor_hear_delivered(s, &d);
 }
 
 /* `high` never goes down: it covers every vote of ours, and what we hold as chosen. */

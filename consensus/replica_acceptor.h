@@ -68,6 +68,7 @@ struct acceptor_stage {
 	const struct journal_port *journal; /* NULL: mode none. */
 	uint64_t blind;                     /* Votes from lo up to here may be lost; 0: none. */
 	uint64_t recorded_promise;          /* The last one with a record of its own. */
+	uint64_t noted_at;                  /* Position of the last note of what is delivered. */
 	struct delivery heard, noted;       /* noted: in the journal. */
 
 	/* Votes not yet acknowledged: all at one ballot, of one proposer. */

@@ -65,7 +65,7 @@ static bool note_commit(struct acceptor_stage *s)
 	return true;
 }
 
-void acceptor_note_delivered(struct acceptor_stage *s)
+static void note_delivered(struct acceptor_stage *s)
 {
 	struct journal_record r = {.kind = JOURNAL_DELIVERED, .first = s->heard.delivered};
 
@@ -73,8 +73,23 @@ void acceptor_note_delivered(struct acceptor_stage *s)
 		return;
 	append(s, &r, NULL);
 	s->noted.delivered = s->heard.delivered;
+	s->noted_at = s->gate.appended;
 	if (!s->gated)
 		acceptor_trim_durable(s, s->heard.delivered);
+}
+
+void acceptor_note_delivered(struct acceptor_stage *s)
+{
+	if (s->noted_at <= s->gate.durable)
+		note_delivered(s);
+}
+
+void acceptor_hear_delivered(struct acceptor_stage *s, const struct delivery *d)
+{
+	if (s->heard.ballot != d->ballot)
+		note_delivered(s);
+	s->heard = *d;
+	acceptor_note_delivered(s);
 }
 
 void acceptor_trim_durable(struct acceptor_stage *s, uint64_t delivered)

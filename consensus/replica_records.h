@@ -17,8 +17,12 @@ void acceptor_record_run(struct acceptor_stage *s, enum journal_kind kind, const
 /* The acceptor's promise, unless it has its record already: votes do not stand for one. */
 void acceptor_record_promise(struct acceptor_stage *s);
 
-/* What the learner said last, if it is not noted yet and there is room. */
+/* What the learner said last, if it is not noted yet and there is room; one note at a time is on its
+ * way to the disk. */
 void acceptor_note_delivered(struct acceptor_stage *s);
+
+/* The learner says how far it is. What it said by another ballot is noted first. */
+void acceptor_hear_delivered(struct acceptor_stage *s, const struct delivery *d);
 
 /* All below is delivered, and durably so: `lo` rises to there, and the journal says when. */
 void acceptor_trim_durable(struct acceptor_stage *s, uint64_t delivered);

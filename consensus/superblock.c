@@ -58,3 +58,21 @@ enum superblock_result superblock_read(const uint8_t *blocks, struct superblock 
 	*s = found[newest];
 	return states[0] == states[1] ? SUPERBLOCK_OK : SUPERBLOCK_ONE_LOST;
 }
+
+const char *superblock_mismatch(const struct superblock *s, const struct superblock *wanted)
+{
+	if (s->cluster != wanted->cluster)
+		return "the journal is of another cluster: give this member its own directory.";
+	if (s->node != wanted->node)
+		return "the journal is of another member of the cluster: give this one its own directory.";
+	if (s->shards != wanted->shards || s->block != wanted->block)
+		return "the journal was made with other shards or another block: give the configuration "
+		       "that it was made with.";
+	if (s->block_bytes != wanted->block_bytes || s->segment_blocks != wanted->segment_blocks)
+		return "the journal has blocks or segments of another size: give the configuration that "
+		       "it was made with.";
+	if (s->config_hash != wanted->config_hash)
+		return "the journal was made with other members, quorums or durability: give the "
+		       "configuration that it was made with.";
+	return NULL;
+}

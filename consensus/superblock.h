@@ -71,6 +71,10 @@ enum superblock_result {
 	SUPERBLOCK_ONE_LOST, /* OK, but one block is damaged: what it said last may be missing. */
 };
 
+/* Is it the journal of this member? `wanted`: what the configuration says. NULL: it is; else one
+ * sentence for the operator. */
+const char *superblock_mismatch(const struct superblock *s, const struct superblock *wanted);
+
 /* The newest of the two blocks (SUPERBLOCK_SLOTS * JOURNAL_BLOCK_BYTES). */
 enum superblock_result superblock_read(const uint8_t *blocks, struct superblock *s);
 

@@ -23,12 +23,14 @@
 #include "dataplane/live.h"
 #include "dataplane/network.h"
 #include "dataplane/stage.h"
+#include "dataplane/store.h"
 
 enum {
 	/* Positions: a ring is named by the positions of its producer and its consumer. */
 	POSITION_IO = 0,
 	POSITION_LEADER,
 	POSITION_LEARNER,
+	POSITION_JOURNAL,
 	POSITION_ACCEPTOR, /* and the shards after it */
 	POSITIONS_MAX = POSITION_ACCEPTOR + SHARD_MAX,
 
@@ -127,16 +129,23 @@ struct replica {
 	uint64_t learner_tick_ns;
 	struct session *sessions;
 	uint8_t *logs[SHARD_MAX];
+	struct store *store; /* NULL: durability none. */
+	struct journal_port ports[JOURNAL_LANES];
 };
 
 /* Everything a replica needs but its port: false with one sentence in `error`. */
 bool replica_create(struct replica *r, const struct config *config, uint32_t id,
 	const struct machine *machine, char *error, size_t size);
+/* After its stages stopped: an orderly end, which a journal notes. */
 void replica_destroy(struct replica *r);
 
 /* Its own address and links, and where the other members are. Before the stages are polled. */
 bool replica_attach(struct replica *r, const struct endpoint *self,
 	const struct live_member *members, char *error, size_t size);
+
+/* Control's part of the journal, some times a second: segments are added ahead of need. True: the
+ * journal has something to say for the first time; the sentence is in `error`. */
+bool replica_attend(struct replica *r, char *error, size_t size);
 
 /* Changes one tunable while the stages run. Control only. False: a sentence in `error`. */
 bool replica_tune(struct replica *r, const char *name, const char *value, char *error, size_t size);

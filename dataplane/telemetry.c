@@ -65,8 +65,19 @@ static struct replica *find(const char *text, struct parameters *p, struct rte_t
 	return NULL;
 }
 
+/* Does a shard not know what it voted for, for its disk lost it? */
+static bool is_blind(const struct replica *r)
+{
+	for (uint32_t i = 0; i < r->settings.shards; i++)
+		if (READ(r->acceptors[i]->acceptor.lo) < READ(r->acceptors[i]->blind))
+			return true;
+	return false;
+}
+
 static const char *condition(const struct replica *r)
 {
+	if (READ(r->leader->failed))
+		return "stands: its disk failed; mend it, then start the replica again";
 	if (READ(r->learner->beyond))
 		return "stands: it fell beyond every other member's log and must be replaced";
 	if (READ(r->leader->identity.other_config) != 0)
@@ -75,6 +86,8 @@ static const char *condition(const struct replica *r)
 		return READ(r->leader->identity.foreign) != 0
 			? "stands: a member restarted under its old id and is refused"
 			: "waits for all members: the first start needs every one of them";
+	if (is_blind(r))
+		return "learns again what its disk lost, and votes once it has";
 	if (READ(r->leader->leads))
 		return "leads";
 	return READ(r->leader->election.leader) == ELECTION_NOBODY ? "follows nobody" : "follows";
@@ -186,7 +199,8 @@ static int on_drops(struct replica *r, const struct parameters *p, struct rte_te
 	(void)p;
 
 	const struct network_counters *n = &r->io.network.counters;
-	uint64_t no_mbuf = 0, ring_full = 0, acceptor_foreign = 0, log_full = 0;
+	uint64_t no_mbuf = 0, ring_full = 0;
+	struct acceptor_counters sum = {0};
 
 	rte_tel_data_start_dict(d);
 	for (uint32_t i = 1; i < FRAME_DROP_REASONS; i++)
@@ -197,11 +211,17 @@ static int on_drops(struct replica *r, const struct parameters *p, struct rte_te
 		ring_full += READ(r->crossings[i].ring_full);
 	}
 	for (uint32_t s = 0; s < r->settings.shards; s++) {
-		acceptor_foreign += READ(r->acceptors[s]->counters.foreign);
-		log_full += READ(r->acceptors[s]->counters.log_full);
+		const struct acceptor_counters *c = &r->acceptors[s]->counters;
+
+		sum.foreign += READ(c->foreign);
+		sum.log_full += READ(c->log_full);
+		sum.journal_full += READ(c->journal_full);
+		sum.gate_full += READ(c->gate_full);
+		sum.unknown += READ(c->unknown);
+		sum.disk_failed += READ(c->disk_failed);
 	}
 	rte_tel_data_add_dict_u64(d, "foreign_uuid",
-		acceptor_foreign + READ(r->leader->counters.foreign));
+		sum.foreign + READ(r->leader->counters.foreign));
 	rte_tel_data_add_dict_u64(d, "lost_on_the_way", READ(r->io.lost));
 	rte_tel_data_add_dict_u64(d, "late_or_twice", READ(r->io.late));
 	rte_tel_data_add_dict_u64(d, "missed_by_the_device", missed(&r->io.network));
@@ -211,7 +231,11 @@ static int on_drops(struct replica *r, const struct parameters *p, struct rte_te
 	rte_tel_data_add_dict_u64(d, "too_many_clients", READ(n->crowded));
 	rte_tel_data_add_dict_u64(d, "no_mbuf", no_mbuf);
 	rte_tel_data_add_dict_u64(d, "ring_full", ring_full);
-	rte_tel_data_add_dict_u64(d, "log_full", log_full);
+	rte_tel_data_add_dict_u64(d, "log_full", sum.log_full);
+	rte_tel_data_add_dict_u64(d, "journal_full", sum.journal_full);
+	rte_tel_data_add_dict_u64(d, "gate_full", sum.gate_full);
+	rte_tel_data_add_dict_u64(d, "votes_unknown", sum.unknown);
+	rte_tel_data_add_dict_u64(d, "disk_failed", sum.disk_failed);
 	rte_tel_data_add_dict_u64(d, "busy_answers", READ(r->leader->counters.busy));
 	return 0;
 }

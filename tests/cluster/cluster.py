@@ -68,7 +68,7 @@ def devargs(mode, queues=1):
 
 def cluster_file(mode, machine, window):
     """All stages of a replica on one lcore: four processes share two CPUs."""
-    text = ["cluster: {name: test, id: 7}", "quorums: {kind: majority}",
+    text = ["cluster: {name: test, id: 7}", "durability: none", "quorums: {kind: majority}",
             f"state_machine: \"{machine}\"", "kv: {capacity: 100000, value_max: 64}",
             f"tunables: {{idle: yield, window: {window}, retransmit_us: 20000, "
             "commit_idle_us: 50}", "replicas:"]

@@ -66,15 +66,6 @@ static void it_is_bounded_and_goes_round(void **state)
 	}
 }
 
-static void cleared_it_lets_nothing_out(void **state)
-{
-	(void)state;
-	add(1, 1);
-	gate_clear(&gate);
-	gate_open(&gate, 1);
-	assert_null(gate_take(&gate));
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -82,7 +73,6 @@ int main(void)
 			setup),
 		cmocka_unit_test_setup(what_is_durable_stays_so, setup),
 		cmocka_unit_test_setup(it_is_bounded_and_goes_round, setup),
-		cmocka_unit_test_setup(cleared_it_lets_nothing_out, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -299,6 +299,43 @@ static void what_is_delivered_is_noted_with_the_ballot_that_chose_it(void **stat
 	assert_int_equal(appended[1].first, 300);
 }
 
+static void note_of(uint64_t delivered_index, uint64_t ballot, uint64_t watermark)
+{
+	const struct message m = {
+		.type = MESSAGE_DELIVERED,
+		.first = delivered_index,
+		.ballot = ballot,
+		.watermark = watermark,
+	};
+
+	send_to_stage(&m, NULL);
+}
+
+/* Else the notes of a busy learner fill the journal. */
+static void one_note_of_what_is_delivered_is_on_its_way_at_a_time(void **state)
+{
+	(void)state;
+	for (uint64_t i = 1; i < 50; i++)
+		note_of(i, EARLIER, i);
+	assert_int_equal(appended_of(JOURNAL_DELIVERED), 1);
+	all_durable();
+	flush();
+	assert_int_equal(appended_of(JOURNAL_DELIVERED), 2);
+	assert_int_equal(appended[appended_count - 1].first, 49);
+}
+
+/* Else a loss later in the journal hides what this ballot chose. */
+static void each_ballot_that_chose_something_is_noted(void **state)
+{
+	(void)state;
+	note_of(10, EARLIER, 10);
+	note_of(20, EARLIER, 20);
+	note_of(30, LATER, 30);
+	assert_int_equal(appended_of(JOURNAL_COMMIT), 2);
+	assert_int_equal(appended[2].ballot, EARLIER);
+	assert_int_equal(appended[2].first, 20);
+}
+
 static void what_is_delivered_is_noted_later_if_the_journal_has_no_room(void **state)
 {
 	(void)state;
@@ -468,6 +505,9 @@ int main(void)
 		cmocka_unit_test_setup(lo_follows_what_is_durably_delivered, setup_sync),
 		cmocka_unit_test_setup(what_is_delivered_is_noted_with_the_ballot_that_chose_it,
 			setup_sync),
+		cmocka_unit_test_setup(one_note_of_what_is_delivered_is_on_its_way_at_a_time,
+			setup_sync),
+		cmocka_unit_test_setup(each_ballot_that_chose_something_is_noted, setup_sync),
 		cmocka_unit_test_setup(what_is_delivered_is_noted_later_if_the_journal_has_no_room,
 			setup_sync),
 		cmocka_unit_test_setup(without_room_in_the_journal_nothing_is_promised_or_voted,

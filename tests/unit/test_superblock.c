@@ -100,6 +100,27 @@ static void a_block_at_the_other_ones_place_is_none(void **state)
 	assert_int_equal(found.life, 2);
 }
 
+/* scenarios.md, process: a foreign disk never votes, and says what to do. */
+static void a_journal_of_something_else_is_named(void **state)
+{
+	(void)state;
+	struct superblock others[] = {s, s, s, s, s, s};
+	const char *said[] = {"another cluster", "another member", "shards", "block", "segments",
+		"quorums"};
+
+	others[0].cluster++;
+	others[1].node++;
+	others[2].shards++;
+	others[3].block++;
+	others[4].segment_blocks++;
+	others[5].config_hash++;
+	assert_null(superblock_mismatch(&s, &s));
+	for (uint32_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		assert_non_null(superblock_mismatch(&others[i], &s));
+		assert_non_null(strstr(superblock_mismatch(&others[i], &s), said[i]));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -107,6 +128,7 @@ int main(void)
 		cmocka_unit_test_setup(each_flip_in_the_newest_leaves_the_other_and_says_so, setup),
 		cmocka_unit_test_setup(an_empty_or_foreign_directory_has_none, setup),
 		cmocka_unit_test_setup(another_version_is_told_apart, setup),
+		cmocka_unit_test_setup(a_journal_of_something_else_is_named, setup),
 		cmocka_unit_test_setup(a_block_at_the_other_ones_place_is_none, setup),
 	};
 

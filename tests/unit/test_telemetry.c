@@ -115,10 +115,14 @@ static void status_says_what_it_waits_for(void **state)
 	then_condition("follows");
 	l->leads = true;
 	then_condition("leads");
+	replica.acceptors[0]->blind = BLOCK;
+	then_condition("learns again what its disk lost, and votes once it has");
 	l->identity.other_config = 1;
 	then_condition("stands: a member has another configuration; give all the same file");
 	replica.learner->beyond = true;
 	then_condition("stands: it fell beyond every other member's log and must be replaced");
+	l->failed = true;
+	then_condition("stands: its disk failed; mend it, then start the replica again");
 }
 
 /* ---- Stages and drops ---- */
@@ -201,6 +205,10 @@ static void every_drop_has_its_key(void **state)
 	replica.acceptors[0]->counters.foreign = 8;
 	replica.leader->counters.foreign = 9;
 	replica.acceptors[0]->counters.log_full = 10;
+	replica.acceptors[0]->counters.journal_full = 13;
+	replica.acceptors[0]->counters.gate_full = 14;
+	replica.acceptors[0]->counters.unknown = 15;
+	replica.acceptors[0]->counters.disk_failed = 16;
 	replica.leader->counters.busy = 12;
 	when_asked("/paxwire/drops,1");
 	for (uint32_t i = 1; i < FRAME_DROP_REASONS; i++)
@@ -214,6 +222,10 @@ static void every_drop_has_its_key(void **state)
 	then_says("ring_full", "7");
 	then_says("foreign_uuid", "17");
 	then_says("log_full", "10");
+	then_says("journal_full", "13");
+	then_says("gate_full", "14");
+	then_says("votes_unknown", "15");
+	then_says("disk_failed", "16");
 	then_says("busy_answers", "12");
 }
 
