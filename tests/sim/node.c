@@ -129,6 +129,7 @@ void node_init(struct node *n, const struct replica_settings *settings, struct n
 	n->alive = true;
 	n->flaw = FLAW_NONE;
 	n->paused_until_ns = 0;
+	n->starved = false;
 	n->dropped = 0;
 	memset(n->queues, 0, sizeof(n->queues));
 	n->frames_free_count = FRAMES_MAX;

@@ -53,6 +53,7 @@ struct node {
 	bool alive;
 	enum flaw flaw;
 	uint64_t paused_until_ns;
+	bool starved; /* Its turns come seldom, whatever arrives. */
 	uint64_t dropped;
 
 	struct queue queues[STAGES_MAX];
