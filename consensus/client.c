@@ -211,6 +211,7 @@ static void doubt_leader(struct client *c, uint64_t now_ns)
 		return;
 	c->unheard = 0;
 	c->leader = c->leader + 1 == c->settings.members ? 0 : c->leader + 1;
+	c->moved = true;
 }
 
 uint32_t client_fill_retries(struct client *c, uint8_t *body, uint32_t *bytes, uint64_t now_ns)
@@ -339,6 +340,7 @@ static inline void on_one(struct client *c, const struct reply *r, uint64_t now_
 		return;
 	}
 	if (status == REPLY_REDIRECT && r->result < c->settings.members) {
+		c->moved = c->moved || c->leader != r->result;
 		c->leader = (uint32_t)r->result;
 		c->unheard = 0;
 	}
@@ -389,9 +391,22 @@ uint32_t client_reader(struct client *c, enum read_mode mode, uint64_t now_ns)
 	return c->reader;
 }
 
+/* Another leads, and takes commands: what was sent to who led before waits no longer. */
+static void retry_all(struct client *c, uint64_t now_ns)
+{
+	for (uint32_t i = 0; i < c->count; i++) {
+		struct client_session *s = &c->sessions[i];
+
+		s->tries = 0;
+		for (uint32_t k = 0; s->outstanding >> k != 0; k++)
+			s->commands[(s->base + k) % SESSION_WINDOW].retry_ns = now_ns;
+	}
+}
+
 void client_on_reply(struct client *c, const struct message *m, const uint8_t *body,
 	uint64_t now_ns)
 {
+	uint64_t done = c->counters.done;
 	uint32_t at = 0;
 
 	if (m->sender == c->leader)
@@ -404,5 +419,9 @@ void client_on_reply(struct client *c, const struct message *m, const uint8_t *b
 
 		on_one(c, r, now_ns);
 		at += (uint32_t)sizeof(*r) + (reply_length(r) + 7) / 8 * 8;
+	}
+	if (c->moved && m->sender == c->leader && c->counters.done != done) {
+		c->moved = false;
+		retry_all(c, now_ns);
 	}
 }

@@ -93,6 +93,7 @@ struct client {
 	uint32_t leader;               /* Member to send to. */
 	uint32_t unheard;              /* Rounds of retries since it last answered. */
 	uint64_t round_ns;             /* When the last one began. */
+	bool moved;                    /* The leader is another one, and has done no command yet. */
 	uint32_t reader;               /* Member that the last read for any member went to. */
 	uint64_t asked_ns[MEMBER_MAX]; /* First read to it since it last answered; 0: none. */
 	uint64_t reflects; /* While `done` is told of a stale read: all below is in it; else 0. */
