@@ -62,17 +62,34 @@ static void cluster_text(const struct options *o, char *text, size_t size)
 			place_stage(o, i, 3));
 }
 
+/* --set, in the order given: each value stands with those before it. */
+static bool set_tunables(const struct options *o, struct config *config, char *error, size_t size)
+{
+	for (uint32_t i = 0; i < o->sets_count; i++) {
+		char name[64];
+		const char *value = strchr(o->sets[i], '=');
+
+		snprintf(name, sizeof(name), "%.*s", (int)strcspn(o->sets[i], "="), o->sets[i]);
+		if (value == NULL) {
+			snprintf(error, size, "--set takes NAME=VALUE, not \"%s\".", o->sets[i]);
+			return false;
+		}
+		if (!tunables_set(&config->tunables, config->shards, name, value + 1, error, size))
+			return false;
+	}
+	return true;
+}
+
 static bool load_config(const struct options *o, struct config *config, char *error, size_t size)
 {
 	char text[CLUSTER_TEXT_MAX];
 
-	if (o->config != NULL) {
-		if (!config_load(o->config, config, error, size))
-			return false;
-		return true;
-	}
+	if (o->config != NULL)
+		return config_load(o->config, config, error, size) &&
+			set_tunables(o, config, error, size);
 	cluster_text(o, text, sizeof(text));
-	return config_load_text("embedded", text, strlen(text), config, error, size);
+	return config_load_text("embedded", text, strlen(text), config, error, size) &&
+		set_tunables(o, config, error, size);
 }
 
 static int fail(const char *error)

@@ -25,6 +25,7 @@ static const char help[] =
 	"  --seconds S        of the measured phase                                (5)\n"
 	"  --commits N        end the measured phase at so many commits\n"
 	"  --kill-leader      stop the leading replica for good, a second into it\n"
+	"  --set NAME=VALUE   a tunable, over the file's or the default; may be repeated\n"
 	"  --faults P         of a hundred frames so many are lost, doubled, late; each (0)\n"
 	"  --mutant swap      one replica swaps two commands: agreement must be FALSE\n"
 	"  --warmup S         before it                                            (1)\n"
@@ -101,6 +102,7 @@ enum {
 	OPTION_SECONDS,
 	OPTION_COMMITS,
 	OPTION_KILL_LEADER,
+	OPTION_SET,
 	OPTION_FAULTS,
 	OPTION_MUTANT,
 	OPTION_WARMUP,
@@ -132,6 +134,7 @@ static const struct option longs[] = {
 	{"seconds", required_argument, NULL, OPTION_SECONDS},
 	{"commits", required_argument, NULL, OPTION_COMMITS},
 	{"kill-leader", no_argument, NULL, OPTION_KILL_LEADER},
+	{"set", required_argument, NULL, OPTION_SET},
 	{"faults", required_argument, NULL, OPTION_FAULTS},
 	{"mutant", required_argument, NULL, OPTION_MUTANT},
 	{"warmup", required_argument, NULL, OPTION_WARMUP},
@@ -236,6 +239,11 @@ static void take(struct options *o, int option)
 		break;
 	case OPTION_KILL_LEADER:
 		o->kill_leader = true;
+		break;
+	case OPTION_SET:
+		if (o->sets_count == SETS_MAX)
+			refuse("--set may be given %d times at most.", SETS_MAX);
+		o->sets[o->sets_count++] = optarg;
 		break;
 	case OPTION_FAULTS:
 		o->faults = number("faults", optarg, 0, 50);

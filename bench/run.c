@@ -37,6 +37,7 @@ struct session_of_run {
 	FILE *trace;
 	struct load load;
 	struct faults faults;
+	struct gap turns[EMBEDDED_LCORES_MAX];
 	struct app apps[MEMBER_MAX];
 	struct agreement agreement;
 	struct report *report;
@@ -110,8 +111,21 @@ static void kill_leader(struct session_of_run *r, const char *what)
 		if (__atomic_load_n(&r->cluster.replicas[i].leader->leads, __ATOMIC_RELAXED)) {
 			embedded_kill(&r->cluster, i);
 			r->report->killed = (int)i;
+			gap_mark(&r->load.commits, lcore_now_ns());
+			for (uint32_t l = 0; l < r->cluster.lcores_count; l++)
+				gap_mark(&r->turns[l], lcore_now_ns());
 			return;
 		}
+}
+
+/* What clients saw of it, and how much of that the machine may have been. */
+static void conclude_kill(struct session_of_run *r)
+{
+	r->report->gap_ns = gap_longest_ns(&r->load.commits);
+	r->report->stall_ns = 0;
+	for (uint32_t l = 0; l < r->cluster.lcores_count; l++)
+		if (gap_longest_ns(&r->turns[l]) > r->report->stall_ns)
+			r->report->stall_ns = gap_longest_ns(&r->turns[l]);
 }
 
 static void measure(struct session_of_run *r, const char *what, double seconds, uint64_t commits,
@@ -128,6 +142,8 @@ static void measure(struct session_of_run *r, const char *what, double seconds, 
 	end = counts_take(&r->cluster, &r->load);
 	load_set_recording(&r->load, false);
 	nap(r);
+	if (r->report->killed >= 0)
+		conclude_kill(r);
 	counts_conclude(o, &begin, &end);
 	histogram_merge(&o->latencies, &r->load.latencies);
 	histogram_reset(&r->load.latencies);
@@ -205,6 +221,15 @@ static void phases(struct session_of_run *r)
 	drain(r);
 }
 
+/* A client doubts a silent leader sooner than the members do, and has asked another when there is a
+ * new one. Where frames are lost on purpose, waiting long for each would measure only that. */
+static uint64_t retry_ns(const struct options *o, const struct config *config)
+{
+	const uint64_t quarter = config->tunables.election_timeout_ms * 1000000ull / 4;
+
+	return o->faults > 0 && quarter > 10000000 ? 10000000 : quarter;
+}
+
 static struct load_settings load_settings(const struct options *o, const struct config *config)
 {
 	const uint32_t body_max = config->mtu - IP_UDP_BYTES - HEADER_BYTES - RECORD_BYTES;
@@ -221,8 +246,7 @@ static struct load_settings load_settings(const struct options *o, const struct 
 		.cluster = config->cluster_id,
 		.rate = o->rate,
 		.poisson = o->poisson,
-		/* Where frames are lost on purpose, waiting long for each would measure only that. */
-		.retry_ns = o->faults > 0 ? 10000000 : 200000000,
+		.retry_ns = retry_ns(o, config),
 		.seed = rte_rand(),
 	};
 
@@ -279,6 +303,14 @@ static bool create_embedded(struct session_of_run *r, const struct config *confi
 		!load_create(&r->load, &settings, &r->cluster.client, error, size) ||
 		!embedded_place(&r->cluster, &r->load.stage, 1, error, size))
 		return false;
+	for (uint32_t i = 0; o->kill_leader && i < r->cluster.lcores_count; i++) {
+		r->turns[i].stage = (struct stage){
+			.name = "turns",
+			.poll = gap_poll,
+			.self = &r->turns[i],
+		};
+		lcore_add(&r->cluster.lcores[i], &r->turns[i].stage);
+	}
 	if (o->faults > 0) {
 		faults_init(&r->faults, &r->cluster, o->faults, settings.seed);
 		lcore_add(&r->cluster.lcores[0], &r->faults.stage);

@@ -28,6 +28,13 @@ POINTS = [
     ("batched, one lcore, kv, half gets", ["--machine", "kv"], None),
 ]
 TRACE = ("batched, one lcore, every transition traced", ["--trace", os.devnull], None)
+# Timeouts, arguments, milliseconds without a commit that are the aim, at most.
+FAILOVERS = [
+    ("default: 20 ms, 150 ms", [], 300),
+    ("aggressive: 1 ms, 5 ms", ["--set", "heartbeat_us=1000", "--set", "election_timeout_ms=5"], 20),
+]
+# Slow enough that a dead member is out (lag_timeout_ms) before it is too far behind (lag_max).
+FAILOVER_RATE = 2000
 AGAIN = 5  # Runs discarded of one point before it is given up.
 
 
@@ -82,6 +89,20 @@ def embedded(options):
               flush=True)
 
 
+def failovers(options):
+    """Each kill is that of a fresh cluster: in memory a killed member stays out."""
+    print("\n| leader killed; heartbeat, election timeout | kills | no commit, p50 ms | max ms (aim) "
+          "| longest stall of the lcore then, p50 ms | max ms |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    for what, arguments, aim in FAILOVERS:
+        runs = [run_json([PROGRAM, "--kill-leader", "--rate", str(FAILOVER_RATE), "--warmup", "0.2",
+                          "--seconds", "1"] + arguments) for _ in range(options.kills)]
+        gaps = [r["gap_ms"] for r in runs]
+        stalls = [r["stall_ms"] for r in runs]
+        print(f"| {what} | {len(runs)} | {statistics.median(gaps):.1f} | {max(gaps):.1f} ({aim}) "
+              f"| {statistics.median(stalls):.1f} | {max(stalls):.1f} |", flush=True)
+
+
 def processes(options):
     print("\n| four processes, each in a network namespace | commits/s | p50 us | p99 us "
           "| unloaded p50 us | ping-pong p50 us | ratio | ports alone, frames/s |")
@@ -114,10 +135,16 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2)
+    parser.add_argument("--kills", type=int, default=20, help="leaders killed for each row; 0: none")
+    parser.add_argument("--only-kills", action="store_true", help="no other table")
     parser.add_argument("--micro", metavar="FILE",
                         default=os.path.join(ROOT, "build", "micro.json"))
     options = parser.parse_args()
     print(machine() + f"; medians of {options.runs} runs\n")
+    if options.kills > 0:
+        failovers(options)
+    if options.only_kills:
+        return
     embedded(options)
     processes(options)
     print(f"\nMicro-benchmarks ({options.micro}):", flush=True)
