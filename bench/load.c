@@ -191,8 +191,8 @@ static uint32_t receive(struct load *l, uint16_t link)
 			client_on_reply(&l->client, &f->m, f->body, l->now_ns);
 		else
 			l->strange++;
-		rte_pktmbuf_free(frames[i]);
 	}
+	rte_pktmbuf_free_bulk(frames, valid);
 	return taken;
 }
 

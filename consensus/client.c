@@ -145,7 +145,8 @@ static uint32_t write_entry(struct client *c, uint32_t index, uint64_t sequence,
 		if (entry_bytes(c->settings.value_max) > room)
 			return 0;
 		length = c->settings.value(c->settings.context, index, sequence, value);
-		memset(value + length, 0, (8 - length % 8) % 8);
+		if (length % 8 != 0)
+			memset(value + length, 0, 8 - length % 8);
 		e.sequence_length = entry_pack(ENTRY_COMMAND, sequence, length);
 	}
 	memcpy(at, &e, sizeof(e));

@@ -27,7 +27,7 @@ static void take_transfer(struct replica *r, uint64_t now_ns)
 uint32_t leader_poll(void *self, uint64_t now_ns)
 {
 	struct replica *r = self;
-	const struct crossing *c = &r->crossings[POSITION_LEADER];
+	struct crossing *c = &r->crossings[POSITION_LEADER];
 	uint32_t work = 0;
 
 	leader_stage_tune(r->leader, turn_settings(r));
@@ -43,5 +43,6 @@ uint32_t leader_poll(void *self, uint64_t now_ns)
 		leader_stage_on_tick(r->leader, now_ns);
 	}
 	leader_stage_flush(r->leader, now_ns);
+	spent_free(&c->spent);
 	return work;
 }

@@ -92,10 +92,11 @@ static void stage_init(struct stage *stage, const char *name,
 	*stage = (struct stage){.name = name, .poll = poll, .self = self};
 }
 
-static void release_mbuf(void *context, void *frame)
+static void release_mbuf(void *crossing, void *frame)
 {
-	(void)context;
-	rte_pktmbuf_free(frame);
+	struct crossing *c = crossing;
+
+	spent_add(&c->spent, frame);
 }
 
 bool replica_create(struct replica *r, const struct config *config, uint32_t id,
@@ -135,7 +136,8 @@ bool replica_create(struct replica *r, const struct config *config, uint32_t id,
 	}
 	leader_stage_init(r->leader, &r->live->settings, &r->crossings[POSITION_LEADER].outlet);
 	learner_stage_init(r->learner, &r->live->settings, &r->crossings[POSITION_LEARNER].outlet,
-		machine, r->sessions, config->sessions_max, release_mbuf, NULL);
+		machine, r->sessions, config->sessions_max, release_mbuf,
+		&r->crossings[POSITION_LEARNER]);
 	stage_init(&r->io.stage, "io", io_poll, r);
 	stage_init(&r->io.out, "io_out", io_out_poll, r);
 	stage_init(&r->leader_poll, "leader", leader_poll, r);

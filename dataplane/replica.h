@@ -50,6 +50,25 @@ struct stash {
 	struct rte_mbuf *mbufs[HANDOFF_BURST];
 };
 
+/* Mbufs of the turn that go back to their pools together at its end. */
+struct spent {
+	uint32_t count;
+	struct rte_mbuf *mbufs[HANDOFF_BURST];
+};
+
+static inline void spent_free(struct spent *s)
+{
+	rte_pktmbuf_free_bulk(s->mbufs, s->count);
+	s->count = 0;
+}
+
+static inline void spent_add(struct spent *s, struct rte_mbuf *mbuf)
+{
+	s->mbufs[s->count++] = mbuf;
+	if (unlikely(s->count == HANDOFF_BURST))
+		spent_free(s);
+}
+
 /* What a stage sends through: the outlet's context. */
 struct crossing {
 	struct replica *replica;
@@ -62,6 +81,7 @@ struct crossing {
 	uint32_t room;                          /* Messages that each ring still takes, at least. */
 	uint32_t reserved; /* Of which the frames of this burst may need so many. */
 	struct stash data, control;
+	struct spent spent;
 	uint64_t counters[NETWORK_ROUTES_MAX]; /* Frames sent on each route. */
 	uint64_t no_mbuf;                      /* Messages dropped for an empty pool. */
 	uint64_t ring_full;                    /* Messages dropped for a full ring. */

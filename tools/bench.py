@@ -13,8 +13,9 @@ import sys
 import tempfile
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-PROGRAM = os.path.join(ROOT, "build", "bench", "paxwire-bench")
-MICRO = os.path.join(ROOT, "build", "bench", "micro", "paxwire-micro")
+BUILD = "build-release"  # Of `tools/run release`.
+PROGRAM = os.path.join(ROOT, BUILD, "bench", "paxwire-bench")
+MICRO = os.path.join(ROOT, BUILD, "bench", "micro", "paxwire-micro")
 CLUSTER = os.path.join(ROOT, "tests", "cluster", "cluster.py")
 
 # What, arguments, CPU microseconds a commit that are the aim.
@@ -111,7 +112,8 @@ def processes(options):
         runs = []
         for _ in range(options.runs):
             done = subprocess.run([sys.executable, CLUSTER, "--bench", str(options.seconds), mode],
-                                  capture_output=True, text=True, check=False)
+                                  capture_output=True, text=True, check=False,
+                                  env=os.environ | {"PAXWIRE_BUILD": BUILD})
             if done.returncode != 0 or not done.stdout.startswith("{"):
                 print(f"| {mode} | not here: {done.stdout.strip() or done.stderr.strip()} |")
                 break

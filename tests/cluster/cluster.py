@@ -19,6 +19,7 @@ import tempfile
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BUILD = os.environ.get("PAXWIRE_BUILD", "build")  # The folder of the build to test.
 PROGRAMS = os.environ.get("PAXWIRE_PROGRAMS")  # A folder with all of them; else where they are.
 
 
@@ -26,8 +27,8 @@ def program(*path):
     return os.path.join(PROGRAMS, path[-1]) if PROGRAMS else os.path.join(ROOT, *path)
 
 
-REPLICA = program("build", "dataplane", "paxwire")
-BENCH = program("build", "bench", "paxwire-bench")
+REPLICA = program(BUILD, "dataplane", "paxwire")
+BENCH = program(BUILD, "bench", "paxwire-bench")
 CTL = program("tools", "paxwire-ctl")
 MODES = ("af_packet", "rootless", "af_xdp")
 HOSTS = 4          # Three replicas, and the load on the last.
