@@ -108,6 +108,12 @@ static bool make_request(const struct options *o, const struct config *config,
 		request->program = "paxwire-bench";
 		return true;
 	}
+	if (o->kill_leader || o->transfer) {
+		snprintf(error, size,
+			"--kill-leader and --transfer are for a cluster in this process: elsewhere "
+			"there are kill and `paxwire-ctl transfer`.");
+		return false;
+	}
 	client = remote_client(config, o, error, size);
 	if (client == NULL || !host_check(config, HOST_CLIENT, &client->ports, error, size))
 		return false;
@@ -165,6 +171,8 @@ int main(int argc, char **argv)
 	rte_eal_cleanup();
 	if (!report.agreement.holds || report.unanswered > 0 || report.failed > 0)
 		return fail("the run is not sound: see Health above.");
+	if ((options.kill_leader || options.transfer) && report.leaderships < 2)
+		return fail("nobody else led, though the leader was killed or told to hand over.");
 	if (report.allocated_bytes > 0)
 		return fail("lcores took memory from the heap while they polled.");
 	if (options.commits > 0 && report.saturated.commits < options.commits &&

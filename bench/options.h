@@ -24,6 +24,7 @@ struct options {
 	double seconds;   /* Of the measured phase, at most. */
 	uint64_t commits; /* It ends at so many; 0: by time only. */
 	bool kill_leader; /* In its middle. */
+	bool transfer;    /* Then the leader hands over, in good health. */
 	uint32_t sets_count;
 	const char *sets[SETS_MAX]; /* NAME=VALUE of tunables. */
 	double faults;              /* Per cent of frames lost, doubled, late, each. */

@@ -176,10 +176,13 @@ void report_print(const struct report *r)
 		printf("  %-12s %" PRIu64 " steps lost because the file was slower\n", "trace",
 			r->trace_lost);
 	if (r->killed >= 0)
-		printf("  %-12s replica %d led, and was stopped for good; agreement is of the others\n"
-		       "  %-12s no commit for %.2f ms; the longest stall of an lcore was %.2f ms\n",
-			"killed", r->killed, "failover", (double)r->gap_ns / 1e6,
-			(double)r->stall_ns / 1e6);
+		printf("  %-12s replica %d led, and was stopped for good; agreement is of the others\n",
+			"killed", r->killed);
+	if (r->moved >= 0)
+		printf("  %-12s replica %d led, and was told to hand over\n", "moved", r->moved);
+	if (r->killed >= 0 || r->moved >= 0)
+		printf("  %-12s no commit for %.2f ms; the longest stall of an lcore was %.2f ms\n",
+			"failover", (double)r->gap_ns / 1e6, (double)r->stall_ns / 1e6);
 	if (r->unanswered > 0)
 		printf("  %-12s %u commands had no answer after 20 s\n", "LOST", r->unanswered);
 	if (r->interrupted)

@@ -103,23 +103,40 @@ static void set_accounting(struct session_of_run *r, bool accounts)
 		__atomic_store_n(&r->cluster.lcores[i].accounts, accounts, __ATOMIC_RELAXED);
 }
 
-/* A second into the phase, whoever leads is stopped for good. */
-static void kill_leader(struct session_of_run *r, const char *what)
+static uint32_t leading(const struct embedded *e)
 {
+	for (uint32_t i = 0; i < e->replicas_count; i++)
+		if (__atomic_load_n(&e->replicas[i].leader->leads, __ATOMIC_RELAXED))
+			return i;
+	return MEMBER_MAX;
+}
+
+/* A second into the phase, whoever leads is stopped for good, or hands over to the next one. */
+static void change_leader(struct session_of_run *r, const char *what)
+{
+	char error[CONFIG_ERROR_MAX];
+	uint32_t count = r->cluster.replicas_count;
+	uint32_t leader;
+
 	pass(r, what, 1, UINT64_MAX);
-	for (uint32_t i = 0; i < r->cluster.replicas_count; i++)
-		if (__atomic_load_n(&r->cluster.replicas[i].leader->leads, __ATOMIC_RELAXED)) {
-			embedded_kill(&r->cluster, i);
-			r->report->killed = (int)i;
-			gap_mark(&r->load.commits, lcore_now_ns());
-			for (uint32_t l = 0; l < r->cluster.lcores_count; l++)
-				gap_mark(&r->turns[l], lcore_now_ns());
-			return;
-		}
+	leader = leading(&r->cluster);
+	if (leader == MEMBER_MAX)
+		return; /* The report says so: no second leadership. */
+	gap_mark(&r->load.commits, lcore_now_ns());
+	for (uint32_t l = 0; l < r->cluster.lcores_count; l++)
+		gap_mark(&r->turns[l], lcore_now_ns());
+	if (r->report->options.transfer) {
+		if (replica_transfer(&r->cluster.replicas[leader],
+			    leader + 1 == count ? 0 : leader + 1, error, sizeof(error)))
+			r->report->moved = (int)leader;
+		return;
+	}
+	embedded_kill(&r->cluster, leader);
+	r->report->killed = (int)leader;
 }
 
 /* What clients saw of it, and how much of that the machine may have been. */
-static void conclude_kill(struct session_of_run *r)
+static void conclude_change(struct session_of_run *r)
 {
 	r->report->gap_ns = gap_longest_ns(&r->load.commits);
 	r->report->stall_ns = 0;
@@ -131,19 +148,21 @@ static void conclude_kill(struct session_of_run *r)
 static void measure(struct session_of_run *r, const char *what, double seconds, uint64_t commits,
 	bool accounts, struct outcome *o)
 {
+	const struct options *options = &r->report->options;
+	bool changes = options->kill_leader || options->transfer;
 	struct counts begin, end;
 
 	set_accounting(r, accounts);
 	load_set_recording(&r->load, true);
 	begin = counts_take(&r->cluster, &r->load);
-	if (accounts && r->report->options.kill_leader)
-		kill_leader(r, what);
+	if (accounts && changes)
+		change_leader(r, what);
 	pass(r, what, seconds, commits == 0 ? UINT64_MAX : begin.done + commits);
 	end = counts_take(&r->cluster, &r->load);
 	load_set_recording(&r->load, false);
 	nap(r);
-	if (r->report->killed >= 0)
-		conclude_kill(r);
+	if (accounts && changes)
+		conclude_change(r);
 	counts_conclude(o, &begin, &end);
 	histogram_merge(&o->latencies, &r->load.latencies);
 	histogram_reset(&r->load.latencies);
@@ -303,7 +322,7 @@ static bool create_embedded(struct session_of_run *r, const struct config *confi
 		!load_create(&r->load, &settings, &r->cluster.client, error, size) ||
 		!embedded_place(&r->cluster, &r->load.stage, 1, error, size))
 		return false;
-	for (uint32_t i = 0; o->kill_leader && i < r->cluster.lcores_count; i++) {
+	for (uint32_t i = 0; i < r->cluster.lcores_count && (o->kill_leader || o->transfer); i++) {
 		r->turns[i].stage = (struct stage){
 			.name = "turns",
 			.poll = gap_poll,
@@ -380,6 +399,7 @@ bool run(const struct options *options, const struct config *config, struct repo
 	report->config = config;
 	report->remote = r.remote;
 	report->killed = -1;
+	report->moved = -1;
 	if (!fits(&settings, config, error, size))
 		return false;
 	if (!(r.remote ? create_remote(&r, config, error, size)

@@ -105,6 +105,11 @@ def refuse_options(p, hosts):
              '--seconds takes a number from 0.1 to 86400, not "x".')
     p.refuse("a mode of reads that is none", bench, ["--reads", "round"],
              '--reads is log, leader, any or stale, not "round".')
+    p.refuse("a kill elsewhere", bench, ["--config", hosts, "--kill-leader"],
+             "--kill-leader and --transfer are for a cluster in this process: elsewhere there "
+             "are kill and `paxwire-ctl transfer`.")
+    p.refuse("a kill and a transfer", bench, ["--kill-leader", "--transfer"],
+             "--kill-leader and --transfer are two runs: give one of them.")
     p.refuse("a tunable without a value", bench, ["--set", "batch"],
              '--set takes NAME=VALUE, not "batch".')
     p.refuse("a tunable that is none", bench, ["--set", "bach=8"],
