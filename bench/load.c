@@ -283,6 +283,7 @@ uint32_t load_poll(void *self, uint64_t now_ns)
 {
 	struct load *l = self;
 	enum load_phase phase = __atomic_load_n(&l->phase, __ATOMIC_ACQUIRE);
+	uint64_t done_before = l->done;
 	uint32_t work = 0;
 
 	l->now_ns = now_ns;
@@ -290,6 +291,8 @@ uint32_t load_poll(void *self, uint64_t now_ns)
 		enter(l, phase);
 	for (uint16_t link = 0; link < l->network->links_count; link++)
 		work += receive(l, link);
+	if (l->done != done_before)
+		gap_note(&l->commits, now_ns);
 	if (l->seen == LOAD_OPEN)
 		offer(l);
 	if (l->client.ready_count > 0 && may_fill(l))

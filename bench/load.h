@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "bench/gap.h"
 #include "bench/histogram.h"
 #include "consensus/client.h"
 #include "dataplane/network.h"
@@ -64,6 +65,7 @@ struct load {
 	uint64_t offered;
 	uint64_t unoffered; /* Meant to go out, but every session was full: counted, and late. */
 
+	struct gap commits; /* The longest time without one. */
 	uint64_t done;
 	uint64_t failed;  /* Answered with another status than OK. */
 	uint64_t strange; /* Valid frames that are no replies. */

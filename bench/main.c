@@ -88,17 +88,34 @@ static void cluster_text(const struct options *o, char *text, size_t size)
 			place_stage(o, i, 3), place_stage(o, i, 4));
 }
 
+/* --set, in the order given: each value stands with those before it. */
+static bool set_tunables(const struct options *o, struct config *config, char *error, size_t size)
+{
+	for (uint32_t i = 0; i < o->sets_count; i++) {
+		char name[64];
+		const char *value = strchr(o->sets[i], '=');
+
+		snprintf(name, sizeof(name), "%.*s", (int)strcspn(o->sets[i], "="), o->sets[i]);
+		if (value == NULL) {
+			snprintf(error, size, "--set takes NAME=VALUE, not \"%s\".", o->sets[i]);
+			return false;
+		}
+		if (!tunables_set(&config->tunables, config->shards, name, value + 1, error, size))
+			return false;
+	}
+	return true;
+}
+
 static bool load_config(const struct options *o, struct config *config, char *error, size_t size)
 {
 	char text[CLUSTER_TEXT_MAX];
 
-	if (o->config != NULL) {
-		if (!config_load(o->config, config, error, size))
-			return false;
-		return true;
-	}
+	if (o->config != NULL)
+		return config_load(o->config, config, error, size) &&
+			set_tunables(o, config, error, size);
 	cluster_text(o, text, sizeof(text));
-	return config_load_text("embedded", text, strlen(text), config, error, size);
+	return config_load_text("embedded", text, strlen(text), config, error, size) &&
+		set_tunables(o, config, error, size);
 }
 
 static int fail(const char *error)
@@ -116,6 +133,12 @@ static bool make_request(const struct options *o, const struct config *config,
 		*request = embedded_request(config, o->lcores);
 		request->program = "paxwire-bench";
 		return true;
+	}
+	if (o->kill_leader || o->transfer) {
+		snprintf(error, size,
+			"--kill-leader and --transfer are for a cluster in this process: elsewhere "
+			"there are kill and `paxwire-ctl transfer`.");
+		return false;
 	}
 	client = remote_client(config, o, error, size);
 	if (client == NULL || !host_check(config, HOST_CLIENT, &client->ports, error, size))
@@ -177,6 +200,8 @@ int main(int argc, char **argv)
 	rte_eal_cleanup();
 	if (!report.agreement.holds || report.unanswered > 0 || report.failed > 0)
 		return fail("the run is not sound: see Health above.");
+	if ((options.kill_leader || options.transfer) && report.leaderships < 2)
+		return fail("nobody else led, though the leader was killed or told to hand over.");
 	if (report.allocated_bytes > 0)
 		return fail("lcores took memory from the heap while they polled.");
 	if (options.commits > 0 && report.saturated.commits < options.commits &&

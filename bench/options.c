@@ -25,6 +25,8 @@ static const char help[] =
 	"  --seconds S        of the measured phase                                (5)\n"
 	"  --commits N        end the measured phase at so many commits\n"
 	"  --kill-leader      stop the leading replica for good, a second into it\n"
+	"  --transfer         or let it hand over to another one\n"
+	"  --set NAME=VALUE   a tunable, over the file's or the default; may be repeated\n"
 	"  --faults P         of a hundred frames so many are lost, doubled, late; each (0)\n"
 	"  --mutant swap      one replica swaps two commands: agreement must be FALSE\n"
 	"  --warmup S         before it                                            (1)\n"
@@ -107,6 +109,8 @@ enum {
 	OPTION_SECONDS,
 	OPTION_COMMITS,
 	OPTION_KILL_LEADER,
+	OPTION_TRANSFER,
+	OPTION_SET,
 	OPTION_FAULTS,
 	OPTION_MUTANT,
 	OPTION_WARMUP,
@@ -144,6 +148,8 @@ static const struct option longs[] = {
 	{"seconds", required_argument, NULL, OPTION_SECONDS},
 	{"commits", required_argument, NULL, OPTION_COMMITS},
 	{"kill-leader", no_argument, NULL, OPTION_KILL_LEADER},
+	{"transfer", no_argument, NULL, OPTION_TRANSFER},
+	{"set", required_argument, NULL, OPTION_SET},
 	{"faults", required_argument, NULL, OPTION_FAULTS},
 	{"mutant", required_argument, NULL, OPTION_MUTANT},
 	{"warmup", required_argument, NULL, OPTION_WARMUP},
@@ -286,6 +292,14 @@ static void take(struct options *o, int option)
 	case OPTION_KILL_LEADER:
 		o->kill_leader = true;
 		break;
+	case OPTION_TRANSFER:
+		o->transfer = true;
+		break;
+	case OPTION_SET:
+		if (o->sets_count == SETS_MAX)
+			refuse("--set may be given %d times at most.", SETS_MAX);
+		o->sets[o->sets_count++] = optarg;
+		break;
 	case OPTION_FAULTS:
 		o->faults = number("faults", optarg, 0, 50);
 		break;
@@ -341,6 +355,8 @@ struct options options_parse(int argc, char **argv)
 		refuse("--durability %s needs --directory: where the journals are.", o.durability);
 	if (o.kill_leader && o.replicas < 3)
 		refuse("--kill-leader needs at least 3 replicas: fewer have no majority without one.");
+	if (o.kill_leader && o.transfer)
+		refuse("--kill-leader and --transfer are two runs: give one of them.");
 	o.eal_count = argc - optind;
 	o.eal = argv + optind;
 	return o;

@@ -9,6 +9,10 @@
 
 #include "consensus/client.h"
 
+enum {
+	SETS_MAX = 16
+};
+
 struct options {
 	bool demo;
 	const char *config; /* NULL: the embedded profile's values, built in. */
@@ -20,8 +24,11 @@ struct options {
 	double seconds;   /* Of the measured phase, at most. */
 	uint64_t commits; /* It ends at so many; 0: by time only. */
 	bool kill_leader; /* In its middle. */
-	double faults;    /* Per cent of frames lost, doubled, late, each. */
-	bool mutant;      /* One replica swaps two commands: agreement must be false. */
+	bool transfer;    /* Then the leader hands over, in good health. */
+	uint32_t sets_count;
+	const char *sets[SETS_MAX]; /* NAME=VALUE of tunables. */
+	double faults;              /* Per cent of frames lost, doubled, late, each. */
+	bool mutant;                /* One replica swaps two commands: agreement must be false. */
 	double warmup_seconds;
 	uint32_t sessions;
 	uint32_t window;

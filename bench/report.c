@@ -203,6 +203,11 @@ void report_print(const struct report *r)
 	if (r->killed >= 0)
 		printf("  %-12s replica %d led, and was stopped for good; agreement is of the others\n",
 			"killed", r->killed);
+	if (r->moved >= 0)
+		printf("  %-12s replica %d led, and was told to hand over\n", "moved", r->moved);
+	if (r->killed >= 0 || r->moved >= 0)
+		printf("  %-12s no commit for %.2f ms; the longest stall of an lcore was %.2f ms\n",
+			"failover", (double)r->gap_ns / 1e6, (double)r->stall_ns / 1e6);
 	if (r->unanswered > 0)
 		printf("  %-12s %u commands had no answer after 20 s\n", "LOST", r->unanswered);
 	if (r->interrupted)
@@ -268,6 +273,8 @@ static void json_body(const struct report *r, FILE *f)
 	fprintf(f, "  \"leaderships\": %" PRIu64 ",\n", r->leaderships);
 	fprintf(f, "  \"failed\": %" PRIu64 ",\n  \"unanswered\": %u,\n  \"killed\": %d,\n",
 		r->failed, r->unanswered, r->killed);
+	fprintf(f, "  \"gap_ms\": %.3f,\n  \"stall_ms\": %.3f,\n", (double)r->gap_ns / 1e6,
+		(double)r->stall_ns / 1e6);
 	fprintf(f, "  \"value_bytes\": %u,\n  \"mtu\": %u,\n", r->options.value_bytes, c->mtu);
 	fprintf(f, "  \"sessions\": %u,\n  \"lcores\": %u,\n", r->options.sessions,
 		r->options.lcores);

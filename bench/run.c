@@ -38,6 +38,7 @@ struct session_of_run {
 	FILE *trace;
 	struct load load;
 	struct faults faults;
+	struct gap turns[EMBEDDED_LCORES_MAX];
 	struct app apps[MEMBER_MAX];
 	struct agreement agreement;
 	struct report *report;
@@ -107,32 +108,66 @@ static void set_accounting(struct session_of_run *r, bool accounts)
 		__atomic_store_n(&r->cluster.lcores[i].accounts, accounts, __ATOMIC_RELAXED);
 }
 
-/* A second into the phase, whoever leads is stopped for good. */
-static void kill_leader(struct session_of_run *r, const char *what)
+static uint32_t leading(const struct embedded *e)
 {
+	for (uint32_t i = 0; i < e->replicas_count; i++)
+		if (__atomic_load_n(&e->replicas[i].leader->leads, __ATOMIC_RELAXED))
+			return i;
+	return MEMBER_MAX;
+}
+
+/* A second into the phase, whoever leads is stopped for good, or hands over to the next one. */
+static void change_leader(struct session_of_run *r, const char *what)
+{
+	char error[CONFIG_ERROR_MAX];
+	uint32_t count = r->cluster.replicas_count;
+	uint32_t leader;
+
 	pass(r, what, 1, UINT64_MAX);
-	for (uint32_t i = 0; i < r->cluster.replicas_count; i++)
-		if (__atomic_load_n(&r->cluster.replicas[i].leader->leads, __ATOMIC_RELAXED)) {
-			embedded_kill(&r->cluster, i);
-			r->report->killed = (int)i;
-			return;
-		}
+	leader = leading(&r->cluster);
+	if (leader == MEMBER_MAX)
+		return; /* The report says so: no second leadership. */
+	gap_mark(&r->load.commits, lcore_now_ns());
+	for (uint32_t l = 0; l < r->cluster.lcores_count; l++)
+		gap_mark(&r->turns[l], lcore_now_ns());
+	if (r->report->options.transfer) {
+		if (replica_transfer(&r->cluster.replicas[leader],
+			    leader + 1 == count ? 0 : leader + 1, error, sizeof(error)))
+			r->report->moved = (int)leader;
+		return;
+	}
+	embedded_kill(&r->cluster, leader);
+	r->report->killed = (int)leader;
+}
+
+/* What clients saw of it, and how much of that the machine may have been. */
+static void conclude_change(struct session_of_run *r)
+{
+	r->report->gap_ns = gap_longest_ns(&r->load.commits);
+	r->report->stall_ns = 0;
+	for (uint32_t l = 0; l < r->cluster.lcores_count; l++)
+		if (gap_longest_ns(&r->turns[l]) > r->report->stall_ns)
+			r->report->stall_ns = gap_longest_ns(&r->turns[l]);
 }
 
 static void measure(struct session_of_run *r, const char *what, double seconds, uint64_t commits,
 	bool accounts, struct outcome *o)
 {
+	const struct options *options = &r->report->options;
+	bool changes = options->kill_leader || options->transfer;
 	struct counts begin, end;
 
 	set_accounting(r, accounts);
 	load_set_recording(&r->load, true);
 	begin = counts_take(&r->cluster, &r->load);
-	if (accounts && r->report->options.kill_leader)
-		kill_leader(r, what);
+	if (accounts && changes)
+		change_leader(r, what);
 	pass(r, what, seconds, commits == 0 ? UINT64_MAX : begin.done + commits);
 	end = counts_take(&r->cluster, &r->load);
 	load_set_recording(&r->load, false);
 	nap(r);
+	if (accounts && changes)
+		conclude_change(r);
 	counts_conclude(o, &begin, &end);
 	histogram_merge(&o->latencies, &r->load.latencies);
 	histogram_reset(&r->load.latencies);
@@ -213,6 +248,15 @@ static bool phases(struct session_of_run *r, char *error, size_t size)
 	return true;
 }
 
+/* A client doubts a silent leader sooner than the members do, and has asked another when there is a
+ * new one. Where frames are lost on purpose, waiting long for each would measure only that. */
+static uint64_t retry_ns(const struct options *o, const struct config *config)
+{
+	const uint64_t quarter = config->tunables.election_timeout_ms * 1000000ull / 4;
+
+	return o->faults > 0 && quarter > 10000000 ? 10000000 : quarter;
+}
+
 static struct load_settings load_settings(const struct options *o, const struct config *config)
 {
 	const uint32_t body_max = config->mtu - IP_UDP_BYTES - HEADER_BYTES - RECORD_BYTES;
@@ -229,8 +273,7 @@ static struct load_settings load_settings(const struct options *o, const struct 
 		.cluster = config->cluster_id,
 		.rate = o->rate,
 		.poisson = o->poisson,
-		/* Where frames are lost on purpose, waiting long for each would measure only that. */
-		.retry_ns = o->faults > 0 ? 10000000 : 200000000,
+		.retry_ns = retry_ns(o, config),
 		.seed = rte_rand(),
 	};
 
@@ -287,6 +330,14 @@ static bool create_embedded(struct session_of_run *r, const struct config *confi
 		!load_create(&r->load, &settings, &r->cluster.client, error, size) ||
 		!embedded_place(&r->cluster, &r->load.stage, 1, error, size))
 		return false;
+	for (uint32_t i = 0; i < r->cluster.lcores_count && (o->kill_leader || o->transfer); i++) {
+		r->turns[i].stage = (struct stage){
+			.name = "turns",
+			.poll = gap_poll,
+			.self = &r->turns[i],
+		};
+		lcore_add(&r->cluster.lcores[i], &r->turns[i].stage);
+	}
 	if (o->faults > 0) {
 		faults_init(&r->faults, &r->cluster, o->faults, settings.seed);
 		lcore_add(&r->cluster.lcores[0], &r->faults.stage);
@@ -356,6 +407,7 @@ bool run(const struct options *options, const struct config *config, struct repo
 	report->config = config;
 	report->remote = r.remote;
 	report->killed = -1;
+	report->moved = -1;
 	if (!fits(&settings, config, error, size))
 		return false;
 	if (!(r.remote ? create_remote(&r, config, error, size)

@@ -72,6 +72,9 @@ struct report {
 	bool remote;                /* The replicas are processes of their own. */
 	bool interrupted;
 	int killed;          /* The replica that --kill-leader stopped, or -1. */
+	int moved;           /* That which --transfer told to hand over, or -1. Of either: */
+	uint64_t gap_ns;     /* the longest time without a commit then, */
+	uint64_t stall_ns;   /* and without a turn of some lcore. */
 	uint32_t unanswered; /* Commands without an answer after the drain. */
 };
 

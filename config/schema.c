@@ -129,6 +129,7 @@ static const struct cyaml_schema_field tunable_keys[] = {
 	TUNABLE("commit_idle_us", TUNABLE_COMMIT_IDLE_US),
 	TUNABLE("lag_max", TUNABLE_LAG_MAX),
 	TUNABLE("lag_timeout_ms", TUNABLE_LAG_TIMEOUT_MS),
+	TUNABLE("handover_ms", TUNABLE_HANDOVER_MS),
 	CYAML_FIELD_END,
 };
 

@@ -416,6 +416,7 @@ static void follow(struct client *c, uint32_t leader, uint64_t now_ns)
 {
 	uint64_t soon_ns = now_ns + timeout(c, 0) / REDIRECT_SOONER;
 
+	c->moved = c->moved || c->leader != leader;
 	c->leader = leader;
 	if (!in_doubt(c) || c->named || c->followed)
 		return;
@@ -424,29 +425,34 @@ static void follow(struct client *c, uint32_t leader, uint64_t now_ns)
 		c->round_ns = soon_ns;
 }
 
-/* A member did what only a leader does. After a doubt, what waits for its timer goes out soon. */
-static void believe(struct client *c, uint32_t member, uint64_t now_ns)
+/* Another leads, and takes commands: what was sent to who led before waits no longer. */
+static void retry_all(struct client *c, uint64_t now_ns)
 {
-	bool doubted = in_doubt(c);
-
-	if (!doubted && member != c->leader)
-		return; /* Late, from one that has led: the other one has done nothing wrong. */
-	c->leader = member;
-	c->doubt = 0;
-	c->refused = false;
-	c->named = false;
-	if (!doubted)
-		return;
-	c->round_ns = now_ns;
 	for (uint32_t i = 0; i < c->count; i++) {
-		uint64_t soon_ns = now_ns + timeout(c, 0) / BUSY_SOONER;
 		struct client_session *s = &c->sessions[i];
 
 		s->tries = 0;
-		for (uint32_t k = 0; k < SESSION_WINDOW; k++)
-			if (s->commands[k].retry_ns > soon_ns)
-				s->commands[k].retry_ns = soon_ns;
+		for (uint32_t k = 0; s->outstanding >> k != 0; k++)
+			s->commands[(s->base + k) % SESSION_WINDOW].retry_ns = now_ns;
 	}
+}
+
+/* A member did what only a leader does. */
+static void believe(struct client *c, uint32_t member, uint64_t now_ns)
+{
+	bool another = in_doubt(c) || c->moved;
+
+	if (!in_doubt(c) && member != c->leader)
+		return; /* Late, from one that has led: the other one has done nothing wrong. */
+	c->leader = member;
+	c->doubt = 0;
+	c->moved = false;
+	c->refused = false;
+	c->named = false;
+	if (!another)
+		return;
+	c->round_ns = now_ns;
+	retry_all(c, now_ns);
 }
 
 static inline void on_one(struct client *c, const struct reply *r, uint64_t now_ns)

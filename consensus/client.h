@@ -102,6 +102,7 @@ struct client {
 	uint32_t leader;   /* Member to send to. */
 	uint32_t doubt;    /* Rounds of retries since a command was done, silent ones weigh more. */
 	uint32_t asked;    /* Member whose turn it was, while the leader is in doubt. */
+	bool moved;        /* The leader is another one, and has done no command yet. */
 	bool refused;      /* In this round the leader answered, though with a refusal. */
 	bool named;        /* While in doubt: a redirect named `leader`, which is asked next; */
 	bool followed;     /* so it was with the one asked last. */

@@ -64,6 +64,10 @@ enum message_type {
 	MESSAGE_READ_REPORT,  /* watermark: one past the highest instance voted for, at least lo. */
 	MESSAGE_READ_INDEX,   /* To the leader: a round of yours for what waits here. */
 	MESSAGE_READ_INDEXED, /* watermark: what was chosen when it was asked. */
+
+	/* Leadership transfer. ballot: the leader's; first: all below is chosen. To a member that is
+	 * to stand at once, without a pre-vote. */
+	MESSAGE_TIMEOUT_NOW,
 	MESSAGE_WIRE_END,
 
 	/* Between stages of one node only; never decoded from a wire. */

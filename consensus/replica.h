@@ -91,6 +91,7 @@ struct replica_settings {
 	uint64_t commit_idle_ns;
 	uint64_t lag_max;
 	uint64_t lag_timeout_ns;
+	uint64_t handover_ns; /* A leader that commits slower than this hands over; 0: never. */
 	uint64_t seed;
 	uint64_t uuid;
 	uint64_t config_hash; /* Of what all members must have alike. */

@@ -6,6 +6,7 @@
 #include "consensus/replica_enroll.h"
 #include "consensus/replica_reads.h"
 #include "consensus/replica_requests.h"
+#include "consensus/replica_transfer.h"
 
 enum {
 	RETRANSMIT_LOOK = 64, /* Runs from the oldest on that are looked at for retransmission. */
@@ -42,6 +43,8 @@ void leader_stage_init(struct leader_stage *s, const struct replica_settings *se
 	s->replies_bytes = 0;
 	s->replies_to = 0;
 	s->lost_at = ADMISSION_SLOTS;
+	s->transfer.state = TRANSFER_NONE;
+	handover_begin(&s->handover, 0);
 	memset(&s->counters, 0, sizeof(s->counters));
 	identity_init(&s->identity, settings);
 	election_init(&s->election, settings);
@@ -145,6 +148,7 @@ static void step_down(struct leader_stage *s, uint64_t now_ns)
 	}
 	s->leads = false;
 	s->opened = false;
+	s->transfer.state = TRANSFER_NONE;
 	s->batch_count = 0;
 	s->batch_bytes = 0;
 }
@@ -212,6 +216,8 @@ static void on_accepted(struct leader_stage *s, const struct message *m, const u
 
 	if (proposer_on_accepted(&s->proposer, m, body)) {
 		election_progress(&s->election, now_ns);
+		handover_on_chosen(&s->handover, s->settings->handover_ns,
+			s->proposer.window.chosen, now_ns);
 		/* Its slot is not reused before the next proposal (Jacobson, Congestion Avoidance and
 		 * Control, 1988; Karn: a run that was sent again tells nothing). */
 		if (!oldest->resent)
@@ -222,6 +228,7 @@ static void on_accepted(struct leader_stage *s, const struct message *m, const u
 		s->counters.terms++;
 		outlet_watch(s->outlet, TRANSITION_LEADING, s->proposer.ballot, s->opening, 1);
 		election_won(&s->election, now_ns);
+		handover_begin(&s->handover, now_ns);
 	}
 }
 
@@ -341,6 +348,9 @@ void leader_stage_on_message(struct leader_stage *s, const struct message *m, co
 		return;
 	case MESSAGE_PREVOTED:
 		election_on_prevoted(&s->election, m);
+		return;
+	case MESSAGE_TIMEOUT_NOW:
+		election_on_timeout_now(&s->election, m, now_ns);
 		return;
 	case MESSAGE_READ_CONFIRM:
 	case MESSAGE_READ_REPORT:
@@ -491,6 +501,7 @@ void leader_stage_on_tick(struct leader_stage *s, uint64_t now_ns)
 		tell_lost(s);
 	else if (s->proposer.state >= PROPOSER_REPROPOSING && !s->opened)
 		repropose(s, now_ns);
+	leader_handover_tick(s, now_ns);
 	retransmit(s, now_ns);
 	if (s->proposer.window.end < s->fill_to)
 		fill_for_the_blind(s, now_ns);
@@ -498,6 +509,7 @@ void leader_stage_on_tick(struct leader_stage *s, uint64_t now_ns)
 	if (s->leads && s->proposer.window.chosen != s->watermark_sent &&
 		now_ns >= s->sent_ns + s->settings->commit_idle_ns)
 		send_heartbeat(s, now_ns);
+	leader_transfer_tick(s, now_ns);
 }
 
 void leader_stage_flush(struct leader_stage *s, uint64_t now_ns)

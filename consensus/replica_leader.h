@@ -14,6 +14,7 @@
 
 #include "consensus/admission.h"
 #include "consensus/election.h"
+#include "consensus/handover.h"
 #include "consensus/identity.h"
 #include "consensus/journal.h"
 #include "consensus/proposer.h"
@@ -24,6 +25,20 @@ enum {
 	/* Runs in flight that hide the round trip of a rack many times over: 4096 commands in full
 	 * frames of an MTU of 1500. */
 	LEADER_RUNS_EAGER = 256
+};
+
+enum transfer_state {
+	TRANSFER_NONE,
+	TRANSFER_DRAINING, /* Nothing new is taken; what is in flight gets chosen. */
+	TRANSFER_TOLD,     /* The target stands, if it heard us. */
+};
+
+/* The lead goes to another member. */
+struct transfer {
+	enum transfer_state state;
+	uint32_t target;
+	uint64_t until_ns; /* Then we go on. */
+	uint64_t sent_ns;
 };
 
 struct leader_counters {
@@ -38,6 +53,9 @@ struct leader_counters {
 	uint64_t retransmitted;
 	uint64_t terms; /* Leaderships won. */
 	uint64_t step_downs;
+	uint64_t transfers;        /* Begun: by command, */
+	uint64_t handovers;        /* and of these because this leader was slow; */
+	uint64_t transfers_failed; /* the target did not take the lead in time. */
 	uint64_t reads;
 	uint64_t read_rounds;
 	uint64_t
@@ -85,6 +103,8 @@ struct leader_stage {
 	uint32_t lost_at; /* A lost leadership's admission is told to the learner from this slot
 	                     on; ADMISSION_SLOTS: it was. */
 
+	struct transfer transfer;
+	struct handover handover;
 	struct leader_counters counters;
 	struct identity identity;
 	struct election election;
@@ -122,6 +142,10 @@ bool leader_stage_eager(const struct leader_stage *s, uint64_t now_ns);
 
 void leader_stage_on_message(struct leader_stage *s, const struct message *m, const uint8_t *body,
 	uint64_t now_ns);
+
+/* Hands the lead to a member. False: we do not lead, a transfer is under way, or it is nobody whom
+ * we hear. Whether it succeeds is seen by who leads, or in transfers_failed. */
+bool leader_stage_transfer(struct leader_stage *s, uint32_t member, uint64_t now_ns);
 
 /* Timers: heartbeats, elections, retransmission, phase 1. Cheap when nothing is due. */
 void leader_stage_on_tick(struct leader_stage *s, uint64_t now_ns);

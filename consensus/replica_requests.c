@@ -175,7 +175,7 @@ bool leader_stage_eager(const struct leader_stage *s, uint64_t now_ns)
 
 	/* An eighth of the window is left for the frames that are taken with the last one. */
 	return !s->leads ||
-		(window_runs(w) < LEADER_RUNS_EAGER &&
+		(s->transfer.state == TRANSFER_NONE && window_runs(w) < LEADER_RUNS_EAGER &&
 			window_span(w) <= s->settings->window - s->settings->window / 8 &&
 			!follower_lags(s, s->settings->window / 8, now_ns));
 }
@@ -184,7 +184,8 @@ bool leader_stage_eager(const struct leader_stage *s, uint64_t now_ns)
 static bool may_take(const struct leader_stage *s, uint64_t now_ns)
 {
 	/* A frame of many commands may become many proposals. */
-	return s->batch_count < proposer_capacity(&s->proposer) &&
+	return s->transfer.state == TRANSFER_NONE &&
+		s->batch_count < proposer_capacity(&s->proposer) &&
 		s->outlet->room(s->outlet->context) >= STAGE_ROOM && !follower_lags(s, 0, now_ns);
 }
 

@@ -314,6 +314,15 @@ bool replica_tune(struct replica *r, const char *name, const char *value, char *
 	return publish(r, &next, error, size);
 }
 
+bool replica_transfer(struct replica *r, uint32_t member, char *error, size_t size)
+{
+	struct live next = *r->live;
+
+	next.transfers++;
+	next.transfer_to = member;
+	return publish(r, &next, error, size);
+}
+
 bool replica_move(struct replica *r, uint32_t member, const struct live_member *to, char *error,
 	size_t size)
 {

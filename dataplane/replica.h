@@ -126,6 +126,7 @@ struct replica {
 	struct learner_stage *learner;
 	struct acceptor_stage *acceptors[SHARD_MAX];
 	uint64_t leader_tick_ns;
+	uint64_t transfers_seen; /* Of live's: the leader stage has begun, or refused, as many. */
 	uint64_t learner_tick_ns;
 	struct session *sessions;
 	uint8_t *logs[SHARD_MAX];
@@ -149,6 +150,9 @@ bool replica_attend(struct replica *r, char *error, size_t size);
 
 /* Changes one tunable while the stages run. Control only. False: a sentence in `error`. */
 bool replica_tune(struct replica *r, const char *name, const char *value, char *error, size_t size);
+
+/* The leader stage is to hand its lead to a member (leader_stage_transfer). Control only. */
+bool replica_transfer(struct replica *r, uint32_t member, char *error, size_t size);
 
 /* Changes where a member is. Control only. */
 bool replica_move(struct replica *r, uint32_t member, const struct live_member *to, char *error,

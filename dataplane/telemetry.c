@@ -89,7 +89,9 @@ static const char *condition(const struct replica *r)
 	if (is_blind(r))
 		return "learns again what its disk lost, and votes once it has";
 	if (READ(r->leader->leads))
-		return "leads";
+		return READ(r->leader->transfer.state) == TRANSFER_NONE
+			? "leads"
+			: "leads, and hands over: it takes nothing new";
 	return READ(r->leader->election.leader) == ELECTION_NOBODY ? "follows nobody" : "follows";
 }
 
@@ -116,6 +118,10 @@ static int on_status(struct replica *r, const struct parameters *p, struct rte_t
 	rte_tel_data_add_dict_u64(d, "sessions", READ(r->learner->sessions.count));
 	rte_tel_data_add_dict_u64(d, "sessions_evicted", READ(r->learner->sessions.evicted));
 	rte_tel_data_add_dict_u64(d, "step_downs", READ(r->leader->counters.step_downs));
+	rte_tel_data_add_dict_u64(d, "transfers", READ(r->leader->counters.transfers));
+	rte_tel_data_add_dict_u64(d, "handovers", READ(r->leader->counters.handovers));
+	rte_tel_data_add_dict_u64(d, "transfers_failed",
+		READ(r->leader->counters.transfers_failed));
 	rte_tel_data_add_dict_u64(d, "retransmitted", READ(r->leader->counters.retransmitted));
 	rte_tel_data_add_dict_u64(d, "conflicts", READ(r->leader->counters.conflicts));
 	rte_tel_data_add_dict_u64(d, "unreachable_members", READ(r->io.network.unknown));
@@ -287,6 +293,34 @@ static bool moved(struct replica *r, const struct parameters *p, char *error, si
 	return replica_move(r, member, &to, error, size);
 }
 
+/* Begun only: who leads then, status tells. */
+static int on_transfer(struct replica *r, const struct parameters *p, struct rte_tel_data *d)
+{
+	uint32_t leader = READ(r->leader->election.leader);
+	char error[TEXT_MAX];
+	uint32_t member;
+
+	if (p->count != 2)
+		return refuse(d, "give a replica's id, and the member that is to lead");
+	if (!field_parse_uint(p->at[1], 0, r->settings.members - 1, &member) ||
+		member == r->settings.self) {
+		snprintf(error, sizeof(error), "\"%s\" is no other member's id", p->at[1]);
+		return refuse(d, error);
+	}
+	if (!READ(r->leader->leads)) {
+		if (leader == ELECTION_NOBODY || leader == r->settings.self)
+			return refuse(d, "nobody leads: there is nothing to hand over");
+		snprintf(error, sizeof(error), "replica %u leads: tell that one", leader);
+		return refuse(d, error);
+	}
+	if (READ(r->leader->transfer.state) != TRANSFER_NONE)
+		return refuse(d, "it hands over already: wait until status says that it is done");
+	if (!replica_transfer(r, member, error, sizeof(error)))
+		return refuse(d, error);
+	rte_tel_data_start_dict(d);
+	return rte_tel_data_add_dict_u64(d, "to", member);
+}
+
 static int on_routes(struct replica *r, const struct parameters *p, struct rte_tel_data *d)
 {
 	char error[TEXT_MAX];
@@ -375,6 +409,8 @@ static const struct {
 		"All tunables. Parameters: id, or id,name,value to set one"},
 	{"/paxwire/routes", on_routes,
 		"Where the members are. Parameters: id, or id,member,address[,mac] to move one"},
+	{"/paxwire/transfer", on_transfer,
+		"Hands the lead to another member. Parameters: id,member"},
 	{"/paxwire/digests", on_digests, "Hashes of what was executed, by instance. Parameter: id"},
 	{"/paxwire/heap", on_heap, "jemalloc's figures. Parameter: id"},
 };

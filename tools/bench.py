@@ -29,6 +29,15 @@ POINTS = [
     ("batched, one lcore, kv, half gets", ["--machine", "kv"], None),
 ]
 TRACE = ("batched, one lcore, every transition traced", ["--trace", os.devnull], None)
+# What, arguments, milliseconds without a commit that are the aim, at most.
+FAILOVERS = [
+    ("killed; heartbeat 20 ms, election timeout 150 ms (default)", ["--kill-leader"], 300),
+    ("killed; heartbeat 1 ms, election timeout 5 ms",
+     ["--kill-leader", "--set", "heartbeat_us=1000", "--set", "election_timeout_ms=5"], 20),
+    ("told to hand over", ["--transfer"], None),
+]
+# Slow enough that a dead member is out (lag_timeout_ms) before it is too far behind (lag_max).
+FAILOVER_RATE = 2000
 AGAIN = 5  # Runs discarded of one point before it is given up.
 
 
@@ -81,6 +90,20 @@ def embedded(options):
               f"| {unloaded:.2f} | {pings:.2f} "
               f"| {median(lambda r: r['unloaded_latency_us']['p50'] / r['port_rtt_us']['p50']):.1f} |",
               flush=True)
+
+
+def failovers(options):
+    """Each time of a fresh cluster: in memory a killed member stays out."""
+    print("\n| the leader is | times | no commit, p50 ms | max ms (aim) "
+          "| longest stall of the lcore then, p50 ms | max ms |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    for what, arguments, aim in FAILOVERS:
+        runs = [run_json([PROGRAM, "--rate", str(FAILOVER_RATE), "--warmup", "0.2",
+                          "--seconds", "1"] + arguments) for _ in range(options.kills)]
+        gaps = [r["gap_ms"] for r in runs]
+        stalls = [r["stall_ms"] for r in runs]
+        print(f"| {what} | {len(runs)} | {statistics.median(gaps):.1f} | {max(gaps):.1f} ({aim or '-'}) "
+              f"| {statistics.median(stalls):.1f} | {max(stalls):.1f} |", flush=True)
 
 
 def processes(options):
@@ -167,13 +190,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2)
+    parser.add_argument("--kills", type=int, default=20, help="leaders killed for each row; 0: none")
     parser.add_argument("--micro", metavar="FILE",
                         default=os.path.join(ROOT, "build", "micro.json"))
     parser.add_argument("--directory", default=ROOT, help="on the disk that takes the journals")
-    parser.add_argument("--only", choices=("embedded", "processes", "journals"))
+    parser.add_argument("--only", choices=("failovers", "embedded", "journals", "processes"))
     options = parser.parse_args()
     print(machine() + f"; medians of {options.runs} runs\n")
-    for what in (embedded, journals, processes):
+    for what in (failovers, embedded, journals, processes):
         if options.only in (None, what.__name__):
             what(options)
     if options.only:

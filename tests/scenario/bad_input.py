@@ -105,6 +105,20 @@ def refuse_options(p, hosts):
              '--embedded takes a number from 1 to 9, not "10".')
     p.refuse("a number that is none", bench, ["--seconds", "x"],
              '--seconds takes a number from 0.1 to 86400, not "x".')
+    p.refuse("a mode of reads that is none", bench, ["--reads", "round"],
+             '--reads is log, leader, any or stale, not "round".')
+    p.refuse("a kill elsewhere", bench, ["--config", hosts, "--kill-leader"],
+             "--kill-leader and --transfer are for a cluster in this process: elsewhere there "
+             "are kill and `paxwire-ctl transfer`.")
+    p.refuse("a kill and a transfer", bench, ["--kill-leader", "--transfer"],
+             "--kill-leader and --transfer are two runs: give one of them.")
+    p.refuse("a tunable without a value", bench, ["--set", "batch"],
+             '--set takes NAME=VALUE, not "batch".')
+    p.refuse("a tunable that is none", bench, ["--set", "bach=8"],
+             "'bach' is no tunable: `paxwire-ctl tunables` lists them")
+    p.refuse("a tunable against the rules between them", bench, ["--set", "election_timeout_ms=5"],
+             "heartbeat_us: 20000 is more than a third of election_timeout_ms, which is 5 ms, "
+             "give at most 1666 or a longer timeout")
     p.refuse("not a number", bench, ["--faults", "nan"],
              '--faults takes a number from 0 to 50, not "nan".')
     p.refuse("a fraction of a byte", bench, ["--value", "1.5"],

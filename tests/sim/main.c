@@ -22,6 +22,7 @@ struct options {
 	uint64_t trace_events;
 	bool trace;
 	bool expect_caught;
+	bool slow_leader;
 	enum mutant mutant;
 };
 
@@ -40,6 +41,7 @@ static struct world world;
 static void usage(void)
 {
 	puts("usage: paxwire-sim --seeds N [--first S] [--jobs J]\n"
+	     "       paxwire-sim --slow-leader --seeds N        no fault but that: the lead moves\n"
 	     "       paxwire-sim --trace SEED [--events N]      print a seed's timeline\n"
 	     "       paxwire-sim --mutant NAME --seeds N        must be caught; --mutant ?\n"
 	     "                                                  lists them");
@@ -54,6 +56,7 @@ static const char *const mutant_names[] = {
 	[MUTANT_NO_PROBE] = "no-probe",
 	[MUTANT_OWN_REPORT] = "own-report",
 	[MUTANT_REUSED_ROUND] = "reused-round",
+	[MUTANT_NO_HANDOVER] = "no-handover",
 	[MUTANT_DISK + DISK_MUTANT_UNGATED - 1] = "ungated",
 	[MUTANT_DISK + DISK_MUTANT_REPEATED - 1] = "repeated-vote",
 	[MUTANT_DISK + DISK_MUTANT_PREPARE - 1] = "early-prepare",
@@ -102,6 +105,7 @@ static struct options parse(int argc, char **argv)
 		{"trace", required_argument, NULL, 't'},
 		{"events", required_argument, NULL, 'e'},
 		{"mutant", required_argument, NULL, 'm'},
+		{"slow-leader", no_argument, NULL, 'l'},
 		{"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0},
 	};
@@ -131,6 +135,9 @@ static struct options parse(int argc, char **argv)
 			o.mutant = mutant_named(optarg);
 			o.expect_caught = true;
 			break;
+		case 'l':
+			o.slow_leader = true;
+			break;
 		case 'h':
 			usage();
 			exit(0);
@@ -153,7 +160,8 @@ static void explain(const struct options *o, uint64_t seed, const struct world_r
 		seed, r->passed ? "passed" : world.oracle.violation, r->commits, r->faults,
 		(double)r->virtual_ns / 1e6);
 	if (!r->passed)
-		printf("again: paxwire-sim --trace %" PRIu64 "%s%s\n", seed,
+		printf("again: paxwire-sim%s --trace %" PRIu64 "%s%s\n",
+			o->slow_leader ? " --slow-leader" : "", seed,
 			o->mutant == MUTANT_NONE ? "" : " --mutant ",
 			o->mutant == MUTANT_NONE ? "" : mutant_names[o->mutant]);
 }
@@ -163,6 +171,7 @@ static struct totals run_job(const struct options *o, uint32_t job)
 {
 	struct totals t = {0};
 
+	world.slow_leader = o->slow_leader;
 	for (uint64_t i = job; i < o->seeds; i += o->jobs) {
 		uint64_t seed = o->first + i;
 		struct world_result r = world_run(&world, seed, o->mutant);

@@ -152,6 +152,7 @@ void node_init(struct node *n, const struct replica_settings *settings, struct n
 	n->crash_steps = 0;
 	n->disk_mutant = DISK_MUTANT_NONE;
 	n->flaw = FLAW_NONE;
+	n->starved = false;
 	n->paused_until_ns = 0;
 	n->dropped = 0;
 	node_clear(n, machine);

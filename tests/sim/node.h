@@ -75,6 +75,7 @@ struct node {
 	uint64_t crash_steps; /* It crashes at the disk's so manieth step; 0: no. */
 	enum disk_mutant disk_mutant;
 	uint64_t paused_until_ns;
+	bool starved; /* Its turns come seldom, whatever arrives. */
 	uint64_t dropped;
 	struct witness witness;
 	struct disk disk;

@@ -25,6 +25,7 @@ static const char *const names[] = {
 	[MESSAGE_READ_REPORT] = "READ_REPORT",
 	[MESSAGE_READ_INDEX] = "READ_INDEX",
 	[MESSAGE_READ_INDEXED] = "READ_INDEXED",
+	[MESSAGE_TIMEOUT_NOW] = "TIMEOUT_NOW",
 };
 
 static struct trace_event *add(struct trace *t, uint64_t at_ns, const char *what, uint16_t port,

@@ -8,6 +8,9 @@
 
 enum {
 	TURN_EVERY_US = 200, /* A node's turn when nothing arrives. */
+	STARVED_US = 2500,   /* A starved node's. */
+	SLOW_AFTER_MS = 20,  /* --slow-leader: who leads by then is starved, */
+	MOVED_MS = 400,      /* and leads no longer by then. */
 	FAULTY_MS = 400,     /* Virtual time with faults, at most. */
 	CALM_MS = 4000,      /* After the last fault: the bound for progress. */
 };
@@ -106,6 +109,36 @@ static void isolate_leader(struct world *w)
 	}
 }
 
+static uint32_t leading(const struct world *w)
+{
+	for (uint32_t i = 0; i < w->members; i++)
+		if (w->nodes[i].alive && w->nodes[i].leader.leads)
+			return i;
+	return WORLD_MEMBERS_MAX;
+}
+
+/* An operator moves the lead, whatever is going on. */
+static void transfer_lead(struct world *w)
+{
+	uint32_t from = leading(w);
+	uint32_t to = (uint32_t)random_below(&w->random, w->members);
+
+	if (from < w->members && leader_stage_transfer(&w->nodes[from].leader, to, w->now_ns))
+		trace_fault(&w->trace, w->now_ns, "is to hand over to", (uint16_t)from,
+			(uint16_t)to);
+}
+
+/* A neighbour takes its processor for a while. */
+static void starve_one(struct world *w)
+{
+	uint16_t victim = (uint16_t)random_below(&w->random, w->members);
+	struct node *n = &w->nodes[victim];
+
+	n->starved = !n->starved;
+	trace_fault(&w->trace, w->now_ns, n->starved ? "is starved" : "is fed again", victim,
+		TRACE_NOBODY);
+}
+
 static void fault(struct world *w)
 {
 	uint64_t kind = random_below(&w->random, 100);
@@ -121,8 +154,12 @@ static void fault(struct world *w)
 		pause_one(w);
 	else if (kind < 85)
 		isolate_leader(w);
-	else if (kind < 90 && !w->durable)
+	else if (kind < 89 && !w->durable)
 		kill_one(w);
+	else if (kind < 93)
+		transfer_lead(w);
+	else if (kind < 95)
+		starve_one(w);
 	else
 		mend_cuts(w);
 	w->fault_next_ns = w->now_ns + between(&w->random, 100, 4000) * US;
@@ -138,6 +175,8 @@ static void calm_down(struct world *w)
 		.delay_min_ns = 2 * US,
 		.delay_max_ns = 20 * US,
 	};
+	for (uint32_t i = 0; i < w->members; i++)
+		w->nodes[i].starved = false;
 	for (uint32_t i = 0; i < w->members; i++)
 		if (w->nodes[i].paused_until_ns > w->now_ns) {
 			w->nodes[i].paused_until_ns = w->now_ns;
@@ -163,6 +202,16 @@ static enum flaw flaw_of(enum mutant mutant)
 	}
 }
 
+/* Off, so tight that leaders hand over for nothing, or with some reason. */
+static uint64_t handover_ns(struct world *w)
+{
+	if (w->mutant == MUTANT_NO_HANDOVER)
+		return 0;
+	if (w->slow_leader)
+		return 800 * US;
+	return random_percent(&w->random, 50) ? between(&w->random, 50, 2000) * US : 0;
+}
+
 static void start(struct world *w, uint64_t seed, enum mutant mutant)
 {
 	struct random *r = &w->random;
@@ -181,6 +230,9 @@ static void start(struct world *w, uint64_t seed, enum mutant mutant)
 	w->isolated_until_ns = 0;
 	w->calm = false;
 	w->fault_next_ns = between(r, 1, 12) * MS;
+	if (w->slow_leader)
+		w->fault_next_ns = UINT64_MAX;
+	w->slowed = WORLD_MEMBERS_MAX;
 	if (mutant == MUTANT_ONE_VOTE) {
 		const uint32_t each[] = {1, 2, 4, 8, 16};
 
@@ -205,6 +257,7 @@ static void start(struct world *w, uint64_t seed, enum mutant mutant)
 		.commit_idle_ns = 20 * US,
 		.lag_max = 4096,
 		.lag_timeout_ns = 50 * MS,
+		.handover_ns = handover_ns(w),
 		.quorum = &w->quorum,
 		.durability = w->durable ? DURABILITY_SYNC : DURABILITY_NONE,
 	};
@@ -226,6 +279,8 @@ static void start(struct world *w, uint64_t seed, enum mutant mutant)
 	if (mutant == MUTANT_SWAP)
 		w->oracle.machines[1].swap = true;
 	customer_init(&w->customer, &w->network, &w->oracle, &w->trace, r, w->members);
+	/* That run is longer, and the oracle's tables are not. */
+	w->customer.every_ns += w->slow_leader ? 6 * MS : 0;
 }
 
 /* After every event of a node: what must hold of it whatever happens. */
@@ -251,7 +306,7 @@ static void check_node(struct world *w, uint32_t id)
 static void turn(struct world *w, uint32_t id)
 {
 	node_turn(&w->nodes[id], w->now_ns);
-	w->turn_next_ns[id] = w->now_ns + TURN_EVERY_US * US;
+	w->turn_next_ns[id] = w->now_ns + (w->nodes[id].starved ? STARVED_US : TURN_EVERY_US) * US;
 	check_node(w, id);
 	power_look(w, id);
 }
@@ -268,7 +323,8 @@ static void arrive(struct world *w)
 		struct node *n = &w->nodes[p->to];
 
 		node_receive(n, p->bytes, p->length, p->from, w->now_ns);
-		if (n->paused_until_ns <= w->now_ns && !random_percent(&w->random, 20))
+		if (n->paused_until_ns <= w->now_ns && !random_percent(&w->random, 20) &&
+			!n->starved)
 			turn(w, p->to);
 	}
 	network_give_back(&w->network, p);
@@ -354,13 +410,43 @@ static void check_end(struct world *w)
 	}
 }
 
+/* Who leads at first becomes slow. True: another leads, and all that is left is to finish. */
+static bool lead_moved(struct world *w)
+{
+	uint32_t leader = leading(w);
+
+	if (w->slowed == WORLD_MEMBERS_MAX && w->now_ns > SLOW_AFTER_MS * MS &&
+		leader < w->members) {
+		w->slowed = leader;
+		w->slowed_ns = w->now_ns;
+		w->nodes[leader].starved = true;
+		trace_fault(&w->trace, w->now_ns, "is starved", (uint16_t)leader, TRACE_NOBODY);
+	}
+	if (w->slowed == WORLD_MEMBERS_MAX)
+		return false;
+	if (leader < w->members && leader != w->slowed)
+		return true;
+	if (w->now_ns - w->slowed_ns > MOVED_MS * MS)
+		oracle_violation(&w->oracle,
+			"handover: replica %u is slow, and still leads after %u ms", w->slowed,
+			MOVED_MS);
+	return false;
+}
+
+/* The faults have done what they should. */
+static bool enough(struct world *w)
+{
+	if (w->slow_leader)
+		return lead_moved(w);
+	return w->now_ns > FAULTY_MS * MS || w->oracle.acknowledged >= WORLD_COMMITS;
+}
+
 struct world_result world_run(struct world *w, uint64_t seed, enum mutant mutant)
 {
 	start(w, seed, mutant);
 	while (!w->oracle.violated) {
 		step(w);
-		if (!w->calm &&
-			(w->now_ns > FAULTY_MS * MS || w->oracle.acknowledged >= WORLD_COMMITS)) {
+		if (!w->calm && enough(w)) {
 			customer_stop(&w->customer, WORLD_COMMITS);
 			calm_down(w);
 		}

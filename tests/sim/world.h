@@ -33,10 +33,14 @@ enum mutant {
 	MUTANT_NO_PROBE,     /* any member does, */
 	MUTANT_OWN_REPORT,   /* or asks itself only, */
 	MUTANT_REUSED_ROUND, /* or lets a round serve what arrived after it began. */
+	MUTANT_NO_HANDOVER,  /* A slow leader leads on. */
 	MUTANT_DISK,         /* enum disk_mutant, from here on. */
 };
 
 struct world {
+	bool slow_leader; /* The run's only fault; set before it begins. */
+	uint32_t slowed;  /* Who is slow then; WORLD_MEMBERS_MAX: nobody yet. */
+	uint64_t slowed_ns;
 	uint64_t seed;
 	enum mutant mutant;
 	uint64_t now_ns;

@@ -275,6 +275,46 @@ static void a_leader_that_answers_is_kept(void **state)
 	}
 }
 
+static void once_another_leads_what_waits_goes_out_at_once(void **state)
+{
+	/* Else: a command waits out its back-off, though the new leader takes commands. */
+	(void)state;
+	given_opened(2);
+	client_want(&client, 0, 10);
+	client_want(&client, 1, 10);
+	while (fill() > 0)
+		continue;
+	now++;
+	when_reply(ID, 0, REPLY_REDIRECT, 1);
+	assert_int_equal(client.leader, 1);
+	/* That one may not lead at all: first it must do a command. */
+	assert_int_equal(fill_retries(), 0);
+	when_reply(ID, 1, REPLY_BUSY, 0);
+	assert_int_equal(fill_retries(), 0);
+	when_reply(ID, 0, REPLY_OK, 0);
+	assert_int_equal(fill_retries(), 2 * WINDOW - 1);
+	/* Once. */
+	when_reply(ID, 1, REPLY_OK, 0);
+	assert_int_equal(fill_retries(), 0);
+}
+
+static void once_a_silent_leader_was_left_what_waits_goes_out_at_once(void **state)
+{
+	(void)state;
+	given_opened(2);
+	client_want(&client, 0, 3);
+	client_want(&client, 1, 3);
+	while (fill() > 0)
+		continue;
+	while (client.leader == 0) {
+		now += 100 * RETRY;
+		fill_retries();
+	}
+	assert_int_equal(fill_retries(), 0);
+	when_reply(ID, 0, REPLY_OK, 0);
+	assert_int_equal(fill_retries(), 2 * WINDOW - 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -300,6 +340,9 @@ int main(void)
 		cmocka_unit_test_setup(frames_of_one_sweep_are_one_round_of_silence, setup),
 		cmocka_unit_test_setup(a_redirect_is_followed_sooner_than_busy, setup),
 		cmocka_unit_test_setup(a_leader_that_answers_is_kept, setup),
+		cmocka_unit_test_setup(once_another_leads_what_waits_goes_out_at_once, setup),
+		cmocka_unit_test_setup(once_a_silent_leader_was_left_what_waits_goes_out_at_once,
+			setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -206,7 +206,7 @@ static void tunables_of_a_file_keep_the_rules_between_them(void **state)
 	(void)state;
 	refuses_addition("tunables: {heartbeat_us: 400000}\n",
 		"tunables.heartbeat_us: 400000 is more than a third of election_timeout_ms, which is "
-		"1000 ms, give at most 333333 or a longer timeout");
+		"150 ms, give at most 50000 or a longer timeout");
 	refuses_addition("tunables: {lag_max: 8192}\n",
 		"tunables.lag_max: '8192' is out of range, give a number from 256 to 8191");
 }

@@ -19,7 +19,8 @@ static int teardown(void **state)
 /* ---- Whom it is about ---- */
 
 static const char *const commands[] = {"/paxwire/status", "/paxwire/stages", "/paxwire/drops",
-	"/paxwire/tunables", "/paxwire/routes", "/paxwire/digests", "/paxwire/heap"};
+	"/paxwire/tunables", "/paxwire/routes", "/paxwire/transfer", "/paxwire/digests",
+	"/paxwire/heap"};
 
 enum {
 	COMMANDS = sizeof(commands) / sizeof(commands[0])
@@ -382,6 +383,64 @@ static void the_heap_shows_its_size_and_what_was_taken_while_polling(void **stat
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+/* ---- The lead ---- */
+
+static void then_transfer_refused(const char *parameters, const char *sentence)
+{
+	char command[64];
+
+	snprintf(command, sizeof(command), "/paxwire/transfer%s", parameters);
+	when_asked(command);
+	then_refused_by(sentence);
+	assert_int_equal(replica.live->transfers, 0);
+}
+
+static void the_lead_goes_only_from_who_leads_to_another_member(void **state)
+{
+	(void)state;
+	then_transfer_refused(",1", "give a replica's id, and the member that is to lead");
+	then_transfer_refused(",1,2,2", "give a replica's id, and the member that is to lead");
+	then_transfer_refused(",1,1", "\\\"1\\\" is no other member's id");
+	then_transfer_refused(",1,3", "\\\"3\\\" is no other member's id");
+	then_transfer_refused(",1,2", "nobody leads: there is nothing to hand over");
+	replica.leader->election.leader = 0;
+	then_transfer_refused(",1,2", "replica 0 leads: tell that one");
+	replica.leader->enrolled = true;
+	replica.leader->leads = true;
+	replica.leader->transfer.state = TRANSFER_TOLD;
+	then_transfer_refused(",1,2",
+		"it hands over already: wait until status says that it is done");
+	then_condition("leads, and hands over: it takes nothing new");
+	replica.leader->transfer.state = TRANSFER_NONE;
+	when_asked("/paxwire/transfer,1,2");
+	then_says("to", "2");
+	assert_int_equal(replica.live->transfers, 1);
+	assert_int_equal(replica.live->transfer_to, 2);
+}
+
+static void the_leader_stage_begins_a_transfer_once(void **state)
+{
+	struct leader_stage *l = replica.leader;
+
+	(void)state;
+	l->enrolled = true;
+	l->leads = true;
+	l->election.state = ELECTION_LEADER;
+	l->election.leader = 1;
+	l->election.awake_ns = 1000000000;
+	for (uint32_t i = 0; i < 3; i++) {
+		l->election.heard_ns[i] = 1000000000;
+		l->election.echoes[i] = 7;
+	}
+	assert_true(replica_transfer(&replica, 2, error, sizeof(error)));
+	for (uint64_t i = 1; i < 4; i++)
+		leader_poll(&replica, 1000000000 + 100000 * i);
+	assert_int_equal(l->counters.transfers, 1);
+	assert_int_equal(l->transfer.target, 2);
+	when_asked("/paxwire/status,1");
+	then_says("transfers", "1");
+}
+
 int main(void)
 {
 	const struct telemetry_subject subject = {
@@ -392,6 +451,8 @@ int main(void)
 		.config = &config,
 	};
 	const struct CMUnitTest tests[] = {
+		TEST(the_lead_goes_only_from_who_leads_to_another_member),
+		TEST(the_leader_stage_begins_a_transfer_once),
 		TEST(a_wrong_or_missing_id_is_refused),
 		TEST(status_says_who_it_is),
 		TEST(status_says_how_far_it_is),
