@@ -11,6 +11,9 @@ replicas' digests equal. Prints a line for each case, then `N passed, N failed`.
 
 import argparse
 import contextlib
+import glob
+import importlib.machinery
+import importlib.util
 import json
 import os
 import re
@@ -23,6 +26,11 @@ import time
 
 import cluster as base
 from cluster import run, wait_until
+
+# Asked many times, and a program for each question takes longer than the answer.
+_loader = importlib.machinery.SourceFileLoader("paxwire_ctl", base.CTL)
+ctl = importlib.util.module_from_spec(importlib.util.spec_from_loader("paxwire_ctl", _loader))
+_loader.exec_module(ctl)
 
 MODE = "af_packet"
 KV = base.program("build", "tools", "client", "paxwire-kv")
@@ -51,6 +59,14 @@ class Cluster(base.Cluster):
         run("nft", "add", "chain", "bridge", "faults", "passing",
             "{ type filter hook forward priority 0; }")
         self.clients = []
+
+    def ctl(self, i, *arguments):
+        found = glob.glob(os.path.join(self.folder, "dpdk", f"paxwire-*-{i}", "dpdk_telemetry.v2*"))
+        try:
+            answer = ctl.ask(found[0], f"/paxwire/{arguments[0]},{i}") if found else None
+        except SystemExit as e:  # Its sentence.
+            answer = {"error": str(e)}
+        return answer or {"error": "nobody answers"}
 
     def begin(self):
         base.members_find_each_other_and_one_leads(self)
