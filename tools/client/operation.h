@@ -6,7 +6,7 @@
  *          and what a future's owner sees; everything else belongs to the engine's thread.
  * Upholds: an operation is reported once; it is free again when the engine is through with it and
  *          its owner has released it.
- * Proofs:  tests/client/test_client_library.c, under TSan as well.
+ * Proofs:  tests/unit/test_client_library.c, under TSan as well.
  */
 #ifndef TOOLS_CLIENT_OPERATION_H
 #define TOOLS_CLIENT_OPERATION_H
