@@ -295,7 +295,7 @@ static void other_cluster_first(const struct heard *h, struct told *t)
 	/* An answer like the right one, of another cluster and from elsewhere. */
 	t->silent = false;
 	t->result = 666;
-	t->strange_address = h->sequence % 2 == 0;
+	t->strange_address = h->value[0] % 2 == 0;
 	t->cluster = t->strange_address ? CLUSTER : CLUSTER + 1;
 }
 
@@ -441,8 +441,65 @@ static void an_unknown_command_is_sent_on_until_it_is_answered_and_reported_once
 	}
 	assert_int_equal(status, PAXWIRE_OK);
 	wait_for(&t, t.statuses[PAXWIRE_UNKNOWN] + t.statuses[PAXWIRE_BUSY] + 1);
-	assert_int_equal(t.statuses[PAXWIRE_UNKNOWN], 1);
 	paxwire_close(t.client);
+	assert_int_equal(t.statuses[PAXWIRE_UNKNOWN], 1);
+	assert_int_equal(t.statuses[PAXWIRE_OK], 1);
+	assert_int_equal(t.statuses[PAXWIRE_CLOSED], 0);
+}
+
+/* Each has the only place there is, and gives it back with its report. */
+struct chain {
+	struct tally tally;
+	enum paxwire_kind kind;
+	uint32_t left;
+	uint32_t refused;
+};
+
+static void submit_next(void *context, const struct paxwire_answer *a)
+{
+	struct chain *chain = context;
+	uint64_t number = chain->left;
+
+	if (chain->left-- > 0 &&
+		paxwire_submit(chain->tally.client, chain->kind, &number, sizeof(number),
+			submit_next, chain) != PAXWIRE_OK)
+		chain->refused++;
+	count(&chain->tally, a);
+}
+
+static void who_has_an_answer_has_room_for_the_next(void **state)
+{
+	struct paxwire_options o = given_options();
+	const struct paxwire_answer none = {.status = PAXWIRE_CLOSED};
+	struct chain chain = {.left = CALLS};
+	enum paxwire_status status;
+
+	(void)state;
+	o.outstanding_max = 1;
+	chain.tally.client = given_client(&o);
+	submit_next(&chain, &none);
+	wait_for(&chain.tally, CALLS + 1);
+	assert_int_equal(chain.refused, 0);
+	for (uint64_t i = 1; i < CALLS; i++)
+		then_ok(call(chain.tally.client, PAXWIRE_COMMAND, i), i);
+	paxwire_close(chain.tally.client);
+
+	/* Also who heard that it was not sent. */
+	o.timeout_ms = 20;
+	given_rule(silent_to_all);
+	struct paxwire_client *c = given_client(&o);
+
+	for (uint64_t i = 0; i < 3; i++) {
+		struct paxwire_answer a;
+		struct paxwire_future *f =
+			paxwire_submit_future(c, PAXWIRE_COMMAND, &i, sizeof(i), &status);
+
+		assert_non_null(f);
+		assert_true(paxwire_wait(f, PATIENCE_MS, &a));
+		assert_int_equal(a.status, PAXWIRE_BUSY);
+		paxwire_release(f);
+	}
+	paxwire_close(c);
 }
 
 static void more_than_there_is_room_for_is_refused_at_once(void **state)
@@ -558,6 +615,8 @@ int main(void)
 			teardown),
 		cmocka_unit_test_setup_teardown(more_than_there_is_room_for_is_refused_at_once,
 			setup, teardown),
+		cmocka_unit_test_setup_teardown(who_has_an_answer_has_room_for_the_next, setup,
+			teardown),
 		cmocka_unit_test_setup_teardown(several_threads_share_a_client, setup, teardown),
 	};
 
