@@ -179,6 +179,11 @@ def the_leader_is_killed(c):
     return f"replica {leader} killed, {c.another_leads(leader)} leads"
 
 
+def is_stopped(process):
+    with open(f"/proc/{process.pid}/stat", encoding="utf-8") as f:
+        return f.read().rsplit(")", 1)[1].split()[0] == "T"
+
+
 def the_leader_is_stopped_beyond_every_timeout_and_goes_on(c):
     leader = c.leads()
     process = c.replicas[leader]
@@ -188,13 +193,34 @@ def the_leader_is_stopped_beyond_every_timeout_and_goes_on(c):
         others = [i for i in c.alive() if i != leader]
         other = wait_until("another leader", lambda: [
             i for i in others if c.ctl(i, "status").get("condition") == "leads"])[0]
-        with open(f"/proc/{process.pid}/stat", encoding="utf-8") as f:
-            assert f.read().rsplit(")", 1)[1].split()[0] == "T"
+        assert is_stopped(process)
         time.sleep(1)
     finally:
         process.send_signal(signal.SIGCONT)
     wait_until("that it steps down", lambda: c.count(leader, "status", "step_downs") > 0)
     return f"replica {leader} stopped, {other} leads"
+
+
+def every_member_is_stopped_beyond_every_timeout_and_goes_on(c):
+    leader = c.leads()
+    for process in c.replicas.values():
+        process.send_signal(signal.SIGSTOP)
+    time.sleep(2)
+    assert all(is_stopped(process) for process in c.replicas.values())
+    # In turn, the leader first: it has no quorum for a while, and no word of that.
+    for i in (leader, *(i for i in c.replicas if i != leader)):
+        c.replicas[i].send_signal(signal.SIGCONT)
+        time.sleep(0.2)
+    return f"all stopped for 2 s, {c.leads()} leads after {leader}"
+
+
+def the_leader_is_killed_while_frames_are_lost(c):
+    c.rule("numgen", "random", "mod", "100", "<", "10", "counter", "drop")
+    said = the_leader_is_killed(c)
+    time.sleep(1)
+    hit = c.rules_hit()
+    c.heal()
+    return f"{said}, {hit} frames dropped"
 
 
 def the_leader_is_cut_off_from_the_others_but_not_from_clients(c):
@@ -273,7 +299,9 @@ STAYS_OUT = ""
 CASES = {
     a_follower_is_killed: STAYS_OUT,
     the_leader_is_killed: STAYS_OUT,
+    the_leader_is_killed_while_frames_are_lost: STAYS_OUT,
     the_leader_is_stopped_beyond_every_timeout_and_goes_on: COMES_BACK,
+    every_member_is_stopped_beyond_every_timeout_and_goes_on: COMES_BACK,
     the_leader_is_cut_off_from_the_others_but_not_from_clients: COMES_BACK,
     the_leader_sends_but_does_not_hear_the_others: COMES_BACK,
     the_leader_hears_but_is_not_heard_by_the_others: COMES_BACK,

@@ -387,7 +387,8 @@ static bool start_thread(struct engine *e, const struct paxwire_options *options
 	};
 
 	client_init(&e->client, &settings, sessions, e->client_memory);
-	if (pthread_create(&e->thread, NULL, run, e) == 0)
+	errno = pthread_create(&e->thread, NULL, run, e);
+	if (errno == 0)
 		return true;
 	operations_destroy(&e->operations);
 	free(e->sessions);
