@@ -257,6 +257,21 @@ static void who_is_only_busy_is_left_at_last(void **state)
 	assert_in_range(rounds, 6, 10);
 }
 
+static void two_that_name_each_other_are_left_at_last_for_the_third(void **state)
+{
+	uint32_t rounds = 0;
+
+	(void)state;
+	given_full_window();
+	for (uint32_t to = asked(); to != 2 && rounds < 100; to = asked(), rounds++) {
+		put_reply(ID, 0, REPLY_REDIRECT, 1 - to);
+		when_replies_of((uint8_t)to);
+	}
+	assert_int_equal(client.leader, 2);
+	/* Not sooner: a redirect is a word, and mostly right. */
+	assert_in_range(rounds, 8, 14);
+}
+
 /* As many frames as a sweep may fill go out before any answer can come. */
 static void frames_of_one_sweep_are_one_round_of_silence(void **state)
 {
@@ -323,6 +338,8 @@ int main(void)
 		cmocka_unit_test_setup(a_redirect_in_doubt_is_followed_soon_but_not_for_ever,
 			setup),
 		cmocka_unit_test_setup(who_is_only_busy_is_left_at_last, setup),
+		cmocka_unit_test_setup(two_that_name_each_other_are_left_at_last_for_the_third,
+			setup),
 		cmocka_unit_test_setup(frames_of_one_sweep_are_one_round_of_silence, setup),
 		cmocka_unit_test_setup(a_redirect_is_followed_sooner_than_busy, setup),
 		cmocka_unit_test_setup(a_leader_that_answers_is_kept, setup),
