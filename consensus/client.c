@@ -517,7 +517,9 @@ uint32_t client_reader(struct client *c, enum read_mode mode, uint64_t now_ns)
 void client_on_reply(struct client *c, const struct message *m, const uint8_t *body,
 	uint64_t now_ns)
 {
+	bool from_leader = m->sender == c->leader;
 	uint32_t at = 0;
+	uint32_t refused = 0;
 
 	if (m->sender < c->settings.members)
 		c->asked_ns[m->sender] = 0;
@@ -525,11 +527,13 @@ void client_on_reply(struct client *c, const struct message *m, const uint8_t *b
 	for (uint32_t i = 0; i < m->count; i++) {
 		const struct reply *r = (const struct reply *)(const void *)(body + at);
 
-		if (refuses(reply_status(r)))
-			c->refused |= m->sender == c->leader;
-		else if (m->flags == 0 && m->sender < c->settings.members)
-			believe(c, m->sender, now_ns);
+		refused += refuses(reply_status(r)) ? 1 : 0;
 		on_one(c, r, now_ns);
 		at += (uint32_t)sizeof(*r) + (reply_length(r) + 7) / 8 * 8;
 	}
+	/* A flag says of whose reads it tells, or that its sender does not lead. */
+	if (refused < m->count && m->flags == 0 && m->sender < c->settings.members)
+		believe(c, m->sender, now_ns);
+	else if (from_leader)
+		c->refused = true;
 }

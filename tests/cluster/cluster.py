@@ -30,6 +30,8 @@ def program(*path):
 REPLICA = program(BUILD, "dataplane", "paxwire")
 BENCH = program(BUILD, "bench", "paxwire-bench")
 CTL = program("tools", "paxwire-ctl")
+KV = program("build", "tools", "client", "paxwire-kv")
+EXAMPLE = program("build", "tools", "client", "paxwire-client-example")
 MODES = ("af_packet", "rootless", "af_xdp")
 HOSTS = 4          # Three replicas, and the load on the last.
 PATIENCE_S = 60    # For what takes a second: a stall of the machine is none of ours.
@@ -234,6 +236,42 @@ def arp_and_icmp_echo_are_answered(c):
     assert " 0% packet loss" in done.stdout, done.stdout + done.stderr
 
 
+def kv(c, *words):
+    """paxwire-kv on the kernel's sockets, from the switch: (exit status, what it printed)."""
+    done = run(KV, "--config", c.config, "--address", "10.9.0.100", "--timeout",
+               str(1000 * PATIENCE_S), *words, check=False)
+    return done.returncode, done.stdout.strip() + done.stderr
+
+
+def a_client_on_kernel_sockets_gets_puts_deletes_and_swaps(c):
+    key = str(2**64 - 1)
+    assert kv(c, "get", key) == (2, "")
+    status, first = kv(c, "put", key, "one")
+    assert status == 0 and int(first) > 0, first
+    assert kv(c, "get", key) == (0, f"{first} one")
+    assert kv(c, "cas", key, "0", "two") == (3, first)
+    status, second = kv(c, "cas", key, first, "two")
+    assert status == 0 and int(second) > int(first), second
+    assert kv(c, "get", key) == (0, f"{second} two")
+    assert kv(c, "del", key)[0] == 0
+    assert kv(c, "del", key) == (2, "")
+    status, said = kv(c, "put", key, "x" * 65)
+    assert status == 5 and "refuses it (bad command)" in said, (status, said)
+
+
+def kernel_clients_have_every_operation_answered(c):
+    status, said = kv(c, "throughput", "--seconds", "60", "--operations", "50000", "--clients", "2")
+    assert status == 0 and " 50000 answered, 0 unknown, 0 not run" in said, said
+
+
+def the_clients_example_counts_though_two_do_at_once(c):
+    for _ in range(2):
+        c.others.append(subprocess.Popen([EXAMPLE, c.config, str(2**60), "200"],
+                                         stdout=subprocess.PIPE, text=True))
+    counts = [p.communicate(timeout=PATIENCE_S)[0] for p in c.others[-2:]]
+    assert max(int(count) for count in counts) == 400, counts
+
+
 def a_tunable_changes_while_it_runs(c):
     for i in c.alive():
         assert c.ctl(i, "set", "batch", "4").get("batch") == "4"
@@ -316,6 +354,9 @@ RULES = (
     no_command_is_lost_under_load,
     replicas_agree_at_equal_instances,
     arp_and_icmp_echo_are_answered,
+    a_client_on_kernel_sockets_gets_puts_deletes_and_swaps,
+    kernel_clients_have_every_operation_answered,
+    the_clients_example_counts_though_two_do_at_once,
     a_tunable_changes_while_it_runs,
     the_heap_is_not_touched_while_polling,
     the_same_replica_does_not_start_twice_on_a_host,
@@ -382,7 +423,8 @@ def unshare_command(mode):
     return ["unshare", "--net", "--mount"]
 
 
-def outside(mode, extra, script=os.path.abspath(__file__), programs=(REPLICA, BENCH, CTL)):
+def outside(mode, extra, script=os.path.abspath(__file__),
+            programs=(REPLICA, BENCH, CTL, KV, EXAMPLE)):
     """The script in namespaces of its own, for one mode. Returns (passed, failed, skipped)."""
     try:
         prefix = unshare_command(mode)

@@ -11,6 +11,9 @@ replicas' digests equal. Prints a line for each case, then `N passed, N failed`.
 
 import argparse
 import contextlib
+import glob
+import importlib.machinery
+import importlib.util
 import json
 import os
 import re
@@ -24,6 +27,11 @@ import time
 import cluster as base
 from cluster import run, wait_until
 
+# Asked many times, and a program for each question takes longer than the answer.
+_loader = importlib.machinery.SourceFileLoader("paxwire_ctl", base.CTL)
+ctl = importlib.util.module_from_spec(importlib.util.spec_from_loader("paxwire_ctl", _loader))
+_loader.exec_module(ctl)
+
 MODE = "af_packet"
 KV = base.program("build", "tools", "client", "paxwire-kv")
 LINEAR = base.program("build", "tests", "linear", "paxwire-linear")
@@ -31,7 +39,12 @@ CLIENT = base.HOSTS - 1     # The namespace of the clients,
 CLIENT_ADDRESS = "10.9.0.4/24"
 LOAD_S = 5                  # and how long they work.
 CALM_S = 1                  # Of that, before the fault.
-PROGRAMS = 2                # Of clients, each with sockets, threads and a history of its own.
+# What each program of clients does; each has sockets, threads and a history of its own. The readers
+# do not look for another leader while theirs is silent: one that leads no more, and does not know
+# it, must not answer them.
+WRITERS = ["--clients", "2", "--outstanding", "4", "--reads", "40", "--cas", "15", "--deletes", "10"]
+READERS = ["--retry", "3000000", "--timeout", "20000", "--outstanding", "4", "--reads", "100"]
+PROGRAMS = (WRITERS, WRITERS, READERS)
 OPERATIONS_LEAST = 100000   # All cases together.
 # Shorter than a fail-over: some outcomes stay unknown, and the checker must cope.
 TIMEOUT_MS = 700
@@ -51,6 +64,15 @@ class Cluster(base.Cluster):
         run("nft", "add", "chain", "bridge", "faults", "passing",
             "{ type filter hook forward priority 0; }")
         self.clients = []
+
+    def ctl(self, i, *arguments):
+        found = glob.glob(os.path.join(self.folder, "dpdk", f"paxwire-*-{i}", "dpdk_telemetry.v2*"))
+        try:
+            command = ",".join(["/paxwire/" + arguments[0], str(i), *arguments[1:]])
+            answer = ctl.ask(found[0], command) if found else None
+        except SystemExit as e:  # Its sentence.
+            answer = {"error": str(e)}
+        return answer or {"error": "nobody answers"}
 
     def begin(self):
         base.members_find_each_other_and_one_leads(self)
@@ -90,10 +112,9 @@ class Cluster(base.Cluster):
     # ---- Clients ----
 
     def start_clients(self):
-        for i in range(PROGRAMS):
+        for i, program in enumerate(PROGRAMS):
             command = [KV, "--config", self.config, "--timeout", str(TIMEOUT_MS), "throughput",
-                       "--seconds", str(LOAD_S), "--clients", "2", "--outstanding", "4",
-                       "--keys", "50", "--reads", "40", "--cas", "15", "--deletes", "10",
+                       "--seconds", str(LOAD_S), "--keys", "50", *program,
                        "--seed", str(time.time_ns() % 2**32), "--first", str(1000 * i),
                        "--history", self.history(i)]
             with open(os.path.join(self.folder, f"client{i}.log"), "w", encoding="utf-8") as out:
@@ -106,7 +127,7 @@ class Cluster(base.Cluster):
         return os.path.join(self.folder, f"history{i}.txt")
 
     def end_clients(self):
-        """What all of them together had: operations answered and unknown, the longest gap."""
+        """Operations answered and unknown, of all together; the longest gap of those who write."""
         answered = unknown = 0
         gap_ms = 0.0
         for i, client in enumerate(self.clients):
@@ -116,12 +137,13 @@ class Cluster(base.Cluster):
             counts = re.search(r"(\d+) answered, (\d+) unknown", said)
             answered += int(counts[1])
             unknown += int(counts[2])
-            gap_ms = max(gap_ms, float(re.search(r"between answers ([\d.]+) ms", said)[1]))
+            if PROGRAMS[i] is WRITERS:
+                gap_ms = max(gap_ms, float(re.search(r"between answers ([\d.]+) ms", said)[1]))
         return answered, unknown, gap_ms
 
     def judge(self):
         """The histories, all together."""
-        files = [self.history(i) for i in range(PROGRAMS)]
+        files = [self.history(i) for i in range(len(PROGRAMS))]
         done = run(LINEAR, *files, check=False)
         if done.returncode != 0:
             kept = tempfile.mkdtemp(prefix="paxwire-history-")
@@ -163,6 +185,11 @@ def the_leader_is_killed(c):
     return f"replica {leader} killed, {c.another_leads(leader)} leads"
 
 
+def is_stopped(process):
+    with open(f"/proc/{process.pid}/stat", encoding="utf-8") as f:
+        return f.read().rsplit(")", 1)[1].split()[0] == "T"
+
+
 def the_leader_is_stopped_beyond_every_timeout_and_goes_on(c):
     leader = c.leads()
     process = c.replicas[leader]
@@ -172,8 +199,7 @@ def the_leader_is_stopped_beyond_every_timeout_and_goes_on(c):
         others = [i for i in c.alive() if i != leader]
         other = wait_until("another leader", lambda: [
             i for i in others if c.ctl(i, "status").get("condition") == "leads"])[0]
-        with open(f"/proc/{process.pid}/stat", encoding="utf-8") as f:
-            assert f.read().rsplit(")", 1)[1].split()[0] == "T"
+        assert is_stopped(process)
         time.sleep(1)
     finally:
         process.send_signal(signal.SIGCONT)
@@ -181,16 +207,43 @@ def the_leader_is_stopped_beyond_every_timeout_and_goes_on(c):
     return f"replica {leader} stopped, {other} leads"
 
 
+def every_member_is_stopped_beyond_every_timeout_and_goes_on(c):
+    leader = c.leads()
+    for process in c.replicas.values():
+        process.send_signal(signal.SIGSTOP)
+    time.sleep(2)
+    assert all(is_stopped(process) for process in c.replicas.values())
+    # In turn, the leader first: it has no quorum for a while, and no word of that.
+    for i in (leader, *(i for i in c.replicas if i != leader)):
+        c.replicas[i].send_signal(signal.SIGCONT)
+        time.sleep(0.2)
+    return f"all stopped for 2 s, {c.leads()} leads after {leader}"
+
+
+def the_leader_is_killed_while_frames_are_lost(c):
+    c.rule("numgen", "random", "mod", "100", "<", "10", "counter", "drop")
+    said = the_leader_is_killed(c)
+    time.sleep(1)
+    hit = c.rules_hit()
+    c.heal()
+    return f"{said}, {hit} frames dropped"
+
+
 def the_leader_is_cut_off_from_the_others_but_not_from_clients(c):
     leader = c.leads()
+    # Its clock runs slower than the others': it thinks that it leads long after another does.
+    for name in ("election_timeout_ms", "progress_timeout_ms"):
+        assert c.ctl(leader, "tunables", name, "20000").get(name) == "20000"
     for i in range(base.HOSTS - 1):
         if i != leader:
             c.rule("iifname", f"p{leader}", "oifname", f"p{i}", "counter", "drop")
             c.rule("iifname", f"p{i}", "oifname", f"p{leader}", "counter", "drop")
     other = c.another_leads(leader)
-    wait_until("that it steps down", lambda: c.count(leader, "status", "step_downs") > 0)
+    time.sleep(1)
+    assert c.ctl(leader, "status").get("condition") == "leads"
     hit = c.rules_hit()
     c.heal()
+    wait_until("that it steps down", lambda: c.count(leader, "status", "step_downs") > 0)
     return f"replica {leader} cut off, {other} leads, {hit} frames dropped"
 
 
@@ -257,7 +310,9 @@ STAYS_OUT = ""
 CASES = {
     a_follower_is_killed: STAYS_OUT,
     the_leader_is_killed: STAYS_OUT,
+    the_leader_is_killed_while_frames_are_lost: STAYS_OUT,
     the_leader_is_stopped_beyond_every_timeout_and_goes_on: COMES_BACK,
+    every_member_is_stopped_beyond_every_timeout_and_goes_on: COMES_BACK,
     the_leader_is_cut_off_from_the_others_but_not_from_clients: COMES_BACK,
     the_leader_sends_but_does_not_hear_the_others: COMES_BACK,
     the_leader_hears_but_is_not_heard_by_the_others: COMES_BACK,

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""What paxwire and paxwire-bench say to bad input: one sentence, the last line on stderr, that says
+"""What paxwire, paxwire-bench and paxwire-kv say to bad input: one sentence, the last line on stderr, that says
 what to do; exit status 1; never a crash.
 
-usage: bad_input.py PAXWIRE PAXWIRE-BENCH CONFIG-FOLDER [--own-interface]
+usage: bad_input.py PAXWIRE PAXWIRE-BENCH PAXWIRE-KV CONFIG-FOLDER [--own-interface]
 
 --own-interface: only what needs one, in a network namespace; status 77 if there can be none.
 Prints a line for each rule, then `N passed, N failed`.
@@ -21,14 +21,14 @@ PORT = "net_af_packet0,iface=%s,framesz=2048,framecnt=4096"
 MEMORY = ("durability: sync", "durability: none")
 # Lines that getopt and DPDK write before ours.
 OTHERS = re.compile(r"EAL: |TELEMETRY: |eth_dev_macaddr_set\(\): |"
-                    r"\S*paxwire(-bench)?: (unrecognized option|option '.*' requires)")
+                    r"\S*paxwire(-bench|-kv)?: (unrecognized option|option '.*' requires)")
 
 
 class Programs:
-    """The two programs, in a folder for what they make and the files they read."""
+    """The programs, in a folder for what they make and the files they read."""
 
-    def __init__(self, paxwire, bench, profiles, folder):
-        self.paths = {"paxwire": paxwire, "paxwire-bench": bench}
+    def __init__(self, paxwire, bench, kv, profiles, folder):
+        self.paths = {"paxwire": paxwire, "paxwire-bench": bench, "paxwire-kv": kv}
         self.profiles = profiles
         self.folder = folder
         self.passed = self.failed = 0
@@ -125,6 +125,33 @@ def refuse_options(p, hosts):
              '--value takes a whole number, not "1.5".')
     p.refuse("a value beyond every MTU", bench, ["--value", "100000"],
              '--value takes a number from 0 to 9000, not "100000".')
+
+
+def refuse_client(p, hosts):
+    """What paxwire-kv is asked to do."""
+    kv = "paxwire-kv"
+    missing = os.path.join(p.folder, "missing.yaml")
+    p.refuse("no arguments", kv, [], "no cluster is given: give its file with --config.")
+    p.refuse("no command", kv, ["--config", hosts],
+             "no command is given: give get, put, del, cas or throughput.")
+    p.refuse("an unknown option", kv, ["--bogus"], "--help lists the options.")
+    p.refuse("an unknown command", kv, ["--config", hosts, "list"],
+             "'list' is no command: give get, put, del, cas or throughput.")
+    p.refuse("an argument too few", kv, ["--config", hosts, "cas", "1", "2"],
+             "cas takes 3 arguments: see --help.")
+    p.refuse("an argument too many", kv, ["--config", hosts, "get", "1", "2"],
+             "get takes 1 arguments: see --help.")
+    p.refuse("a key that is no number", kv, ["--config", hosts, "get", "x"],
+             "KEY: 'x' is not right, give a number from 0 to 18446744073709551615.")
+    p.refuse("a key below 0", kv, ["--config", hosts, "get", "--", "-1"],
+             "KEY: '-1' is not right, give a number from 0 to 18446744073709551615.")
+    p.refuse("more than all", kv, ["--config", hosts, "--reads", "60", "--cas", "41", "throughput"],
+             "--reads, --cas and --deletes are 101 percent together: give at most 100.")
+    p.refuse("no time", kv, ["--config", hosts, "--seconds", "0", "throughput"],
+             "--seconds: '0' is not right, give seconds above 0.")
+    p.refuse("a missing file", kv, ["--config", missing, "get", "1"],
+             f"{missing}: cannot be read (No such file or directory), give a cluster file "
+             "such as config/profiles/embedded.yaml")
 
 
 def refuse_placements(p, hosts):
@@ -243,20 +270,33 @@ def refuse_interfaces(p):
              'port "net_af_packet0,iface=lo,framesz=2048,framecnt=64" has at most 1 RX and '
              "1 TX queues: give `queues` no more (some drivers have an argument for it, "
              "such as qpairs).", before)
+    hosts = p.file("three-hosts-af_packet")
+    p.refuse("no route to a replica", "paxwire-kv", ["--config", hosts, "get", "1"],
+             "replica 0 at 192.168.10.1 can not be reached: Network is unreachable; give this host "
+             "an address and a route to the replicas' network.", before)
+    before[4] = "ip address add 192.168.10.9/24 dev lo && " + before[4]
+    p.refuse(rule, "paxwire-kv", ["--config", hosts, "get", "1"],
+             "the way to replica 0 at 192.168.10.1 carries 1000 bytes, the cluster's mtu is 1500: "
+             "raise the interface's, or lower mtu in every host's file.", before)
+    before[4] = before[4].replace("mtu 1000 ", "")
+    p.refuse("no answer", "paxwire-kv", ["--config", hosts, "--timeout", "200", "get", "1"],
+             "no replica answered in time, and nothing was done: are they running, and can they be "
+             "reached from here?", before)
     return True
 
 
 def main():
     """All of it, in a folder that is gone afterwards."""
-    paxwire, bench, profiles = sys.argv[1:4]
+    paxwire, bench, kv, profiles = sys.argv[1:5]
     with tempfile.TemporaryDirectory(prefix="paxwire-bad-input-") as folder:
-        p = Programs(paxwire, bench, profiles, folder)
-        if "--own-interface" in sys.argv[4:]:
+        p = Programs(paxwire, bench, kv, profiles, folder)
+        if "--own-interface" in sys.argv[5:]:
             if not refuse_interfaces(p):
                 return SKIP
         else:
             hosts = p.file("three-hosts-af_packet")
             refuse_options(p, hosts)
+            refuse_client(p, hosts)
             refuse_placements(p, hosts)
             refuse_ports(p)
             problem = refuse_directories(p)

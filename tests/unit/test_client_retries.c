@@ -155,8 +155,19 @@ static void in_doubt_one_command_asks_and_the_others_wait(void **state)
 	assert_int_equal(fill_retries(), 1);
 	now += RETRY - 1;
 	assert_int_equal(fill_retries(), 0);
-	/* The pace is that of a first retry, however long the commands wait already. */
-	now += RETRY / 2 + 1;
+}
+
+static void in_doubt_the_pace_is_that_of_a_first_retry(void **state)
+{
+	(void)state;
+	given_opened(1);
+	client_want(&client, 0, 1);
+	fill();
+	for (uint32_t i = 0; i < 4; i++)
+		asked();
+	/* The command's own timer runs for longer. */
+	assert_true(wait_of(0) >= 8 * RETRY);
+	now += RETRY * 3 / 2;
 	assert_int_equal(fill_retries(), 1);
 }
 
@@ -186,6 +197,33 @@ static void who_answers_a_read_without_leading_is_not_believed_to_lead(void **st
 	client_on_reply(&client, &marked, replies, now);
 	assert_int_equal(dones_count, 1);
 	assert_int_equal(asked(), 2);
+}
+
+static void after_a_doubt_every_session_begins_at_the_first_pace(void **state)
+{
+	(void)state;
+	given_opened(2);
+	client_want(&client, 0, 1);
+	client_want(&client, 1, 1);
+	fill();
+	for (uint32_t i = 0; i < 8; i++)
+		asked();
+	put_reply(ID, 0, REPLY_OK, 0);
+	when_replies_of(1);
+	now += RETRY / 2;
+	assert_int_equal(fill_retries(), 1);
+	assert_true(client.sessions[1].commands[0].retry_ns <= now + RETRY * 3 / 2);
+}
+
+static void in_doubt_the_answer_of_one_asked_before_is_as_good(void **state)
+{
+	(void)state;
+	given_doubt();
+	assert_int_equal(asked(), 1);
+	assert_int_equal(asked(), 2);
+	put_reply(ID, 1, REPLY_OK, 0);
+	when_replies_of(1);
+	assert_int_equal(client.leader, 1);
 }
 
 static void a_late_answer_moves_nobody_from_a_leader_that_is_not_in_doubt(void **state)
@@ -230,6 +268,21 @@ static void who_is_only_busy_is_left_at_last(void **state)
 	}
 	assert_int_equal(client.leader, 1);
 	assert_in_range(rounds, 6, 10);
+}
+
+static void two_that_name_each_other_are_left_at_last_for_the_third(void **state)
+{
+	uint32_t rounds = 0;
+
+	(void)state;
+	given_full_window();
+	for (uint32_t to = asked(); to != 2 && rounds < 100; to = asked(), rounds++) {
+		put_reply(ID, 0, REPLY_REDIRECT, 1 - to);
+		when_replies_of((uint8_t)to);
+	}
+	assert_int_equal(client.leader, 2);
+	/* Not sooner: a redirect is a word, and mostly right. */
+	assert_in_range(rounds, 8, 14);
 }
 
 /* As many frames as a sweep may fill go out before any answer can come. */
@@ -331,12 +384,17 @@ int main(void)
 		cmocka_unit_test_setup(in_doubt_one_command_asks_and_the_others_wait, setup),
 		cmocka_unit_test_setup(who_answers_a_read_without_leading_is_not_believed_to_lead,
 			setup),
+		cmocka_unit_test_setup(in_doubt_the_pace_is_that_of_a_first_retry, setup),
 		cmocka_unit_test_setup(who_answers_in_doubt_leads_and_all_goes_there_soon, setup),
+		cmocka_unit_test_setup(after_a_doubt_every_session_begins_at_the_first_pace, setup),
+		cmocka_unit_test_setup(in_doubt_the_answer_of_one_asked_before_is_as_good, setup),
 		cmocka_unit_test_setup(
 			a_late_answer_moves_nobody_from_a_leader_that_is_not_in_doubt, setup),
 		cmocka_unit_test_setup(a_redirect_in_doubt_is_followed_soon_but_not_for_ever,
 			setup),
 		cmocka_unit_test_setup(who_is_only_busy_is_left_at_last, setup),
+		cmocka_unit_test_setup(two_that_name_each_other_are_left_at_last_for_the_third,
+			setup),
 		cmocka_unit_test_setup(frames_of_one_sweep_are_one_round_of_silence, setup),
 		cmocka_unit_test_setup(a_redirect_is_followed_sooner_than_busy, setup),
 		cmocka_unit_test_setup(a_leader_that_answers_is_kept, setup),

@@ -403,9 +403,9 @@ static void one_client_too_many_is_refused_while_all_are_fresh(void **state)
 {
 	(void)state;
 	given_64_clients(S);
-	assert_int_equal(when_client(64, 1, S + 5 * S - 1), NETWORK_NO_CLIENT);
+	assert_int_equal(when_client(64, 1, S + S / 4 - 1), NETWORK_NO_CLIENT);
 	assert_int_equal(b.network.counters.crowded, 1);
-	assert_int_equal(when_client(0, 1, S + 5 * S - 1), MEMBER_MAX);
+	assert_int_equal(when_client(0, 1, S + S / 4 - 1), MEMBER_MAX);
 }
 
 static void it_takes_the_place_of_the_one_silent_for_longest(void **state)
@@ -415,12 +415,12 @@ static void it_takes_the_place_of_the_one_silent_for_longest(void **state)
 	/* All but number 20 speak again. */
 	for (uint32_t i = 0; i < NETWORK_CLIENTS_MAX; i++)
 		if (i != 20)
-			when_client(i, 1, 3 * S);
-	assert_int_equal(when_client(64, 1, 6 * S + 20), MEMBER_MAX + 20);
-	assert_int_equal(when_client(64, 1, 6 * S + 21), MEMBER_MAX + 20);
+			when_client(i, 1, S + S / 4 - 1);
+	assert_int_equal(when_client(64, 1, S + S / 4 + 20), MEMBER_MAX + 20);
+	assert_int_equal(when_client(64, 1, S + S / 4 + 21), MEMBER_MAX + 20);
 	assert_int_equal(b.network.routes[MEMBER_MAX + 20].to.ip, RTE_BE32(RTE_IPV4(10, 0, 1, 32)));
 	/* The old one is a stranger now, and the others are fresh. */
-	assert_int_equal(when_client(20, 1, 6 * S + 22), NETWORK_NO_CLIENT);
+	assert_int_equal(when_client(20, 1, S + S / 4 + 22), NETWORK_NO_CLIENT);
 	assert_int_equal(b.network.counters.crowded, 1);
 }
 

@@ -45,20 +45,17 @@ static void by_time_remove(struct engine *e, struct operation *op)
 	*(op->younger != NULL ? &op->younger->older : &e->newest) = op->older;
 }
 
-static void report(struct engine *e, struct operation *op, const struct paxwire_answer *answer)
+/* The last that the engine says of an operation, or does with it, unless it is to be sent on. */
+static void report(struct engine *e, struct operation *op, const struct paxwire_answer *answer,
+	bool finished)
 {
+	if (op->reported) {
+		operation_finish(op);
+		return;
+	}
 	by_time_remove(e, op);
 	e->reported++;
-	operation_report(op, answer);
-}
-
-/* Nobody will say what became of it. */
-static void give_up(struct engine *e, struct operation *op, enum paxwire_status status)
-{
-	const struct paxwire_answer answer = {.status = status};
-
-	if (!op->reported)
-		report(e, op, &answer);
+	operation_report(op, answer, finished);
 }
 
 static enum paxwire_status status_of(const struct reply *r)
@@ -139,23 +136,22 @@ static void on_done(void *context, uint32_t session, uint64_t id, uint64_t seque
 
 	(void)id;
 	(void)sent_ns;
-	if (!op->reported)
-		report(e, op, &answer);
-	operation_finish(op);
+	report(e, op, &answer, true);
 }
 
 /* A read has no effect: another copy of it, in the next session, is as good. */
 static void on_expired(void *context, uint32_t session, uint64_t sequence)
 {
+	const struct paxwire_answer expired = {.status = PAXWIRE_EXPIRED};
 	struct engine *e = context;
 	struct operation *op = unbind(e, session, sequence);
 
 	if (op->kind == PAXWIRE_READ && !op->reported) {
-		operation_list_add(&e->waiting, op);
+		op->bound = false;
+		operation_list_add_first(&e->waiting, op);
 		return;
 	}
-	give_up(e, op, PAXWIRE_EXPIRED);
-	operation_finish(op);
+	report(e, op, &expired, true);
 }
 
 static void on_reply(void *context, const struct message *m, const uint8_t *body)
@@ -238,8 +234,14 @@ static void report_overdue(struct engine *e)
 	while (e->oldest != NULL && e->oldest->due_ns <= e->now_ns) {
 		struct operation *op = e->oldest;
 		bool harmless = !op->bound || op->kind == PAXWIRE_READ;
+		const struct paxwire_answer none = {
+			.status = harmless ? PAXWIRE_BUSY : PAXWIRE_UNKNOWN};
+		/* Those who wait stand in the order of their time, but for reads that expired. */
+		bool first = op == e->waiting.first;
 
-		give_up(e, op, harmless ? PAXWIRE_BUSY : PAXWIRE_UNKNOWN);
+		if (first)
+			operation_list_take(&e->waiting);
+		report(e, op, &none, first);
 	}
 }
 
@@ -329,6 +331,7 @@ static void turn(struct engine *e)
 
 static void *run(void *context)
 {
+	const struct paxwire_answer closed = {.status = PAXWIRE_CLOSED};
 	struct engine *e = context;
 
 	for (e->now_ns = clock_ns(); take_fresh(e); e->now_ns = clock_ns()) {
@@ -337,7 +340,7 @@ static void *run(void *context)
 	}
 	take_fresh(e);
 	while (e->oldest != NULL)
-		give_up(e, e->oldest, PAXWIRE_CLOSED);
+		report(e, e->oldest, &closed, false);
 	return NULL;
 }
 
@@ -384,7 +387,8 @@ static bool start_thread(struct engine *e, const struct paxwire_options *options
 	};
 
 	client_init(&e->client, &settings, sessions, e->client_memory);
-	if (pthread_create(&e->thread, NULL, run, e) == 0)
+	errno = pthread_create(&e->thread, NULL, run, e);
+	if (errno == 0)
 		return true;
 	operations_destroy(&e->operations);
 	free(e->sessions);

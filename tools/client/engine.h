@@ -4,7 +4,7 @@
  * Owns:    the channel and the client half of the protocol (consensus/client.h). One thread's.
  * Never:   holds the lock while it calls a callback.
  * Upholds: an operation stands at one (session, sequence) from its first copy to its answer.
- * Proofs:  tests/client/test_client_library.c.
+ * Proofs:  tests/unit/test_client_library.c.
  */
 #ifndef TOOLS_CLIENT_ENGINE_H
 #define TOOLS_CLIENT_ENGINE_H

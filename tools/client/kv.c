@@ -36,7 +36,7 @@ static const char help[] =
 	"  --reads P, --cas P, --deletes P   percent; the rest are puts        (50, 0, 0)\n"
 	"  --value-bytes N            8 to 1024                                (32)\n"
 	"  --seed N                   of the choices                           (1)\n"
-	"  --history FILE             writes what was asked and heard; tools/README.md says how\n"
+	"  --history FILE             writes what was asked and heard, as history.h says\n"
 	"  --first N                  number of the first process in it        (0)\n"
 	"\n"
 	"KEY is a number below 2^64. Exit status: 0 done; 1 it could not be asked; 2 no such key;\n"
@@ -182,7 +182,7 @@ static void read_option(int option, struct paxwire_options *o, struct throughput
 			THROUGHPUT_VALUE_MOST);
 		break;
 	default:
-		refuse("see --help for the options that there are.");
+		refuse("--help lists the options.");
 	}
 }
 

@@ -153,23 +153,27 @@ void operation_release(struct operation *op)
 
 /* ---- The engine's side ---- */
 
-void operation_report(struct operation *op, const struct paxwire_answer *answer)
+void operation_report(struct operation *op, const struct paxwire_answer *answer, bool finished)
 {
+	void (*done)(void *context, const struct paxwire_answer *answer) = op->done;
+	void *context = op->context;
 	struct operations *o = op->owner;
 
 	op->reported = true;
-	if (op->done != NULL) {
-		op->done(op->context, answer);
-		return;
-	}
 	pthread_mutex_lock(&o->lock);
-	op->answer = *answer;
-	op->answer.value = op->value;
-	if (answer->bytes > 0)
-		memcpy(op->value, answer->value, answer->bytes);
-	op->answered = true;
-	pthread_cond_broadcast(&o->answered);
+	if (done == NULL) {
+		op->answer = *answer;
+		op->answer.value = op->value;
+		if (answer->bytes > 0)
+			memcpy(op->value, answer->value, answer->bytes);
+		op->answered = true;
+		pthread_cond_broadcast(&o->answered);
+	}
+	op->finished = finished;
+	recycle(op);
 	pthread_mutex_unlock(&o->lock);
+	if (done != NULL)
+		done(context, answer);
 }
 
 void operation_finish(struct operation *op)

@@ -6,7 +6,7 @@
  *          and what a future's owner sees; everything else belongs to the engine's thread.
  * Upholds: an operation is reported once; it is free again when the engine is through with it and
  *          its owner has released it.
- * Proofs:  tests/client/test_client_library.c, under TSan as well.
+ * Proofs:  tests/unit/test_client_library.c, under TSan as well.
  */
 #ifndef TOOLS_CLIENT_OPERATION_H
 #define TOOLS_CLIENT_OPERATION_H
@@ -57,6 +57,14 @@ static inline void operation_list_add(struct operation_list *l, struct operation
 	l->last = op;
 }
 
+static inline void operation_list_add_first(struct operation_list *l, struct operation *op)
+{
+	op->next = l->first;
+	l->first = op;
+	if (l->last == NULL)
+		l->last = op;
+}
+
 static inline struct operation *operation_list_take(struct operation_list *l)
 {
 	struct operation *op = l->first;
@@ -98,8 +106,10 @@ struct operation *operation_submit(struct operations *o, enum paxwire_kind kind,
 bool operation_wait(struct operation *op, uint32_t timeout_ms, struct paxwire_answer *answer);
 void operation_release(struct operation *op);
 
-/* The engine's: to its caller. It stays the engine's until operation_finish. */
-void operation_report(struct operation *op, const struct paxwire_answer *answer);
+/* The engine's: to its caller, for whom its place is free again if the engine is through with it
+ * (`finished`): whoever has an answer may submit the next one. Else it stays the engine's until
+ * operation_finish. */
+void operation_report(struct operation *op, const struct paxwire_answer *answer, bool finished);
 void operation_finish(struct operation *op);
 
 /* The engine's: all that were submitted since. */

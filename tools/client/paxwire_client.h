@@ -5,7 +5,7 @@
  * Never:   needs DPDK or root; gives up on a command that was sent, or sends it under another
  *          sequence: it runs at most once, whatever is lost or repeated on the way.
  * Upholds: each command that was taken is reported once: by its callback, or to its future.
- * Proofs:  tests/client/.
+ * Proofs:  tests/unit/test_client_library.c, also under TSan; tests/unit/test_client_open.c.
  *
  * Threads: every function may be called from any thread, and several threads may share a client,
  *          but for paxwire_close: it is the last call, and not from a callback. A future is waited
