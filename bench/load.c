@@ -52,7 +52,7 @@ static uint32_t kv_command_of(void *context, uint32_t session, uint64_t sequence
 
 	memcpy(value, &command, sizeof(command));
 	if (command.operation == KV_GET)
-		return sizeof(command);
+		return sizeof(command) + (l->settings.reads != READ_LOG ? CLIENT_READ : 0);
 	fill_value(value + sizeof(command), l->settings.value_bytes, word);
 	return (uint32_t)sizeof(command) + l->settings.value_bytes;
 }
@@ -215,46 +215,24 @@ static void send_frame(struct load *l, struct rte_mbuf *mbuf, uint32_t member, u
 	network_send(l->network, member, mbuf);
 }
 
-static bool is_get(const struct entry *e)
-{
-	return entry_kind(e) == ENTRY_COMMAND &&
-		((const struct kv_command *)(const void *)(e + 1))->operation == KV_GET;
-}
-
-/* Sends the body's gets as reads, in a frame of their own; the rest moves up. Returns how many
- * went; none when there is no mbuf: then they take the log. */
-static uint32_t send_gets(struct load *l, uint8_t *body, uint32_t commands, uint32_t *bytes)
+/* Sends the body's reads, in a frame of their own; the rest moves up. Returns how many went; none
+ * when there is no mbuf: then they take the log. */
+static uint32_t send_reads(struct load *l, uint8_t *body, uint32_t commands, uint32_t *bytes)
 {
 	struct rte_mbuf *mbuf = rte_pktmbuf_alloc(l->network->pool);
-	uint32_t kept = 0;
-	uint32_t gets = 0;
-	uint32_t gets_bytes = 0;
+	uint32_t reads_bytes;
 
 	if (mbuf == NULL)
 		return 0;
-	uint8_t *to = rte_pktmbuf_mtod_offset(mbuf, uint8_t *, FRAME_BODY_OFFSET);
+	uint32_t reads = client_split(&l->client, body, commands, bytes,
+		rte_pktmbuf_mtod_offset(mbuf, uint8_t *, FRAME_BODY_OFFSET), &reads_bytes);
 
-	for (uint32_t i = 0, at = 0; i < commands; i++) {
-		const struct entry *e = (const struct entry *)(const void *)(body + at);
-		uint32_t length = entry_bytes(entry_length(e));
-
-		at += length;
-		if (is_get(e)) {
-			memcpy(to + gets_bytes, e, length);
-			gets_bytes += length;
-			gets++;
-		} else {
-			memmove(body + kept, e, length);
-			kept += length;
-		}
-	}
-	*bytes = kept;
-	if (gets > 0)
+	if (reads > 0)
 		send_frame(l, mbuf, client_reader(&l->client, l->settings.reads, l->now_ns),
-			read_flags(l->settings.reads), gets, gets_bytes);
+			read_flags(l->settings.reads), reads, reads_bytes);
 	else
 		rte_pktmbuf_free(mbuf);
-	return gets;
+	return reads;
 }
 
 /* Frames of one kind of filling, to the leader. */
@@ -283,7 +261,7 @@ static uint32_t transmit(struct load *l,
 			break;
 		}
 		if (unlikely(l->settings.reads != READ_LOG))
-			commands -= send_gets(l, body, commands, &bytes);
+			commands -= send_reads(l, body, commands, &bytes);
 		if (commands > 0)
 			send_frame(l, mbuf, leader, 0, commands, bytes);
 		else

@@ -7,8 +7,10 @@
 enum {
 	SWEEP_SESSIONS = 256, /* Looked at for a timeout in one call. */
 	TRIES_MAX = 4,        /* Doublings of the timeout. */
-	UNHEARD_MAX = 4,      /* Rounds of retries without a word from the leader. */
 	ROUNDS = 4,           /* In one timeout. */
+	DOUBT_SILENT = 4,     /* What a round of retries without a word from the leader weighs, */
+	DOUBT_REFUSED = 1,    /* and one in which it was busy or pointed to another. */
+	DOUBT_MAX = 8,        /* So heavy, and the others are asked. */
 	REDIRECT_SOONER = 64, /* A redirect is followed after this part of a timeout, */
 	BUSY_SOONER = 4,      /* and after busy comes this part of it. */
 };
@@ -126,9 +128,10 @@ void client_want(struct client *c, uint32_t session, uint32_t commands)
 		make_ready(c, session);
 }
 
-/* Writes the entry of (session, sequence); 0 bytes: it does not fit any more. */
-static uint32_t write_entry(struct client *c, uint32_t index, uint64_t sequence, uint8_t *at,
-	uint32_t room)
+/* Writes the entry of (session, sequence) as number `count` of a body; 0 bytes: it does not fit any
+ * more. */
+static uint32_t write_entry(struct client *c, uint32_t index, uint64_t sequence, uint32_t count,
+	uint8_t *at, uint32_t room)
 {
 	const struct client_session *s = &c->sessions[index];
 	struct entry e = {.session = s->id};
@@ -136,15 +139,22 @@ static uint32_t write_entry(struct client *c, uint32_t index, uint64_t sequence,
 
 	if (room < ENTRY_BYTES)
 		return 0;
+	c->reads[count / 64] &= ~(1ull << (count % 64));
 	if (s->id == CLIENT_CLOSED) {
 		e.session = c->nonce + index;
 		e.sequence_length = entry_pack(ENTRY_OPEN, 0, 0);
 	} else {
 		uint8_t *value = at + ENTRY_BYTES;
 
-		if (entry_bytes(c->settings.value_max) > room)
+		length = c->settings.length == NULL
+			? c->settings.value_max
+			: c->settings.length(c->settings.context, index, sequence);
+		if (entry_bytes(length) > room)
 			return 0;
 		length = c->settings.value(c->settings.context, index, sequence, value);
+		if ((length & CLIENT_READ) != 0)
+			c->reads[count / 64] |= 1ull << (count % 64);
+		length &= ~CLIENT_READ;
 		if (length % 8 != 0)
 			memset(value + length, 0, 8 - length % 8);
 		e.sequence_length = entry_pack(ENTRY_COMMAND, sequence, length);
@@ -158,20 +168,26 @@ static bool outstanding_at(const struct client_session *s, uint64_t sequence)
 	return (s->outstanding >> (sequence - s->base) & 1) != 0;
 }
 
+static uint32_t batch_of(const struct client *c)
+{
+	return c->settings.batch < RUN_COUNT_MAX ? c->settings.batch : RUN_COUNT_MAX;
+}
+
 uint32_t client_fill(struct client *c, uint8_t *body, uint32_t *bytes, uint64_t now_ns)
 {
+	uint32_t batch = batch_of(c);
 	uint32_t count = 0;
 	uint64_t retry_ns = now_ns + timeout(c, 0);
 
 	*bytes = 0;
-	while (c->ready_count > 0 && count < c->settings.batch) {
+	while (c->ready_count > 0 && count < batch) {
 		uint32_t index = c->ready[c->ready_head];
 		struct client_session *s = &c->sessions[index];
 
 		if (may_send(c, s)) {
 			bool opens = s->id == CLIENT_CLOSED;
 			uint64_t sequence = opens ? 0 : s->next;
-			uint32_t wrote = write_entry(c, index, sequence, body + *bytes,
+			uint32_t wrote = write_entry(c, index, sequence, count, body + *bytes,
 				c->settings.body_max - *bytes);
 
 			if (wrote == 0)
@@ -190,7 +206,7 @@ uint32_t client_fill(struct client *c, uint8_t *body, uint32_t *bytes, uint64_t 
 			*bytes += wrote;
 			count++;
 		}
-		if (may_send(c, s) && count < c->settings.batch)
+		if (may_send(c, s) && count < batch)
 			continue;
 		c->ready_head = c->ready_head + 1 == c->count ? 0 : c->ready_head + 1;
 		c->ready_count--;
@@ -201,39 +217,59 @@ uint32_t client_fill(struct client *c, uint8_t *body, uint32_t *bytes, uint64_t 
 	return count;
 }
 
-/* Several rounds of retries and no word from the one we think leads: the next one may know. A round
- * is more than one frame, and has the time that an answer takes. */
-static void doubt_leader(struct client *c, uint64_t now_ns)
+static bool in_doubt(const struct client *c)
+{
+	return c->doubt >= DOUBT_MAX;
+}
+
+/* Retries go out. A round is more than one frame, and has the time that an answer takes. */
+static void count_round(struct client *c, uint64_t now_ns)
 {
 	if (now_ns - c->round_ns < c->settings.retry_ns / ROUNDS)
 		return;
 	c->round_ns = now_ns;
-	if (++c->unheard < UNHEARD_MAX)
-		return;
-	c->unheard = 0;
-	c->leader = c->leader + 1 == c->settings.members ? 0 : c->leader + 1;
-	c->moved = true;
+	c->doubt += c->refused ? DOUBT_REFUSED : DOUBT_SILENT;
+	c->refused = false;
+	if (in_doubt(c))
+		c->asked = c->leader;
+}
+
+/* Who leads is in doubt: the member to ask now. Whom a redirect named, but then the next in turn:
+ * two members may name each other. */
+static void ask_next(struct client *c, uint64_t now_ns)
+{
+	c->followed = c->named;
+	if (!c->named) {
+		c->asked = c->asked + 1 >= c->settings.members ? 0 : c->asked + 1;
+		c->leader = c->asked;
+	}
+	c->named = false;
+	c->round_ns = now_ns + timeout(c, 0);
 }
 
 uint32_t client_fill_retries(struct client *c, uint8_t *body, uint32_t *bytes, uint64_t now_ns)
 {
 	uint32_t count = 0;
 	uint32_t looks = c->count < SWEEP_SESSIONS ? c->count : SWEEP_SESSIONS;
+	bool asks = in_doubt(c);
+	uint32_t batch = asks ? 1 : batch_of(c);
 
 	*bytes = 0;
-	for (; looks > 0 && count < c->settings.batch; looks--) {
+	if (asks && now_ns < c->round_ns)
+		return 0;
+	for (; looks > 0 && count < batch; looks--) {
 		uint32_t index = c->sweep;
 		struct client_session *s = &c->sessions[index];
 		bool opens = s->id == CLIENT_CLOSED;
 		bool retried = false;
 
-		for (uint32_t k = 0; k < SESSION_WINDOW && count < c->settings.batch; k++) {
+		for (uint32_t k = 0; k < SESSION_WINDOW && count < batch; k++) {
 			uint64_t sequence = opens ? 0 : s->base + k;
 			struct client_command *command = &s->commands[sequence % SESSION_WINDOW];
 
-			if ((s->outstanding >> k & 1) == 0 || now_ns < command->retry_ns)
+			if ((s->outstanding >> k & 1) == 0 || (!asks && now_ns < command->retry_ns))
 				continue;
-			uint32_t wrote = write_entry(c, index, sequence, body + *bytes,
+			uint32_t wrote = write_entry(c, index, sequence, count, body + *bytes,
 				c->settings.body_max - *bytes);
 
 			if (wrote == 0)
@@ -248,9 +284,36 @@ uint32_t client_fill_retries(struct client *c, uint8_t *body, uint32_t *bytes, u
 		c->sweep = c->sweep + 1 == c->count ? 0 : c->sweep + 1;
 	}
 	c->counters.retries += count;
-	if (count > 0)
-		doubt_leader(c, now_ns);
+	if (count > 0 && asks)
+		ask_next(c, now_ns);
+	else if (count > 0)
+		count_round(c, now_ns);
 	return count;
+}
+
+uint32_t client_split(const struct client *c, uint8_t *body, uint32_t count, uint32_t *bytes,
+	uint8_t *reads, uint32_t *reads_bytes)
+{
+	uint32_t moved = 0;
+	uint32_t kept_bytes = 0;
+
+	*reads_bytes = 0;
+	for (uint32_t i = 0, at = 0; i < count; i++) {
+		const struct entry *e = (const struct entry *)(const void *)(body + at);
+		uint32_t length = entry_bytes(entry_length(e));
+
+		at += length;
+		if ((c->reads[i / 64] >> (i % 64) & 1) != 0) {
+			memcpy(reads + *reads_bytes, e, length);
+			*reads_bytes += length;
+			moved++;
+		} else {
+			memmove(body + kept_bytes, e, length);
+			kept_bytes += length;
+		}
+	}
+	*bytes = kept_bytes;
+	return moved;
 }
 
 static void on_opened(struct client *c, const struct reply *r)
@@ -261,6 +324,11 @@ static void on_opened(struct client *c, const struct reply *r)
 
 	if (s->id != CLIENT_CLOSED || s->outstanding == 0) {
 		c->counters.late++; /* A second open of a retry: that session is left to expire. */
+		return;
+	}
+	if (r->result >= INSTANCE_TOP || find(c, r->result) != NULL) {
+		c->counters
+			.late++; /* No instance, or another session's: no honest member's word. */
 		return;
 	}
 	s->id = r->result;
@@ -278,14 +346,21 @@ static void on_opened(struct client *c, const struct reply *r)
 /* The service forgot the session: a new one, and its outstanding commands are unknown for ever. */
 static void on_expired(struct client *c, struct client_session *s)
 {
-	c->outstanding -= (uint32_t)__builtin_popcount(s->outstanding);
-	s->allowed += (uint32_t)__builtin_popcount(s->outstanding);
+	uint32_t index = (uint32_t)(s - c->sessions);
+	uint32_t lost = s->outstanding;
+
+	c->outstanding -= (uint32_t)__builtin_popcount(lost);
 	s->id = CLIENT_CLOSED;
 	s->outstanding = 0;
 	c->opened--;
 	c->counters.expired++;
 	rebuild_index(c);
-	make_ready(c, (uint32_t)(s - c->sessions));
+	make_ready(c, index);
+	if (c->settings.expired == NULL)
+		s->allowed += (uint32_t)__builtin_popcount(lost);
+	for (uint32_t k = 0; k < SESSION_WINDOW && c->settings.expired != NULL; k++)
+		if ((lost >> k & 1) != 0)
+			c->settings.expired(c->settings.context, index, s->base + k);
 }
 
 static void on_done(struct client *c, struct client_session *s, const struct reply *r)
@@ -305,6 +380,12 @@ static void on_done(struct client *c, struct client_session *s, const struct rep
 		s->commands[sequence % SESSION_WINDOW].sent_ns);
 	if (may_send(c, s))
 		make_ready(c, index);
+}
+
+/* Of one copy of a command: others may be taken. */
+static bool refuses(enum reply_status status)
+{
+	return status == REPLY_BUSY || status == REPLY_REDIRECT || status == REPLY_UNKNOWN;
 }
 
 /* Busy and redirect speak of one copy: the command goes out again, soon. */
@@ -330,21 +411,56 @@ static void on_refused(struct client *c, const struct reply *r, struct client_se
 	again_soon(c, s, reply_sequence(r), redirect ? REDIRECT_SOONER : BUSY_SOONER, now_ns);
 }
 
+/* Somebody names the leader: in doubt it is asked soon, and believed when it answers. */
+static void follow(struct client *c, uint32_t leader, uint64_t now_ns)
+{
+	uint64_t soon_ns = now_ns + timeout(c, 0) / REDIRECT_SOONER;
+
+	c->leader = leader;
+	if (!in_doubt(c) || c->named || c->followed)
+		return;
+	c->named = true;
+	if (c->round_ns > soon_ns)
+		c->round_ns = soon_ns;
+}
+
+/* A member did what only a leader does. After a doubt, what waits for its timer goes out soon. */
+static void believe(struct client *c, uint32_t member, uint64_t now_ns)
+{
+	bool doubted = in_doubt(c);
+
+	if (!doubted && member != c->leader)
+		return; /* Late, from one that has led: the other one has done nothing wrong. */
+	c->leader = member;
+	c->doubt = 0;
+	c->refused = false;
+	c->named = false;
+	if (!doubted)
+		return;
+	c->round_ns = now_ns;
+	for (uint32_t i = 0; i < c->count; i++) {
+		uint64_t soon_ns = now_ns + timeout(c, 0) / BUSY_SOONER;
+		struct client_session *s = &c->sessions[i];
+
+		s->tries = 0;
+		for (uint32_t k = 0; k < SESSION_WINDOW; k++)
+			if (s->commands[k].retry_ns > soon_ns)
+				s->commands[k].retry_ns = soon_ns;
+	}
+}
+
 static inline void on_one(struct client *c, const struct reply *r, uint64_t now_ns)
 {
 	enum reply_status status = reply_status(r);
-	bool refused = status == REPLY_BUSY || status == REPLY_REDIRECT || status == REPLY_UNKNOWN;
+	bool refused = refuses(status);
 	struct client_session *s;
 
 	if (status == REPLY_OPENED) {
 		on_opened(c, r);
 		return;
 	}
-	if (status == REPLY_REDIRECT && r->result < c->settings.members) {
-		c->moved = c->moved || c->leader != r->result;
-		c->leader = (uint32_t)r->result;
-		c->unheard = 0;
-	}
+	if (status == REPLY_REDIRECT && r->result < c->settings.members)
+		follow(c, (uint32_t)r->result, now_ns);
 	s = find(c, r->session);
 	if (s == NULL) {
 		/* Of an open that was refused, whose session field tells which. */
@@ -392,37 +508,22 @@ uint32_t client_reader(struct client *c, enum read_mode mode, uint64_t now_ns)
 	return c->reader;
 }
 
-/* Another leads, and takes commands: what was sent to who led before waits no longer. */
-static void retry_all(struct client *c, uint64_t now_ns)
-{
-	for (uint32_t i = 0; i < c->count; i++) {
-		struct client_session *s = &c->sessions[i];
-
-		s->tries = 0;
-		for (uint32_t k = 0; s->outstanding >> k != 0; k++)
-			s->commands[(s->base + k) % SESSION_WINDOW].retry_ns = now_ns;
-	}
-}
-
 void client_on_reply(struct client *c, const struct message *m, const uint8_t *body,
 	uint64_t now_ns)
 {
-	uint64_t done = c->counters.done;
 	uint32_t at = 0;
 
-	if (m->sender == c->leader)
-		c->unheard = 0;
 	if (m->sender < c->settings.members)
 		c->asked_ns[m->sender] = 0;
-	c->reflects = m->flags == FLAG_READ_STALE ? m->watermark : 0;
+	c->reflects = (m->flags & FLAG_READ_STALE) != 0 ? m->watermark : 0;
 	for (uint32_t i = 0; i < m->count; i++) {
 		const struct reply *r = (const struct reply *)(const void *)(body + at);
 
+		if (refuses(reply_status(r)))
+			c->refused |= m->sender == c->leader;
+		else if (m->flags == 0 && m->sender < c->settings.members)
+			believe(c, m->sender, now_ns);
 		on_one(c, r, now_ns);
 		at += (uint32_t)sizeof(*r) + (reply_length(r) + 7) / 8 * 8;
-	}
-	if (c->moved && m->sender == c->leader && c->counters.done != done) {
-		c->moved = false;
-		retry_all(c, now_ns);
 	}
 }

@@ -5,6 +5,7 @@
  * Never:   has sequences s and t >= s + SESSION_WINDOW of a session outstanding; gives up on a
  *          command, or sends it under another sequence.
  * Upholds: K1  a command is reported done once, with the reply to its own sequence.
+ *          K2  no member that is silent, or only refuses, is asked for ever: the others are too.
  * Proofs:  tests/unit/test_client.c; tests/sim.
  *
  * A value is made by the caller when the command is first sent and made again, the same, for each
@@ -51,11 +52,18 @@ struct client_settings {
 	uint64_t retry_ns; /* First timeout; doubles up to 16 times, with jitter. */
 	uint64_t seed;
 	uint32_t value_max; /* Bytes of a value at most. */
-	/* Writes a command's value (value_max bytes of room); returns its length. */
+	/* Writes a command's value (value_max bytes of room); returns its length, plus CLIENT_READ for
+	 * what is to go as a read: see client_split. */
 	uint32_t (*value)(void *context, uint32_t session, uint64_t sequence, uint8_t *value);
+	/* Bytes that `value` will write; NULL: value_max at most. A short command may then share a
+	 * body with others though a long one would not. */
+	uint32_t (*length)(void *context, uint32_t session, uint64_t sequence);
 	/* A command is done. */
 	void (*done)(void *context, uint32_t session, uint64_t id, uint64_t sequence,
 		const struct reply *reply, uint64_t sent_ns);
+	/* The service forgot the session, and what became of this command nobody will say. NULL: as
+	 * many others are wanted instead. */
+	void (*expired)(void *context, uint32_t session, uint64_t sequence);
 	void *context;
 };
 
@@ -76,6 +84,7 @@ struct client_session {
 };
 
 #define CLIENT_CLOSED UINT64_MAX
+#define CLIENT_READ 0x80000000u
 
 struct client_counters {
 	uint64_t sent;
@@ -83,18 +92,21 @@ struct client_counters {
 	uint64_t retries;
 	uint64_t busy;
 	uint64_t redirects;
-	uint64_t late;    /* Replies to what was answered before. */
+	uint64_t late;    /* Replies to what was answered before, or that no honest member sends. */
 	uint64_t expired; /* Sessions that the service no longer knew: opened again. */
 };
 
 struct client {
 	struct client_settings settings;
-	uint32_t count;                /* Sessions. */
-	uint32_t leader;               /* Member to send to. */
-	uint32_t unheard;              /* Rounds of retries since it last answered. */
-	uint64_t round_ns;             /* When the last one began. */
-	bool moved;                    /* The leader is another one, and has done no command yet. */
-	uint32_t reader;               /* Member that the last read for any member went to. */
+	uint32_t count;    /* Sessions. */
+	uint32_t leader;   /* Member to send to. */
+	uint32_t doubt;    /* Rounds of retries since a command was done, silent ones weigh more. */
+	uint32_t asked;    /* Member whose turn it was, while the leader is in doubt. */
+	bool refused;      /* In this round the leader answered, though with a refusal. */
+	bool named;        /* While in doubt: a redirect named `leader`, which is asked next; */
+	bool followed;     /* so it was with the one asked last. */
+	uint64_t round_ns; /* When the last round began; in doubt: when the next may. */
+	uint32_t reader;   /* Member that the last read for any member went to. */
 	uint64_t asked_ns[MEMBER_MAX]; /* First read to it since it last answered; 0: none. */
 	uint64_t reflects; /* While `done` is told of a stale read: all below is in it; else 0. */
 	uint64_t
@@ -105,7 +117,8 @@ struct client {
 
 	uint32_t ready_head, ready_count; /* Ring of session indices that may send. */
 	uint32_t *ready;
-	uint32_t sweep; /* Next session looked at for a timeout. */
+	uint32_t sweep;                     /* Next session looked at for a timeout. */
+	uint64_t reads[RUN_COUNT_MAX / 64]; /* Of the body last filled: which entries are reads. */
 
 	uint32_t *index; /* Session index + 1 by id, open addressing; 2^index_bits slots. */
 	uint32_t index_bits;
@@ -127,12 +140,18 @@ void client_want(struct client *c, uint32_t session, uint32_t commands);
  * to send); *bytes is the body's length. Send it to member c->leader. */
 uint32_t client_fill(struct client *c, uint8_t *body, uint32_t *bytes, uint64_t now_ns);
 
-/* One that stood too long without an answer: fills one body with retries. Count as above. */
+/* Fills one body with what stood too long without an answer; one command at a time while nobody
+ * knows who leads, to each member in turn. Count and receiver as above. */
 uint32_t client_fill_retries(struct client *c, uint8_t *body, uint32_t *bytes, uint64_t now_ns);
 
 /* Where a request of reads of this kind goes: the leader, or each member in its turn. Who was asked
  * and does not answer within a timeout is passed over, but for one read in a timeout. */
 uint32_t client_reader(struct client *c, enum read_mode mode, uint64_t now_ns);
+
+/* Moves the reads of the body just filled with `count` entries to another one, which goes in a frame
+ * of its own with FLAG_READ. Returns how many went; what stays moves up. */
+uint32_t client_split(const struct client *c, uint8_t *body, uint32_t count, uint32_t *bytes,
+	uint8_t *reads, uint32_t *reads_bytes);
 
 /* A REPLY that message_decode accepted. */
 void client_on_reply(struct client *c, const struct message *m, const uint8_t *body,

@@ -192,11 +192,14 @@ static bool run_valid(uint64_t first, uint32_t count)
 		first / BLOCK == (first + count - 1) / BLOCK;
 }
 
+/* A record's own checksum goes into the log, and from there to others and to disk: it must be right
+ * although the body's is. */
 static bool records_valid(const uint8_t *body, uint32_t bytes, const struct message *m)
 {
 	uint32_t at = 0;
+	uint32_t count = 0;
 
-	while (at < bytes) {
+	for (; at < bytes; count++) {
 		struct record r;
 
 		if (bytes - at < RECORD_BYTES)
@@ -211,9 +214,11 @@ static bool records_valid(const uint8_t *body, uint32_t bytes, const struct mess
 			return false;
 		if (!noop && !entries_valid(body + at, r.bytes, r.count))
 			return false;
+		if (r.checksum != (noop ? 0 : message_crc(body + at, r.bytes)))
+			return false;
 		at += r.bytes;
 	}
-	return true;
+	return count == m->count;
 }
 
 static bool ranges_valid(const uint8_t *body, uint32_t bytes, uint32_t count)
@@ -265,7 +270,7 @@ static bool body_valid(const struct message *m, const uint8_t *body)
 			request_flags_valid(m->flags) &&
 			entries_valid(body, m->payload_len, m->count);
 	case MESSAGE_REPLY:
-		return m->count >= 1 && (m->flags & ~FLAG_READ_STALE) == 0 &&
+		return m->count >= 1 && (m->flags & ~(FLAG_READ_ANY | FLAG_READ_STALE)) == 0 &&
 			replies_valid(body, m->payload_len, m->count);
 	case MESSAGE_ACCEPT:
 		if (!run_valid(m->first, m->count) || (m->flags & ~FLAG_NOOP) != 0)

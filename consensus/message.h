@@ -25,13 +25,14 @@ enum message_type {
 	                        they are reads: of no session, not in the log; a reply repeats
 	                        session and sequence. */
 	MESSAGE_REPLY, /* body: replies. FLAG_READ_STALE: of stale reads, which reflect all below
-	                  `watermark`, and nothing else. */
+	                  `watermark`, and nothing else. FLAG_READ_ANY: the sender does not lead. */
 
 	/* Phase 1, leader <-> each acceptor shard. shard is set in all of them. */
 	MESSAGE_PREPARE, /* ballot */
 	MESSAGE_PROMISE, /* ballot; first: lo; watermark: high (one past the highest voted). */
 	MESSAGE_PULL,    /* ballot; first: from; watermark: to, the stride's end. */
-	MESSAGE_VOTES, /* ballot; first: from; watermark: to: covered [from, to). body: records. */
+	MESSAGE_VOTES, /* ballot; first: from; watermark: to: covered [from, to). body: records, `count`
+	                  of them. */
 
 	/* Phase 2. */
 	MESSAGE_ACCEPT,   /* ballot, first, count; watermark: all below at this ballot is chosen. */
@@ -70,7 +71,9 @@ enum message_type {
 	MESSAGE_WIRE_END,
 
 	/* Between stages of one node only; never decoded from a wire. */
-	MESSAGE_DELIVERED = 64, /* learner -> acceptors, leader. first: delivered index. */
+	MESSAGE_DELIVERED = 64, /* learner -> acceptors, leader. first: delivered index; ballot,
+				   watermark: the last ballot by whose watermark something was
+				   delivered, and up to where. */
 	MESSAGE_RESEND,    /* leader -> acceptor: send the run {ballot, first, count} again from
 	                           the log to the members in `echo` (bitmask). */
 	MESSAGE_VOTED,     /* acceptor -> learner: we voted for, or hold as chosen (flag), this run;
@@ -91,6 +94,10 @@ enum message_type {
 			     u64. Nothing is voted before. */
 	MESSAGE_GONE,      /* acceptor -> learner: member `sender` no longer holds the value of
 			     `first`; watermark: the oldest instance that it holds. */
+	MESSAGE_DURABLE, /* journal -> acceptor: its records up to position `first` are; watermark:
+			     what every shard's durable records say is delivered. */
+	MESSAGE_PINNED,  /* journal -> leader: its records up to position `first` are durable. */
+	MESSAGE_DISK_FAILED, /* journal -> acceptors, leader: for good. */
 };
 
 enum {
@@ -114,6 +121,7 @@ enum refusal {
 	REFUSAL_TRIMMED,    /* below lo, or known chosen */
 	REFUSAL_BEHIND,     /* beyond the window, or the log is full */
 	REFUSAL_CONFLICT,   /* same ballot, other run: alarmed */
+	REFUSAL_UNKNOWN, /* what was promised or voted below `watermark` is lost to a damaged disk */
 };
 
 /* A decoded header in host order. Which fields mean what is with each type above. */
@@ -303,7 +311,8 @@ void message_encode(const struct message *m, struct message_wire *wire);
 
 /* Decodes `length` bytes (header and body; trailing Ethernet padding is cut by the caller).
  * DROP_NONE: *m is filled (but `from`), and the body's form is right for its type: every count
- * fits, every run lies in one block, every entry in the body. Reads nothing beyond `length`. */
+ * fits, every run lies in one block, every entry in the body, and every record's checksum is that of
+ * its entries. Reads nothing beyond `length`. */
 enum drop message_decode(const uint8_t *bytes, size_t length, struct message *m);
 
 /* Reads a header that message_decode has accepted before, without checking it again. */

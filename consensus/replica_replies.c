@@ -7,9 +7,10 @@ static void flush_replies(struct learner_stage *s, struct reply_buffer *b)
 	if (b->count == 0)
 		return;
 	const struct target to = {.client = b->client};
+	const uint8_t not_led = s->leader == s->settings->self ? 0 : FLAG_READ_ANY;
 	const struct message m = {
 		.type = MESSAGE_REPLY,
-		.flags = b->flags,
+		.flags = b->flags | not_led,
 		.watermark = b->watermark,
 		.count = (uint16_t)b->count,
 		.payload_len = (uint16_t)b->bytes,

@@ -159,11 +159,11 @@ static void on_read(struct customer *c, const struct message *m, const struct re
 		return;
 	switch (reply_status(r)) {
 	case REPLY_OK:
-		if (m->flags == FLAG_READ_STALE)
+		if ((m->flags & FLAG_READ_STALE) != 0)
 			oracle_on_stale_read(c->oracle, m->watermark, r->result);
 		else
 			oracle_on_read(c->oracle, read->seen, r->result);
-		if ((m->flags == FLAG_READ_STALE) != (read->flags == FLAG_READ_STALE))
+		if (((m->flags & FLAG_READ_STALE) != 0) != (read->flags == FLAG_READ_STALE))
 			oracle_violation(c->oracle,
 				"answer: a stale read is not marked, or another one is");
 		read->retry_ns = UINT64_MAX;

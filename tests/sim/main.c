@@ -33,6 +33,7 @@ struct totals {
 	uint64_t commits;
 	uint64_t reads;
 	uint64_t faults;
+	uint64_t crashes;
 };
 
 static struct world world;
@@ -42,9 +43,8 @@ static void usage(void)
 	puts("usage: paxwire-sim --seeds N [--first S] [--jobs J]\n"
 	     "       paxwire-sim --slow-leader --seeds N        no fault but that: the lead moves\n"
 	     "       paxwire-sim --trace SEED [--events N]      print a seed's timeline\n"
-	     "       paxwire-sim --mutant NAME --seeds N        must be caught: forgetful, swap,\n"
-	     "                                                  one-vote, stale-read, no-probe,\n"
-	     "                                                  own-report, reused-round, no-handover");
+	     "       paxwire-sim --mutant NAME --seeds N        must be caught; --mutant ?\n"
+	     "                                                  lists them");
 }
 
 static const char *const mutant_names[] = {
@@ -57,17 +57,29 @@ static const char *const mutant_names[] = {
 	[MUTANT_OWN_REPORT] = "own-report",
 	[MUTANT_REUSED_ROUND] = "reused-round",
 	[MUTANT_NO_HANDOVER] = "no-handover",
+	[MUTANT_DISK + DISK_MUTANT_UNGATED - 1] = "ungated",
+	[MUTANT_DISK + DISK_MUTANT_REPEATED - 1] = "repeated-vote",
+	[MUTANT_DISK + DISK_MUTANT_PREPARE - 1] = "early-prepare",
+	[MUTANT_DISK + DISK_MUTANT_HOLE - 1] = "hole",
+	[MUTANT_DISK + DISK_MUTANT_REWRITE - 1] = "rewrite",
+	[MUTANT_DISK + DISK_MUTANT_LO - 1] = "lo-on-torn",
+	[MUTANT_DISK + DISK_MUTANT_SIGHTED - 1] = "sighted",
+	[MUTANT_DISK + DISK_MUTANT_NO_SECOND - 1] = "no-second",
+};
+
+enum {
+	MUTANTS = sizeof(mutant_names) / sizeof(mutant_names[0])
 };
 
 static enum mutant mutant_named(const char *name)
 {
-	for (int i = MUTANT_FORGETFUL; i <= MUTANT_LAST; i++)
+	for (int i = MUTANT_FORGETFUL; i < MUTANTS; i++)
 		if (strcmp(mutant_names[i], name) == 0)
 			return (enum mutant)i;
-	fprintf(stderr,
-		"paxwire-sim: no mutant is named \"%s\"; there are forgetful, swap, one-vote, "
-		"stale-read, no-probe, own-report, reused-round, no-handover.\n",
-		name);
+	fprintf(stderr, "paxwire-sim: no mutant is named \"%s\"; there are", name);
+	for (int i = MUTANT_FORGETFUL; i < MUTANTS; i++)
+		fprintf(stderr, "%s %s", i == MUTANT_FORGETFUL ? "" : ",", mutant_names[i]);
+	fputs(".\n", stderr);
 	exit(1);
 }
 
@@ -167,6 +179,7 @@ static struct totals run_job(const struct options *o, uint32_t job)
 		t.commits += r.commits;
 		t.reads += r.reads;
 		t.faults += r.faults;
+		t.crashes += r.crashes;
 		if (r.passed) {
 			t.passed++;
 		} else {
@@ -217,6 +230,7 @@ static struct totals run_all(const struct options *o)
 		all.commits += t.commits;
 		all.reads += t.reads;
 		all.faults += t.faults;
+		all.crashes += t.crashes;
 		if (t.failed > 0)
 			all.failed_seed = t.failed_seed;
 	}
@@ -239,15 +253,18 @@ int main(int argc, char **argv)
 	uint64_t runs = t.passed + t.failed;
 
 	if (o.expect_caught) {
-		printf("mutant %s: %s\n", mutant_names[o.mutant],
-			t.failed > 0 ? world.oracle.violation : "not caught");
+		if (t.failed > 0)
+			printf("mutant %s: seed %" PRIu64 ": %s\n", mutant_names[o.mutant],
+				t.failed_seed, world.oracle.violation);
+		else
+			printf("mutant %s: not caught\n", mutant_names[o.mutant]);
 		return t.failed > 0 ? 0 : 1;
 	}
 	if (runs > 0 && !o.trace)
 		printf("%" PRIu64 " seeds in %.1f s (%.0f a second), %" PRIu64 " commits, %" PRIu64
-		       " reads and %" PRIu64 " faults a seed\n",
+		       " reads and %" PRIu64 " faults a seed, %" PRIu64 " crashes recovered\n",
 			runs, seconds, (double)runs / seconds, t.commits / runs, t.reads / runs,
-			t.faults / runs);
+			t.faults / runs, t.crashes);
 	printf("%" PRIu64 " passed, %" PRIu64 " failed\n", t.passed, t.failed);
 	return t.failed == 0 ? 0 : 1;
 }

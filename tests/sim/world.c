@@ -144,7 +144,9 @@ static void fault(struct world *w)
 	uint64_t kind = random_below(&w->random, 100);
 
 	w->faults++;
-	if (kind < 35)
+	if (w->durable && random_percent(&w->random, 15))
+		power_fault(w);
+	else if (kind < 35)
 		draw_network_faults(w);
 	else if (kind < 60)
 		draw_cuts(w);
@@ -152,7 +154,7 @@ static void fault(struct world *w)
 		pause_one(w);
 	else if (kind < 85)
 		isolate_leader(w);
-	else if (kind < 89)
+	else if (kind < 89 && !w->durable)
 		kill_one(w);
 	else if (kind < 93)
 		transfer_lead(w);
@@ -180,6 +182,7 @@ static void calm_down(struct world *w)
 			w->nodes[i].paused_until_ns = w->now_ns;
 			w->turn_next_ns[i] = w->now_ns;
 		}
+	power_calm(w);
 	trace_fault(&w->trace, w->now_ns, "sees the faults stop", 0, TRACE_NOBODY);
 }
 
@@ -221,6 +224,7 @@ static void start(struct world *w, uint64_t seed, enum mutant mutant)
 	w->trace.count = 0;
 	oracle_start(&w->oracle);
 	w->members = random_percent(r, 75) ? 3 : 5;
+	w->durable = mutant >= MUTANT_DISK || (mutant == MUTANT_NONE && random_percent(r, 50));
 	w->faults = 0;
 	w->killed = 0;
 	w->isolated_until_ns = 0;
@@ -255,6 +259,7 @@ static void start(struct world *w, uint64_t seed, enum mutant mutant)
 		.lag_timeout_ns = 50 * MS,
 		.handover_ns = handover_ns(w),
 		.quorum = &w->quorum,
+		.durability = w->durable ? DURABILITY_SYNC : DURABILITY_NONE,
 	};
 
 	for (uint32_t i = 0; i < w->members; i++) {
@@ -268,6 +273,9 @@ static void start(struct world *w, uint64_t seed, enum mutant mutant)
 		w->turn_next_ns[i] = random_below(r, TURN_EVERY_US * US);
 		memset(w->promised[i], 0, sizeof(w->promised[i]));
 	}
+	for (uint32_t i = 0; i < w->members && mutant >= MUTANT_DISK; i++)
+		w->nodes[i].disk_mutant = (enum disk_mutant)(mutant - MUTANT_DISK + 1);
+	power_start(w);
 	if (mutant == MUTANT_SWAP)
 		w->oracle.machines[1].swap = true;
 	customer_init(&w->customer, &w->network, &w->oracle, &w->trace, r, w->members);
@@ -300,6 +308,7 @@ static void turn(struct world *w, uint32_t id)
 	node_turn(&w->nodes[id], w->now_ns);
 	w->turn_next_ns[id] = w->now_ns + (w->nodes[id].starved ? STARVED_US : TURN_EVERY_US) * US;
 	check_node(w, id);
+	power_look(w, id);
 }
 
 static void arrive(struct world *w)
@@ -321,19 +330,33 @@ static void arrive(struct world *w)
 	network_give_back(&w->network, p);
 }
 
+/* Its turn, or what its disk brings to an end; but not while it is paused. */
+static uint64_t node_next_ns(const struct world *w, uint32_t id)
+{
+	const struct node *n = &w->nodes[id];
+	uint64_t disk = node_disk_ns(n);
+
+	disk = disk < n->paused_until_ns ? n->paused_until_ns : disk;
+	return disk < w->turn_next_ns[id] ? disk : w->turn_next_ns[id];
+}
+
 /* The next thing that happens; moves the clock to it. */
 static void step(struct world *w)
 {
 	uint64_t at = network_next_ns(&w->network);
 	uint64_t customer_at = customer_next_ns(&w->customer);
+	uint64_t power_at = power_next_ns(w);
 	uint32_t who = WORLD_MEMBERS_MAX;
 
 	for (uint32_t i = 0; i < w->members; i++)
-		if (w->nodes[i].alive && w->turn_next_ns[i] < at) {
-			at = w->turn_next_ns[i];
+		if (w->nodes[i].alive && node_next_ns(w, i) < at) {
+			at = node_next_ns(w, i);
 			who = i;
 		}
-	if (w->fault_next_ns <= at && w->fault_next_ns <= customer_at) {
+	if (power_at <= at && power_at <= customer_at && power_at <= w->fault_next_ns) {
+		w->now_ns = power_at;
+		power_turn(w);
+	} else if (w->fault_next_ns <= at && w->fault_next_ns <= customer_at) {
 		w->now_ns = w->fault_next_ns;
 		fault(w);
 	} else if (customer_at <= at) {
@@ -353,12 +376,12 @@ static bool settled(const struct world *w)
 {
 	const struct node *one = NULL;
 
-	if (!customer_idle(&w->customer))
+	if (!customer_idle(&w->customer) || !power_settled(w))
 		return false;
 	for (uint32_t i = 0; i < w->members; i++) {
 		const struct node *n = &w->nodes[i];
 
-		if (!n->alive)
+		if (!n->alive || power_beyond(w, i))
 			continue;
 		if (one != NULL &&
 			learner_stage_delivered(&n->learner) !=
@@ -374,7 +397,7 @@ static void check_end(struct world *w)
 	const struct node *one = NULL;
 
 	for (uint32_t i = 0; i < w->members; i++) {
-		if (!w->nodes[i].alive)
+		if (!w->nodes[i].alive || power_beyond(w, i))
 			continue;
 		if (one != NULL &&
 			(w->oracle.machines[i].sum != w->oracle.machines[one->settings.self].sum ||
@@ -441,6 +464,7 @@ struct world_result world_run(struct world *w, uint64_t seed, enum mutant mutant
 		.commits = w->oracle.acknowledged,
 		.reads = w->oracle.reads,
 		.faults = w->faults + w->network.faults_count,
+		.crashes = w->power.crashes,
 		.virtual_ns = w->now_ns,
 	};
 }

@@ -14,6 +14,7 @@
 #include "tests/sim/network.h"
 #include "tests/sim/node.h"
 #include "tests/sim/oracle.h"
+#include "tests/sim/power.h"
 #include "tests/sim/random.h"
 #include "tests/sim/trace.h"
 
@@ -33,7 +34,7 @@ enum mutant {
 	MUTANT_OWN_REPORT,   /* or asks itself only, */
 	MUTANT_REUSED_ROUND, /* or lets a round serve what arrived after it began. */
 	MUTANT_NO_HANDOVER,  /* A slow leader leads on. */
-	MUTANT_LAST = MUTANT_NO_HANDOVER,
+	MUTANT_DISK,         /* enum disk_mutant, from here on. */
 };
 
 struct world {
@@ -49,6 +50,7 @@ struct world {
 	struct oracle oracle;
 	struct quorum quorum;
 	uint32_t members;
+	bool durable; /* Mode sync: crashed members come back. */
 	uint32_t faults;
 	uint32_t killed;   /* Bitmask. */
 	uint16_t isolated; /* Member that no other hears or is heard by, until then. */
@@ -60,6 +62,7 @@ struct world {
 	uint64_t promised[WORLD_MEMBERS_MAX][SIM_SHARDS_MAX];
 	struct node nodes[WORLD_MEMBERS_MAX];
 	struct customer customer;
+	struct power power;
 };
 
 struct world_result {
@@ -67,6 +70,7 @@ struct world_result {
 	uint64_t commits;
 	uint64_t reads;
 	uint64_t faults;
+	uint64_t crashes;
 	uint64_t virtual_ns;
 };
 

@@ -79,6 +79,26 @@ static void a_body_is_never_longer_than_its_limit(void **state)
 	then_entry(0, ID, 2);
 }
 
+static uint32_t length(void *context, uint32_t session, uint64_t sequence)
+{
+	(void)context;
+	(void)session;
+	(void)sequence;
+	return 13;
+}
+
+static void a_command_of_known_length_needs_no_more_room(void **state)
+{
+	(void)state;
+	settings.length = length;
+	settings.body_max = 2 * entry_bytes(13);
+	given_opened(1);
+	client_want(&client, 0, 10);
+	assert_int_equal(fill(), 2);
+	assert_int_equal(fill(), 1);
+	then_entry(0, ID, 2);
+}
+
 static void opens_fill_a_body_to_its_limit(void **state)
 {
 	(void)state;
@@ -166,6 +186,24 @@ static void a_session_that_is_not_ours_is_not_opened(void **state)
 	assert_int_equal(client.counters.late, 0);
 }
 
+static void an_id_that_no_member_can_give_opens_nothing(void **state)
+{
+	/* Else: the session counts as open and is closed, and each such reply takes a slot of the
+	 * index, until a search in it finds no end. */
+	(void)state;
+	given_client(2);
+	assert_int_equal(fill(), 2);
+	when_reply(client.nonce, 0, REPLY_OPENED, CLIENT_CLOSED);
+	when_reply(client.nonce, 0, REPLY_OPENED, INSTANCE_TOP);
+	assert_int_equal(client.opened, 0);
+	assert_int_equal(client.outstanding, 2);
+	when_reply(client.nonce, 0, REPLY_OPENED, ID);
+	when_reply(client.nonce + 1, 0, REPLY_OPENED, ID); /* The other one's. */
+	assert_int_equal(client.opened, 1);
+	assert_int_equal(client.sessions[1].id, CLIENT_CLOSED);
+	assert_int_equal(client.counters.late, 3);
+}
+
 static void a_session_may_expire_for_ever(void **state)
 {
 	(void)state;
@@ -178,6 +216,82 @@ static void a_session_may_expire_for_ever(void **state)
 		when_reply(client.nonce + 0, 0, REPLY_OPENED, ID + i + 1);
 	}
 	assert_int_equal(client.counters.expired, 1000);
+}
+
+static uint64_t lost[DONE_MAX];
+static uint32_t lost_count;
+
+static void lose(void *context, uint32_t session, uint64_t sequence)
+{
+	(void)context;
+	assert_int_equal(session, 0);
+	lost[lost_count++] = sequence;
+}
+
+static void who_asks_hears_which_commands_expired_with_their_session(void **state)
+{
+	(void)state;
+	settings.expired = lose;
+	lost_count = 0;
+	given_full_window();
+	when_reply(ID, 1, REPLY_OK, 0);
+	when_reply(ID, 2, REPLY_EXPIRED, 0);
+	assert_int_equal(lost_count, 2);
+	assert_int_equal(lost[0], 0);
+	assert_int_equal(lost[1], 2);
+	/* Ten were wanted, three went out, and none stands in for those lost. */
+	assert_int_equal(client.sessions[0].allowed, 10 - WINDOW);
+}
+
+/* Of four commands, those with an odd sequence are reads. */
+static uint32_t value_or_read(void *context, uint32_t session, uint64_t sequence, uint8_t *to)
+{
+	return value(context, session, sequence, to) | (sequence % 2 == 1 ? CLIENT_READ : 0);
+}
+
+static void reads_are_split_from_the_body_that_was_filled(void **state)
+{
+	_Alignas(8) uint8_t reads[sizeof(body)];
+	const struct entry *e = (const struct entry *)(const void *)reads;
+	uint32_t reads_bytes;
+
+	(void)state;
+	settings.value = value_or_read;
+	given_full_window();
+	assert_int_equal(entry_length(entry(1)), 13);
+	assert_int_equal(client_split(&client, body, WINDOW, &body_bytes, reads, &reads_bytes), 1);
+	assert_int_equal(reads_bytes, entry_bytes(13));
+	assert_int_equal(entry_sequence(e), 1);
+	assert_memory_equal((const uint8_t *)(e + 1), "\x02\x02\x02", 3);
+	assert_int_equal(body_bytes, 2 * entry_bytes(13));
+	then_entry(0, ID, 0);
+	then_entry(1, ID, 2);
+	/* The next body is split by what stands in it. */
+	when_reply(ID, 0, REPLY_OK, 0);
+	assert_int_equal(fill(), 1);
+	then_entry(0, ID, 3);
+	assert_int_equal(client_split(&client, body, 1, &body_bytes, reads, &reads_bytes), 1);
+	assert_int_equal(body_bytes, 0);
+	when_reply(ID, 1, REPLY_OK, 0);
+	when_reply(ID, 2, REPLY_OK, 0);
+	assert_int_equal(fill(), 2);
+	then_entry(0, ID, 4);
+	assert_int_equal(client_split(&client, body, 2, &body_bytes, reads, &reads_bytes), 1);
+	then_entry(0, ID, 4);
+}
+
+static void a_frame_holds_no_more_commands_than_a_run(void **state)
+{
+	static _Alignas(64) uint8_t many[1 << 17];
+
+	/* Else: the replica drops it as malformed, and its commands wait for ever. */
+	(void)state;
+	settings.batch = UINT32_MAX;
+	assert_true(client_bytes(2 * RUN_COUNT_MAX) <= sizeof(many));
+	client_init(&client, &settings, 2 * RUN_COUNT_MAX, many);
+	assert_int_equal(fill(), RUN_COUNT_MAX);
+	now += 2 * RETRY;
+	assert_int_equal(fill_retries(), RUN_COUNT_MAX);
 }
 
 static void an_expired_session_opens_again_and_counts_from_zero(void **state)
@@ -228,6 +342,7 @@ int main(void)
 			setup),
 		cmocka_unit_test_setup(a_frame_holds_no_more_than_its_batch, setup),
 		cmocka_unit_test_setup(a_body_is_never_longer_than_its_limit, setup),
+		cmocka_unit_test_setup(a_command_of_known_length_needs_no_more_room, setup),
 		cmocka_unit_test_setup(opens_fill_a_body_to_its_limit, setup),
 		cmocka_unit_test_setup(a_command_is_done_once_with_the_reply_to_its_sequence,
 			setup),
@@ -236,9 +351,14 @@ int main(void)
 		cmocka_unit_test_setup(replies_of_one_frame_are_all_heard, setup),
 		cmocka_unit_test_setup(a_second_open_of_a_retry_is_left_to_expire, setup),
 		cmocka_unit_test_setup(a_session_that_is_not_ours_is_not_opened, setup),
+		cmocka_unit_test_setup(an_id_that_no_member_can_give_opens_nothing, setup),
 		cmocka_unit_test_setup(a_session_may_expire_for_ever, setup),
 		cmocka_unit_test_setup(an_expired_session_opens_again_and_counts_from_zero, setup),
 		cmocka_unit_test_setup(sessions_whose_ids_collide_are_told_apart, setup),
+		cmocka_unit_test_setup(who_asks_hears_which_commands_expired_with_their_session,
+			setup),
+		cmocka_unit_test_setup(reads_are_split_from_the_body_that_was_filled, setup),
+		cmocka_unit_test_setup(a_frame_holds_no_more_commands_than_a_run, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

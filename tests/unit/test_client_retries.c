@@ -71,7 +71,8 @@ static void retries_back_off_to_sixteen_times_with_jitter(void **state)
 		}
 		now += wait;
 		assert_int_equal(fill_retries(), 1);
-		when_replies_of(0);
+		/* No round: who leads is not in doubt here. */
+		client.doubt = 0;
 	}
 	assert_true(most - least > 4 * RETRY);
 	when_reply(ID, 0, REPLY_OK, 0);
@@ -119,29 +120,116 @@ static void a_refused_open_goes_out_again_soon(void **state)
 	assert_int_equal(client.leader, 1);
 }
 
-static void a_leader_that_is_silent_is_left(void **state)
+/* Time for any retry: who was asked then, ASKED_NOBODY if there was none. */
+#define ASKED_NOBODY UINT32_MAX
+
+static uint32_t asked(void)
+{
+	now += 100 * RETRY;
+	return fill_retries() > 0 ? client.leader : ASKED_NOBODY;
+}
+
+/* Two rounds without a word: who leads is in doubt. */
+static void given_doubt(void)
+{
+	given_full_window();
+	assert_int_equal(asked(), 0);
+	assert_int_equal(asked(), 0);
+}
+
+static void a_leader_that_is_silent_is_left_for_each_of_the_others_in_turn(void **state)
+{
+	(void)state;
+	given_doubt();
+	assert_int_equal(asked(), 1);
+	assert_int_equal(asked(), 2);
+	assert_int_equal(asked(), 0);
+	assert_int_equal(asked(), 1);
+}
+
+static void in_doubt_one_command_asks_and_the_others_wait(void **state)
+{
+	(void)state;
+	given_doubt();
+	now += 100 * RETRY;
+	assert_int_equal(fill_retries(), 1);
+	now += RETRY - 1;
+	assert_int_equal(fill_retries(), 0);
+	/* The pace is that of a first retry, however long the commands wait already. */
+	now += RETRY / 2 + 1;
+	assert_int_equal(fill_retries(), 1);
+}
+
+static void who_answers_in_doubt_leads_and_all_goes_there_soon(void **state)
+{
+	(void)state;
+	given_doubt();
+	assert_int_equal(asked(), 1);
+	put_reply(ID, 1, REPLY_OK, 0);
+	when_replies_of(1);
+	now += RETRY / 2;
+	assert_int_equal(fill_retries(), 2);
+	assert_int_equal(client.leader, 1);
+	when_reply(ID, 0, REPLY_OK, 0);
+	when_reply(ID, 2, REPLY_OK, 0);
+	assert_int_equal(dones_count, 3);
+}
+
+static void who_answers_a_read_without_leading_is_not_believed_to_lead(void **state)
+{
+	const struct message marked = {.sender = 1, .count = 1, .flags = FLAG_READ_ANY};
+
+	(void)state;
+	given_doubt();
+	assert_int_equal(asked(), 1);
+	put_reply(ID, 1, REPLY_OK, 0);
+	client_on_reply(&client, &marked, replies, now);
+	assert_int_equal(dones_count, 1);
+	assert_int_equal(asked(), 2);
+}
+
+static void a_late_answer_moves_nobody_from_a_leader_that_is_not_in_doubt(void **state)
 {
 	(void)state;
 	given_full_window();
-	for (uint32_t i = 0; i < 3; i++) {
-		now += 100 * RETRY;
-		fill_retries();
-	}
+	put_reply(ID, 0, REPLY_OK, 0);
+	when_replies_of(2);
 	assert_int_equal(client.leader, 0);
+	assert_int_equal(dones_count, 1);
+}
+
+static void a_redirect_in_doubt_is_followed_soon_but_not_for_ever(void **state)
+{
+	/* Else: two followers that name each other, or a dead leader, keep the third unasked. */
+	(void)state;
+	given_doubt();
+	assert_int_equal(asked(), 1);
+	put_reply(ID, 0, REPLY_REDIRECT, 0);
 	when_replies_of(1);
-	now += 100 * RETRY;
-	fill_retries();
-	assert_int_equal(client.leader, 1);
-	for (uint32_t i = 0; i < 2; i++) {
-		now += 100 * RETRY;
-		fill_retries();
-	}
-	assert_int_equal(client.leader, 1);
-	for (uint32_t i = 0; i < 6; i++) {
-		now += 100 * RETRY;
-		fill_retries();
-	}
+	now += RETRY / 16;
+	assert_int_equal(fill_retries(), 1);
 	assert_int_equal(client.leader, 0);
+	put_reply(ID, 0, REPLY_REDIRECT, 1);
+	when_replies_of(0);
+	now += RETRY / 16;
+	assert_int_equal(fill_retries(), 0);
+	assert_int_equal(asked(), 2);
+}
+
+static void who_is_only_busy_is_left_at_last(void **state)
+{
+	uint32_t rounds = 0;
+
+	/* Else: a member that is cut off from the others, and knows no leader, is asked for ever. */
+	(void)state;
+	given_full_window();
+	for (; client.leader == 0 && rounds < 100; rounds++) {
+		assert_int_not_equal(asked(), ASKED_NOBODY);
+		put_reply(ID, 0, REPLY_BUSY, 0);
+		when_replies_of(0);
+	}
+	assert_int_equal(client.leader, 1);
+	assert_in_range(rounds, 6, 10);
 }
 
 /* As many frames as a sweep may fill go out before any answer can come. */
@@ -155,9 +243,10 @@ static void frames_of_one_sweep_are_one_round_of_silence(void **state)
 	while (fill() > 0)
 		continue;
 	now += 2 * RETRY;
-	for (uint32_t i = 0; i < 4 * WINDOW; i++)
+	for (uint32_t i = 0; i < 4 * WINDOW; i++) {
 		assert_int_equal(fill_retries(), 1);
-	assert_int_equal(client.leader, 0);
+		assert_int_equal(client.leader, 0);
+	}
 }
 
 static void a_redirect_is_followed_sooner_than_busy(void **state)
@@ -175,53 +264,15 @@ static void a_redirect_is_followed_sooner_than_busy(void **state)
 static void a_leader_that_answers_is_kept(void **state)
 {
 	(void)state;
-	given_full_window();
-	for (uint32_t i = 0; i < 20; i++) {
-		now += 100 * RETRY;
-		fill_retries();
+	given_opened(1);
+	client_want(&client, 0, 1000);
+	for (uint32_t i = 0; i < DONE_MAX; i++) {
+		fill();
+		asked();
+		put_reply(ID, i, REPLY_OK, 0);
 		when_replies_of(0);
+		assert_int_equal(client.leader, 0);
 	}
-	assert_int_equal(client.leader, 0);
-}
-
-static void once_another_leads_what_waits_goes_out_at_once(void **state)
-{
-	/* Else: a command waits out its back-off, though the new leader takes commands. */
-	(void)state;
-	given_opened(2);
-	client_want(&client, 0, 10);
-	client_want(&client, 1, 10);
-	while (fill() > 0)
-		continue;
-	now++;
-	when_reply(ID, 0, REPLY_REDIRECT, 1);
-	assert_int_equal(client.leader, 1);
-	/* That one may not lead at all: first it must do a command. */
-	assert_int_equal(fill_retries(), 0);
-	when_reply(ID, 1, REPLY_BUSY, 0);
-	assert_int_equal(fill_retries(), 0);
-	when_reply(ID, 0, REPLY_OK, 0);
-	assert_int_equal(fill_retries(), 2 * WINDOW - 1);
-	/* Once. */
-	when_reply(ID, 1, REPLY_OK, 0);
-	assert_int_equal(fill_retries(), 0);
-}
-
-static void once_a_silent_leader_was_left_what_waits_goes_out_at_once(void **state)
-{
-	(void)state;
-	given_opened(2);
-	client_want(&client, 0, 3);
-	client_want(&client, 1, 3);
-	while (fill() > 0)
-		continue;
-	while (client.leader == 0) {
-		now += 100 * RETRY;
-		fill_retries();
-	}
-	assert_int_equal(fill_retries(), 0);
-	when_reply(ID, 0, REPLY_OK, 0);
-	assert_int_equal(fill_retries(), 2 * WINDOW - 1);
 }
 
 int main(void)
@@ -235,13 +286,20 @@ int main(void)
 			setup),
 		cmocka_unit_test_setup(a_redirect_names_the_leader, setup),
 		cmocka_unit_test_setup(a_refused_open_goes_out_again_soon, setup),
-		cmocka_unit_test_setup(a_leader_that_is_silent_is_left, setup),
+		cmocka_unit_test_setup(
+			a_leader_that_is_silent_is_left_for_each_of_the_others_in_turn, setup),
+		cmocka_unit_test_setup(in_doubt_one_command_asks_and_the_others_wait, setup),
+		cmocka_unit_test_setup(who_answers_a_read_without_leading_is_not_believed_to_lead,
+			setup),
+		cmocka_unit_test_setup(who_answers_in_doubt_leads_and_all_goes_there_soon, setup),
+		cmocka_unit_test_setup(
+			a_late_answer_moves_nobody_from_a_leader_that_is_not_in_doubt, setup),
+		cmocka_unit_test_setup(a_redirect_in_doubt_is_followed_soon_but_not_for_ever,
+			setup),
+		cmocka_unit_test_setup(who_is_only_busy_is_left_at_last, setup),
 		cmocka_unit_test_setup(frames_of_one_sweep_are_one_round_of_silence, setup),
 		cmocka_unit_test_setup(a_redirect_is_followed_sooner_than_busy, setup),
 		cmocka_unit_test_setup(a_leader_that_answers_is_kept, setup),
-		cmocka_unit_test_setup(once_another_leads_what_waits_goes_out_at_once, setup),
-		cmocka_unit_test_setup(once_a_silent_leader_was_left_what_waits_goes_out_at_once,
-			setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

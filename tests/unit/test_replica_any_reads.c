@@ -9,6 +9,7 @@ static int setup(void **state)
 {
 	setup_stranger(state);
 	settings.seed = 4711;
+	settings.life = 3;
 	given_enrolled();
 	sent_count = 0;
 	return 0;
@@ -85,7 +86,7 @@ static void a_read_for_any_member_asks_every_shard_how_far_it_voted(void **state
 
 		assert_int_equal(s->to.members, EVERYBODY);
 		assert_int_equal(s->m.shard, shard);
-		assert_int_equal(s->m.ballot, settings.seed);
+		assert_int_equal(s->m.ballot, settings.seed + settings.life);
 		assert_int_equal(s->m.first, stage.any_reads.nonce);
 	}
 	assert_int_equal(sent_of(MESSAGE_REPLY), 0);
@@ -171,7 +172,7 @@ static void a_read_that_arrived_after_the_round_began_has_the_next(void **state)
 	for (uint8_t i = 0; i < MEMBERS; i++) {
 		const struct message m = {
 			.type = MESSAGE_READ_REPORT,
-			.ballot = settings.seed,
+			.ballot = settings.seed + settings.life,
 			.first = nonce,
 		};
 
@@ -187,7 +188,7 @@ static void what_was_said_to_an_earlier_life_is_no_answer(void **state)
 	for (uint8_t i = 0; i < MEMBERS; i++) {
 		const struct message m = {
 			.type = MESSAGE_READ_REPORT,
-			.ballot = settings.seed + 1,
+			.ballot = settings.seed, /* Of an earlier life. */
 			.first = stage.any_reads.nonce,
 		};
 

@@ -137,6 +137,8 @@ static void a_confirmed_read_is_answered_whoever_leads_by_then(void **state)
 	hear_watermark(THEIRS, 1, 1);
 	flush();
 	then_reply(the_only(MESSAGE_REPLY), 0, CLIENT, 3, 44, REPLY_NOT_FOUND, 1);
+	/* The client is not to take us for the leader. */
+	assert_int_equal(the_only(MESSAGE_REPLY)->m.flags, FLAG_READ_ANY);
 }
 
 static void a_read_sees_the_commands_of_the_same_burst_that_it_waited_for(void **state)
@@ -151,6 +153,7 @@ static void a_read_sees_the_commands_of_the_same_burst_that_it_waited_for(void *
 	hear_reads(2);
 	assert_int_equal(applied_count, 1);
 	then_reply(the_only(MESSAGE_REPLY), 0, CLIENT, 3, 44, REPLY_NOT_FOUND, 2);
+	assert_int_equal(the_only(MESSAGE_REPLY)->m.flags, 0);
 }
 
 static void a_stale_read_is_answered_at_once_with_the_instance_that_it_reflects(void **state)
