@@ -448,8 +448,7 @@ static void another_clusters_directory_is_refused(void **state)
 {
 	(void)state;
 	config.cluster_id = 8;
-	refused("/replica-0 is that of replica 0 of cluster 7, not of replica 0 of cluster 8: give "
-		"each replica its own.");
+	refused("/replica-0: the journal is of another cluster: give this member its own directory.");
 }
 
 static void another_replicas_directory_is_refused(void **state)
@@ -462,8 +461,7 @@ static void another_replicas_directory_is_refused(void **state)
 	assert_int_equal(rename(path_of(""), other), 0);
 	assert_false(store_open(store, &config, 1, error, sizeof(error)));
 	assert_non_null(strstr(error,
-		"/replica-1 is that of replica 0 of cluster 7, not of replica "
-		"1 of cluster 7: give each replica its own."));
+		"/replica-1: the journal is of another member of the cluster: give this one its own directory."));
 	assert_int_equal(rename(other, path_of("")), 0);
 }
 
@@ -471,17 +469,14 @@ static void another_number_of_shards_is_refused(void **state)
 {
 	(void)state;
 	config.shards = 1;
-	refused("/replica-0 was formatted for 2 shards with blocks of 256 instances, not 1 with 256: "
-		"give it the file and the program that it was formatted with.");
+	refused("/replica-0: the journal was made with other shards or another block: give the configuration that it was made with.");
 }
 
 static void another_configuration_is_refused(void **state)
 {
 	(void)state;
 	config.sessions_max = 77;
-	refused("/replica-0 was formatted with another file: one of the keys that all replicas have "
-		"alike (config/README.md marks them) differs: give the file that it was formatted "
-		"with.");
+	refused("/replica-0: the journal was made with other members, quorums or durability: give the configuration that it was made with.");
 }
 
 static void damage(uint32_t slots)
