@@ -9,10 +9,9 @@
 #include "consensus/journal.h"
 #include "dataplane/directory.h"
 
-/* Whose directory it is, for as long as it lives. False: errno. */
-static bool superblock_new(struct superblock *s, const struct config *config, uint32_t replica)
+struct superblock format_superblock(const struct config *config, uint32_t replica)
 {
-	*s = (struct superblock){
+	return (struct superblock){
 		.config_hash = config_hash(config),
 		.cluster = config->cluster_id,
 		.node = replica,
@@ -23,9 +22,14 @@ static bool superblock_new(struct superblock *s, const struct config *config, ui
 		.mode = config->durability,
 		.clean = 1,
 	};
-	if (getrandom(&s->uuid, sizeof(s->uuid), 0) != sizeof(s->uuid))
+}
+
+/* False: errno. */
+static bool uuid_draw(uint64_t *uuid)
+{
+	if (getrandom(uuid, sizeof(*uuid), 0) != sizeof(*uuid))
 		return false;
-	s->uuid |= 1; /* 0 is nobody's. */
+	*uuid |= 1; /* 0 is nobody's. */
 	return true;
 }
 
@@ -37,7 +41,7 @@ bool format_replica(const struct config *config, uint32_t replica, char *error, 
 		SUPERBLOCKS,
 		BLOCKS = SUPERBLOCKS + SUPERBLOCK_SLOTS
 	};
-	struct superblock s;
+	struct superblock s = format_superblock(config, replica);
 	uint8_t *blocks;
 
 	if (config->durability == DURABILITY_NONE) {
@@ -47,7 +51,7 @@ bool format_replica(const struct config *config, uint32_t replica, char *error, 
 		return false;
 	}
 	blocks = aligned_alloc(JOURNAL_BLOCK_BYTES, BLOCKS * (size_t)JOURNAL_BLOCK_BYTES);
-	if (blocks == NULL || !superblock_new(&s, config, replica)) {
+	if (blocks == NULL || !uuid_draw(&s.uuid)) {
 		snprintf(error, size, "a new identity can not be made: %s.", strerror(errno));
 		free(blocks);
 		return false;

@@ -13,6 +13,10 @@
 #include <stdint.h>
 
 #include "config/config.h"
+#include "consensus/superblock.h"
+
+/* What the superblock of this replica's directory says, but for its uuid. */
+struct superblock format_superblock(const struct config *config, uint32_t replica);
 
 /* Draws the uuid and makes the directory. False: a sentence. */
 bool format_replica(const struct config *config, uint32_t replica, char *error, size_t size);

@@ -8,6 +8,7 @@
 
 #include <rte_mempool.h>
 
+#include "dataplane/format.h"
 #include "dataplane/heap.h"
 
 enum {
@@ -21,35 +22,12 @@ enum {
 static bool check_owner(const struct store *s, const struct config *config, uint32_t replica,
 	char *error, size_t size)
 {
-	const struct superblock *b = &s->superblock;
+	const struct superblock wanted = format_superblock(config, replica);
+	const char *wrong = superblock_mismatch(&s->superblock, &wanted);
 
-	if (b->cluster != config->cluster_id || b->node != replica) {
-		snprintf(error, size,
-			"journal.directory: %s is that of replica %" PRIu32 " of cluster %" PRIu32
-			", not of replica %" PRIu32 " of cluster %" PRIu32
-			": give each replica its own.",
-			s->directory.path, b->node, b->cluster, replica, config->cluster_id);
-		return false;
-	}
-	if (b->shards != config->shards || b->block != BLOCK ||
-		b->block_bytes != JOURNAL_BLOCK_BYTES) {
-		snprintf(error, size,
-			"shards: %s was formatted for %" PRIu32 " shards with blocks of %" PRIu32
-			" instances, not %" PRIu32
-			" with %d: give it the file and the program that it "
-			"was formatted with.",
-			s->directory.path, b->shards, b->block, config->shards, BLOCK);
-		return false;
-	}
-	if (b->config_hash != config_hash(config)) {
-		snprintf(error, size,
-			"%s: %s was formatted with another file: one of the keys that all replicas "
-			"have alike (config/README.md marks them) differs: give the file that it was "
-			"formatted with.",
-			config->path, s->directory.path);
-		return false;
-	}
-	return true;
+	if (wrong != NULL)
+		snprintf(error, size, "journal.directory: %s: %s", s->directory.path, wrong);
+	return wrong == NULL;
 }
 
 static bool read_superblocks(struct store *s, char *error, size_t size)

@@ -168,6 +168,18 @@ static void add_stage(struct rte_tel_data *d, const struct replica *r, const str
 	rte_tel_data_add_dict_container(d, name, one, 0);
 }
 
+static void add_journal(struct rte_tel_data *d, const struct replica *r)
+{
+	const struct store *s = r->store;
+
+	add_stage(d, r, &s->poll, POSITION_JOURNAL, 0);
+	rte_tel_data_add_dict_u64(d, "journal_writes", READ(s->stage.counters.writes));
+	rte_tel_data_add_dict_u64(d, "journal_blocks", READ(s->stage.counters.blocks));
+	rte_tel_data_add_dict_u64(d, "journal_records", READ(s->stage.counters.records));
+	rte_tel_data_add_dict_u64(d, "journal_in_flight", READ(s->outstanding));
+	rte_tel_data_add_dict_u64(d, "journal_segments", disk_segments(&s->disk));
+}
+
 static int on_stages(struct replica *r, const struct parameters *p, struct rte_tel_data *d)
 {
 	(void)p;
@@ -179,6 +191,8 @@ static int on_stages(struct replica *r, const struct parameters *p, struct rte_t
 	for (uint32_t s = 0; s < r->settings.shards; s++)
 		add_stage(d, r, &r->acceptor_polls[s], POSITION_ACCEPTOR + s, s);
 	add_stage(d, r, &r->learner_poll, POSITION_LEARNER, 0);
+	if (r->store != NULL)
+		add_journal(d, r);
 	rte_tel_data_add_dict_u64(d, "proposed_runs", READ(r->leader->counters.proposed_runs));
 	rte_tel_data_add_dict_u64(d, "proposed_commands",
 		READ(r->leader->counters.proposed_commands));

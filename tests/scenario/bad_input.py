@@ -212,12 +212,11 @@ def refuse_directories(p):
     p.refuse("a formatted directory formatted again", "paxwire", ["--config", ours, *make],
              f"{directory} is formatted already: to give up all that it holds, remove it first.")
     p.refuse("another cluster's directory", "paxwire", ["--config", other, *start],
-             f"journal.directory: {directory} is that of replica 0 of cluster 2, not of replica 0 "
-             "of cluster 3: give each replica its own.")
+             f"journal.directory: {directory}: the journal is of another cluster: give this member "
+             "its own directory.")
     p.refuse("another configuration's directory", "paxwire", ["--config", changed, *start],
-             f"{changed}: {directory} was formatted with another file: one of the keys that all "
-             "replicas have alike (config/README.md marks them) differs: give the file that it "
-             "was formatted with.")
+             f"journal.directory: {directory}: the journal was made with other members, quorums or "
+             "durability: give the configuration that it was made with.")
     with open(os.path.join(directory, "lock"), "rb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         p.refuse("a directory in use", "paxwire", ["--config", ours, *start],
