@@ -242,6 +242,14 @@ static void on_unknown(struct leader_stage *s, const struct message *m, uint64_t
 		s->fill_to = m->watermark;
 }
 
+/* Sent again before the votes can have come, everything would only take longer. */
+static uint64_t votes_wait(const struct leader_stage *s)
+{
+	uint64_t wait_ns = VOTES_WAITED * s->votes_ns;
+
+	return wait_ns > s->settings->retransmit_ns ? wait_ns : s->settings->retransmit_ns;
+}
+
 static void on_refused(struct leader_stage *s, const struct message *m, uint64_t now_ns)
 {
 	if (m->flags == REFUSAL_CONFLICT)
@@ -252,6 +260,10 @@ static void on_refused(struct leader_stage *s, const struct message *m, uint64_t
 	}
 	if (m->flags == REFUSAL_UNKNOWN)
 		on_unknown(s, m, now_ns);
+	/* No vote is under way that is worth a long wait. */
+	if (m->flags == REFUSAL_BEHIND && now_ns > votes_wait(s))
+		window_refused(&s->proposer.window, m->first,
+			now_ns + s->settings->retransmit_ns - votes_wait(s));
 	if (m->flags != REFUSAL_TRIMMED)
 		return;
 	proposer_on_trimmed(&s->proposer, m);
@@ -419,10 +431,7 @@ static void repropose(struct leader_stage *s, uint64_t now_ns)
 static void retransmit(struct leader_stage *s, uint64_t now_ns)
 {
 	struct proposer *p = &s->proposer;
-	/* Sent again before the votes can have come, everything would only take longer. */
-	uint64_t wait_ns = s->settings->retransmit_ns > VOTES_WAITED * s->votes_ns
-		? s->settings->retransmit_ns
-		: VOTES_WAITED * s->votes_ns;
+	uint64_t wait_ns = votes_wait(s);
 
 	if (p->state == PROPOSER_IDLE || now_ns < wait_ns)
 		return;

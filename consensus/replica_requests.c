@@ -152,16 +152,26 @@ void leader_peer_delivered(struct leader_stage *s, struct peer *peer, uint64_t d
 		peer->advanced_ns = now_ns;
 }
 
+/* Whose window may lie behind: with journals that of our own acceptors too, which follows what is
+ * durably delivered. */
+static uint32_t may_lag(const struct leader_stage *s)
+{
+	uint32_t own = s->settings->durability == DURABILITY_NONE ? 1u << s->settings->self : 0;
+
+	return leader_members(s) & ~own;
+}
+
 /* Does a live follower lag? One that stands still slows nobody. What is in flight counts: once chosen
  * it is delivered by others, whose logs must still hold what this one misses. With `more` instances. */
 static bool follower_lags(const struct leader_stage *s, uint64_t more, uint64_t now_ns)
 {
 	const struct proposer *p = &s->proposer;
+	const uint32_t members = may_lag(s);
 
 	for (uint32_t i = 0; i < s->settings->members; i++) {
 		const struct peer *peer = &s->peers[i];
 
-		if (i != s->settings->self && !peer->out &&
+		if ((members & 1u << i) != 0 && !peer->out &&
 			p->window.end + more > peer->delivered + s->settings->lag_max &&
 			now_ns < peer->advanced_ns + s->settings->lag_timeout_ns)
 			return true;

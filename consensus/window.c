@@ -81,6 +81,15 @@ bool window_advance(struct window *w, const struct quorum *q)
 	return w->chosen != before;
 }
 
+void window_refused(struct window *w, uint64_t first, uint64_t sent_ns)
+{
+	uint64_t run = run_from(w, first);
+	struct flight *f = flight_at(w, run);
+
+	if (run < w->next && f->first == first && f->sent_ns > sent_ns)
+		f->sent_ns = sent_ns;
+}
+
 struct flight *window_due(struct window *w, uint64_t before_ns, uint32_t look)
 {
 	for (uint64_t run = w->oldest; run < w->next && run < w->oldest + look; run++) {

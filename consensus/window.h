@@ -68,6 +68,10 @@ static inline uint64_t window_runs(const struct window *w)
 	return w->next - w->oldest;
 }
 
+/* A member could not vote yet for the run that starts at `first`: it is due as if it had been sent no
+ * later than `sent_ns`. */
+void window_refused(struct window *w, uint64_t first, uint64_t sent_ns);
+
 /* The oldest run in flight that was last sent at or before `before_ns`, among the first `look`
  * ones; NULL if none. The caller sets sent_ns. */
 struct flight *window_due(struct window *w, uint64_t before_ns, uint32_t look);

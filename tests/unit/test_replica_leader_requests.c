@@ -219,6 +219,26 @@ static void while_a_live_follower_lags_clients_hear_busy(void **state)
 	assert_int_equal(sent_of(MESSAGE_ACCEPT), 3);
 }
 
+static void with_a_journal_the_own_acceptors_lag_counts_too(void **state)
+{
+	/* Their window follows what is durably delivered: beyond it they could not vote. */
+	(void)state;
+	settings.lag_max = LAG_MAX;
+	settings.durability = DURABILITY_SYNC;
+	with_commands(9, 10);
+	when_requested();
+	hear_accepted(1, 1, 10, 11);
+	hear_accepted(2, 1, 10, 11);
+	hear_accepted(SELF, 1, 10, 1);
+	with_commands(30, 1);
+	when_requested();
+	then_reply(the_only(MESSAGE_REPLY), 0, CLIENT, 30, REPLY_BUSY, 0);
+	hear_accepted(SELF, 1, 10, 11);
+	with_commands(30, 1);
+	when_requested();
+	the_only(MESSAGE_REPLY);
+}
+
 static void a_dead_follower_slows_nobody(void **state)
 {
 	(void)state;
@@ -573,6 +593,7 @@ int main(void)
 		cmocka_unit_test_setup(without_room_in_the_rings_clients_hear_busy, setup),
 		cmocka_unit_test_setup(what_is_in_flight_counts_as_lag, setup),
 		cmocka_unit_test_setup(while_a_live_follower_lags_clients_hear_busy, setup),
+		cmocka_unit_test_setup(with_a_journal_the_own_acceptors_lag_counts_too, setup),
 		cmocka_unit_test_setup(a_dead_follower_slows_nobody, setup),
 		cmocka_unit_test_setup(who_lagged_out_slows_nobody_until_it_has_caught_up, setup),
 		cmocka_unit_test_setup(who_has_caught_up_slows_again, setup),

@@ -174,6 +174,32 @@ static void a_run_is_sent_again_to_those_who_have_not_voted(void **state)
 	assert_int_equal(sent_of(MESSAGE_RESEND), 2);
 }
 
+static void what_a_member_is_behind_for_is_sent_again_soon(void **state)
+{
+	const struct message behind = {
+		.type = MESSAGE_REFUSED,
+		.flags = REFUSAL_BEHIND,
+		.ballot = stage.proposer.ballot,
+		.first = 1,
+		.count = 3,
+	};
+
+	/* Else: behind slow disks, where votes take long, it waits several times as long, for nothing. */
+	(void)state;
+	stage.votes_ns = RETRANSMIT;
+	pass(8 * RETRANSMIT);
+	sent_count = 0;
+	with_commands(9, 3);
+	when_requested();
+	with_commands(19, 3);
+	when_requested();
+	hear(1, &behind, NULL);
+	pass(RETRANSMIT - HEARTBEAT);
+	assert_int_equal(sent_of(MESSAGE_RESEND), 0);
+	pass(HEARTBEAT);
+	assert_int_equal(the_only(MESSAGE_RESEND)->m.first, 1);
+}
+
 static void who_voted_is_not_sent_it_again(void **state)
 {
 	(void)state;
@@ -375,6 +401,7 @@ int main(void)
 		cmocka_unit_test_setup(the_watermark_rides_on_what_is_proposed_next, setup),
 		cmocka_unit_test_setup(the_learner_hears_once_what_is_chosen, setup),
 		cmocka_unit_test_setup(a_run_is_sent_again_to_those_who_have_not_voted, setup),
+		cmocka_unit_test_setup(what_a_member_is_behind_for_is_sent_again_soon, setup),
 		cmocka_unit_test_setup(who_voted_is_not_sent_it_again, setup),
 		cmocka_unit_test_setup(no_tick_sends_more_again_than_a_ring_surely_holds, setup),
 		cmocka_unit_test_setup(votes_at_another_ballot_choose_nothing, setup),
