@@ -15,6 +15,7 @@
 #include "consensus/replica_acceptor.h"
 #include "consensus/replica_leader.h"
 #include "consensus/replica_learner.h"
+#include "tests/sim/clock.h"
 #include "tests/sim/flaws.h"
 #include "tests/sim/network.h"
 #include "tests/sim/random.h"
@@ -48,12 +49,18 @@ struct node {
 	struct network *network;
 	struct trace *trace;
 	struct random *random;
-	uint64_t now_ns;
+	uint64_t now_ns;  /* The world's time. */
+	uint64_t here_ns; /* The node's own, which its stages are told. */
+	struct clock clock;
 	uint64_t counter;
 	bool alive;
 	enum flaw flaw;
+	bool starved; /* Its turns are few, and end early. */
 	uint64_t paused_until_ns;
 	uint64_t dropped;
+	uint64_t refused; /* Frames that the codec, or who asks it, did not let in. */
+	void *watcher;
+	void (*watch)(void *watcher, struct node *n, const struct transition *t);
 
 	struct queue queues[STAGES_MAX];
 	uint32_t frames_free_count;
@@ -67,16 +74,21 @@ struct node {
 	_Alignas(64) uint8_t logs[SIM_SHARDS_MAX][SIM_LOG_BYTES];
 };
 
-/* `settings` is copied; the uuid is drawn from `random`. */
-void node_init(struct node *n, const struct replica_settings *settings, struct network *network,
-	struct trace *trace, struct random *random, const struct machine *machine);
+/* `settings` is copied; the uuid is drawn from `random`. At most SIM_SESSIONS sessions. */
+void node_init(struct node *n, const struct replica_settings *settings, uint32_t sessions_max,
+	struct network *network, struct trace *trace, struct random *random,
+	const struct machine *machine);
 
-/* A packet arrives: decoded, and queued for its stage; or counted as dropped. */
-void node_receive(struct node *n, const uint8_t *bytes, uint16_t length, uint16_t from,
+/* A packet arrives: decoded, and queued for its stage; or counted as dropped. False: refused, for
+ * it is no frame that a member or a client of this cluster sealed. */
+bool node_receive(struct node *n, const uint8_t *bytes, uint16_t length, uint16_t from,
 	uint64_t now_ns);
 
 /* One turn: ticks, then runs the stages in a drawn order until nothing is queued (or, now and
  * then, stops earlier, as a starved core would). */
 void node_turn(struct node *n, uint64_t now_ns);
+
+/* Frames that are queued for a stage or kept by the learner: all that are taken, or one leaked. */
+uint32_t node_frames_held(const struct node *n);
 
 #endif
