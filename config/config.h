@@ -16,6 +16,7 @@
 
 #include "config/address.h"
 #include "config/tunables.h"
+#include "consensus/durability.h"
 #include "consensus/limits.h"
 #include "consensus/quorum.h"
 
@@ -40,11 +41,6 @@ enum config_state_machine {
 	STATE_MACHINE_KV,
 };
 
-enum config_durability {
-	DURABILITY_NONE,
-	DURABILITY_ASYNC,
-	DURABILITY_SYNC,
-};
 
 enum config_integrity {
 	INTEGRITY_CRC32C,
@@ -111,7 +107,7 @@ struct config {
 	uint32_t kv_capacity;
 	uint32_t kv_value_max;
 	uint32_t sessions_max;
-	enum config_durability durability;
+	enum durability durability;
 	enum config_integrity integrity;
 	uint32_t shards;
 	struct config_quorums quorums;
@@ -147,7 +143,7 @@ uint64_t config_log_bytes(const struct config *config);
 bool config_is_embedded(const struct config *config);
 
 const char *config_state_machine_text(enum config_state_machine s);
-const char *config_durability_text(enum config_durability d);
+const char *config_durability_text(enum durability d);
 const char *config_integrity_text(enum config_integrity i);
 const char *config_quorum_kind_text(enum config_quorum_kind k);
 

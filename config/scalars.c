@@ -6,7 +6,7 @@
 #include "config/document.h"
 
 static_assert(sizeof(enum config_state_machine) == sizeof(uint32_t), "field_set writes four bytes");
-static_assert(sizeof(enum config_durability) == sizeof(uint32_t), "field_set writes four bytes");
+static_assert(sizeof(enum durability) == sizeof(uint32_t), "field_set writes four bytes");
 static_assert(sizeof(enum config_integrity) == sizeof(uint32_t), "field_set writes four bytes");
 static_assert(sizeof(enum config_quorum_kind) == sizeof(uint32_t), "field_set writes four bytes");
 
@@ -97,7 +97,7 @@ const char *config_state_machine_text(enum config_state_machine s)
 	return state_machine_choices[s];
 }
 
-const char *config_durability_text(enum config_durability d)
+const char *config_durability_text(enum durability d)
 {
 	return durability_choices[d];
 }

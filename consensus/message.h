@@ -66,7 +66,9 @@ enum message_type {
 	MESSAGE_WIRE_END,
 
 	/* Between stages of one node only; never decoded from a wire. */
-	MESSAGE_DELIVERED = 64, /* learner -> acceptors, leader. first: delivered index. */
+	MESSAGE_DELIVERED = 64, /* learner -> acceptors, leader. first: delivered index; ballot,
+				   watermark: the last ballot by whose watermark something was
+				   delivered, and up to where. */
 	MESSAGE_RESEND,    /* leader -> acceptor: send the run {ballot, first, count} again from
 	                           the log to the members in `echo` (bitmask). */
 	MESSAGE_VOTED,     /* acceptor -> learner: we voted for, or hold as chosen (flag), this run;
@@ -87,6 +89,10 @@ enum message_type {
 			     u64. Nothing is voted before. */
 	MESSAGE_GONE,      /* acceptor -> learner: member `sender` no longer holds the value of
 			     `first`; watermark: the oldest instance that it holds. */
+	MESSAGE_DURABLE, /* journal -> acceptor: its records up to position `first` are; watermark:
+			     what every shard's durable records say is delivered. */
+	MESSAGE_PINNED,  /* journal -> leader: its records up to position `first` are durable. */
+	MESSAGE_DISK_FAILED, /* journal -> acceptors, leader: for good. */
 };
 
 enum {
@@ -110,6 +116,7 @@ enum refusal {
 	REFUSAL_TRIMMED,    /* below lo, or known chosen */
 	REFUSAL_BEHIND,     /* beyond the window, or the log is full */
 	REFUSAL_CONFLICT,   /* same ballot, other run: alarmed */
+	REFUSAL_UNKNOWN, /* what was promised or voted below `watermark` is lost to a damaged disk */
 };
 
 /* A decoded header in host order. Which fields mean what is with each type above. */

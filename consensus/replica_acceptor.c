@@ -3,6 +3,8 @@
 #include <string.h>
 
 #include "consensus/check.h"
+#include "consensus/replica_records.h"
+#include "consensus/replica_reports.h"
 
 void acceptor_stage_init(struct acceptor_stage *s, const struct replica_settings *settings,
 	uint32_t shard, struct outlet *outlet, uint8_t *log_bytes, uint64_t log_size)
@@ -11,16 +13,31 @@ void acceptor_stage_init(struct acceptor_stage *s, const struct replica_settings
 	s->outlet = outlet;
 	s->shard = shard;
 	s->enrolled = false;
+	s->failed = false;
+	s->gated = false;
+	s->journal = NULL;
+	s->blind = 0;
+	s->heard = (struct delivery){0};
+	s->noted = (struct delivery){0};
+	s->recorded_promise = 0;
 	memset(s->uuids, 0, sizeof(s->uuids));
+	memset(s->lives, 0, sizeof(s->lives));
 	s->acks_ballot = 0;
 	s->acks_to = 0;
 	s->acks_count = 0;
 	memset(&s->counters, 0, sizeof(s->counters));
 	log_init(&s->log, log_bytes, log_size);
+	gate_init(&s->gate);
 	acceptor_init(&s->acceptor, ACCEPTOR_WINDOW);
 }
 
-static void send_members(struct acceptor_stage *s, uint32_t members, const struct message *m,
+void acceptor_stage_journal(struct acceptor_stage *s, const struct journal_port *journal)
+{
+	s->journal = journal;
+	s->gated = s->settings->durability == DURABILITY_SYNC;
+}
+
+void acceptor_send_members(struct acceptor_stage *s, uint32_t members, const struct message *m,
 	uint32_t parts_count)
 {
 	const struct target to = {.members = members};
@@ -28,14 +45,14 @@ static void send_members(struct acceptor_stage *s, uint32_t members, const struc
 	s->outlet->send(s->outlet->context, &to, m, s->parts, parts_count);
 }
 
-static void send_learner(struct acceptor_stage *s, const struct message *m, uint32_t parts_count)
+void acceptor_send_learner(struct acceptor_stage *s, const struct message *m, uint32_t parts_count)
 {
 	const struct target to = {.local = true};
 
 	s->outlet->send(s->outlet->context, &to, m, s->parts, parts_count);
 }
 
-static void refuse(struct acceptor_stage *s, const struct message *m, enum refusal why)
+void acceptor_refuse(struct acceptor_stage *s, const struct message *m, enum refusal why)
 {
 	const struct message answer = {
 		.type = MESSAGE_REFUSED,
@@ -43,17 +60,18 @@ static void refuse(struct acceptor_stage *s, const struct message *m, enum refus
 		.ballot = s->acceptor.promised,
 		.first = m->first,
 		.count = m->count,
-		.watermark = s->acceptor.lo,
+		.watermark = why == REFUSAL_UNKNOWN ? s->blind : s->acceptor.lo,
 		.shard = (uint16_t)s->shard,
 	};
 
 	outlet_watch(s->outlet, TRANSITION_REFUSED, answer.ballot, m->first, m->count);
-	send_members(s, 1u << m->sender, &answer, 0);
+	acceptor_send_members(s, 1u << m->sender, &answer, 0);
 }
 
-void acceptor_stage_flush(struct acceptor_stage *s, uint64_t now_ns)
+/* ---- Acknowledgements ---- */
+
+static void send_acks(struct acceptor_stage *s)
 {
-	(void)now_ns;
 	if (s->acks_count == 0)
 		return;
 	const struct message answer = {
@@ -67,27 +85,73 @@ void acceptor_stage_flush(struct acceptor_stage *s, uint64_t now_ns)
 
 	s->parts[0] = (struct part){.bytes = s->acks, .length = answer.payload_len};
 	s->acks_count = 0;
-	send_members(s, 1u << s->acks_to, &answer, 1);
+	acceptor_send_members(s, 1u << s->acks_to, &answer, 1);
+}
+
+/* The votes of a burst, behind their records: first ones, and repeated ones as well. */
+static void gate_acks(struct acceptor_stage *s)
+{
+	for (uint32_t i = 0; i < s->acks_count; i++)
+		gate_add(&s->gate,
+			&(struct gated){
+				.kind = GATE_VOTE,
+				.ballot = s->acks_ballot,
+				.member = (uint8_t)s->acks_to,
+				.first = s->acks[i].first,
+				.count = (uint16_t)s->acks[i].count,
+			});
+	s->acks_count = 0;
+}
+
+static void end_acks(struct acceptor_stage *s)
+{
+	if (__builtin_expect(s->gated, 0) && s->gate.durable < s->gate.appended)
+		gate_acks(s);
+	else
+		send_acks(s);
+}
+
+/* Does this range not go with the others? */
+static bool acks_end(const struct acceptor_stage *s, uint64_t ballot, uint32_t to)
+{
+	return s->acks_count > 0 &&
+		(s->acks_ballot != ballot || s->acks_to != to ||
+			s->acks_count == ACCEPTOR_RANGES_MAX);
 }
 
 /* Ranges are votes, and nothing else is: runs that touch share one, a hole starts another. */
-static void acknowledge(struct acceptor_stage *s, const struct message *m, uint64_t now_ns)
+static void add_ack(struct acceptor_stage *s, uint64_t ballot, uint32_t to,
+	const struct range *range)
 {
-	if (s->acks_count > 0 &&
-		(s->acks_ballot != m->ballot || s->acks_to != m->sender ||
-			s->acks_count == ACCEPTOR_RANGES_MAX))
-		acceptor_stage_flush(s, now_ns);
-	s->acks_ballot = m->ballot;
-	s->acks_to = m->sender;
+	s->acks_ballot = ballot;
+	s->acks_to = to;
 
 	struct range *last = &s->acks[s->acks_count > 0 ? s->acks_count - 1 : 0];
 
-	if (s->acks_count > 0 && last->first + last->count == m->first &&
-		last->count + m->count <= ACCEPTOR_WINDOW) {
-		last->count += m->count;
+	if (s->acks_count > 0 && last->first + last->count == range->first &&
+		last->count + range->count <= ACCEPTOR_WINDOW) {
+		last->count += range->count;
 		return;
 	}
-	s->acks[s->acks_count++] = (struct range){.first = m->first, .count = m->count};
+	s->acks[s->acks_count++] = *range;
+}
+
+static void acknowledge(struct acceptor_stage *s, uint64_t ballot, uint32_t to, uint64_t first,
+	uint32_t count)
+{
+	const struct range range = {.first = first, .count = count};
+
+	if (acks_end(s, ballot, to))
+		end_acks(s);
+	add_ack(s, ballot, to, &range);
+}
+
+void acceptor_stage_flush(struct acceptor_stage *s, uint64_t now_ns)
+{
+	(void)now_ns;
+	end_acks(s);
+	if (__builtin_expect(s->journal != NULL, 0))
+		acceptor_note_delivered(s);
 }
 
 /* What the learner hears of a run that now stands in our log. */
@@ -99,114 +163,200 @@ static void tell_learner(struct acceptor_stage *s, const struct message *run, co
 	voted.shard = (uint16_t)s->shard;
 	voted.checksum_known = true;
 	s->parts[0] = (struct part){.bytes = body, .length = run->payload_len};
-	send_learner(s, &voted, run->payload_len > 0 ? 1 : 0);
+	acceptor_send_learner(s, &voted, run->payload_len > 0 ? 1 : 0);
 }
 
-static void on_prepare(struct acceptor_stage *s, const struct message *m)
-{
-	struct acceptor *a = &s->acceptor;
-	enum acceptor_answer answer = acceptor_on_prepare(a, m->ballot);
+/* ---- What waits for the disk ---- */
 
-	if (answer != ACCEPTOR_PROMISED) {
-		s->counters.too_high += answer == ACCEPTOR_TOO_HIGH;
-		s->counters.refused++;
-		refuse(s, m, REFUSAL_BALLOT);
-		return;
-	}
+static void send_promise(struct acceptor_stage *s, uint64_t ballot, uint32_t to)
+{
 	const struct message promise = {
 		.type = MESSAGE_PROMISE,
-		.ballot = m->ballot,
-		.first = a->lo,
-		.watermark = a->high,
+		.ballot = ballot,
+		.first = s->acceptor.lo,
+		.watermark = s->acceptor.high,
 		.shard = (uint16_t)s->shard,
 	};
 
-	outlet_watch(s->outlet, TRANSITION_PROMISED, m->ballot, a->lo, 0);
 	/* Our own election hears of it too: for one timeout it supports no other candidate. */
-	send_members(s, 1u << m->sender | 1u << s->settings->self, &promise, 0);
+	acceptor_send_members(s, 1u << to | 1u << s->settings->self, &promise, 0);
 }
 
-/* Fills parts and records with the pieces of [from, end) that fit one body. Returns where it
- * stopped: everything below is covered. `decided`: report all as known chosen. */
-static uint64_t gather(struct acceptor_stage *s, uint64_t from, uint64_t end, bool decided,
-	struct message *out, uint32_t *parts_count)
+static void confirm_read(struct acceptor_stage *s, const struct message *m)
 {
-	uint32_t bytes = 0;
-	uint32_t records = 0;
-	uint32_t parts = 0;
-	uint64_t at = from;
-	struct piece piece;
-
-	while (at < end && acceptor_piece(&s->acceptor, at, end, &piece)) {
-		struct record *r = &s->records[records];
-		const uint8_t *body = NULL;
-		uint32_t length = 0;
-
-		if (decided && piece.first != at)
-			break; /* A hole: nothing beyond it is known delivered here. */
-		memset(r, 0, sizeof(*r));
-		r->ballot = decided || piece.chosen ? 0 : piece.ballot;
-		r->first = piece.first;
-		r->count = piece.count;
-		if (piece.position == POSITION_NOOP) {
-			r->flags = FLAG_NOOP;
-		} else {
-			body = log_cut(log_at(&s->log, piece.position), piece.index, piece.count,
-				&length);
-			r->bytes = (uint16_t)length;
-			r->checksum = piece.count == piece.run_count ? piece.checksum
-								     : message_crc(body, length);
-		}
-		if (bytes + RECORD_BYTES + length > s->settings->body_max)
-			break;
-		bytes += RECORD_BYTES + length;
-		records++;
-		s->parts[parts++] = (struct part){.bytes = r, .length = RECORD_BYTES};
-		if (length > 0)
-			s->parts[parts++] = (struct part){.bytes = body, .length = length};
-		at = piece.first + piece.count;
-	}
-	/* No piece further on: the rest is covered, and empty. */
-	if (!decided && at < end && !acceptor_piece(&s->acceptor, at, end, &piece))
-		at = end;
-	else if (!decided && at < end)
-		at = piece.first;
-	out->count = (uint16_t)records;
-	out->payload_len = (uint16_t)bytes;
-	*parts_count = parts;
-	return at;
-}
-
-static void on_pull(struct acceptor_stage *s, const struct message *m)
-{
-	struct acceptor *a = &s->acceptor;
-
-	if (m->ballot != a->promised) {
-		s->counters.refused++;
-		refuse(s, m, REFUSAL_BALLOT);
+	if (s->acceptor.promised > m->ballot) {
+		acceptor_refuse(s, m, REFUSAL_BALLOT);
 		return;
 	}
-	if (m->first < a->lo) {
-		s->counters.trimmed++;
-		refuse(s, m, REFUSAL_TRIMMED);
-		return;
-	}
-	if (m->watermark <= m->first || m->watermark - m->first > BLOCK)
-		return; /* Not one of ours: a stride is a block at most. */
-	struct message votes = {
-		.type = MESSAGE_VOTES,
+	const struct message confirm = {
+		.type = MESSAGE_READ_CONFIRM,
 		.ballot = m->ballot,
 		.first = m->first,
 		.shard = (uint16_t)s->shard,
 	};
-	uint32_t parts_count;
 
-	votes.watermark = gather(s, m->first, m->watermark, false, &votes, &parts_count);
-	send_members(s, 1u << m->sender, &votes, parts_count);
+	acceptor_send_members(s, 1u << m->sender, &confirm, 0);
 }
 
-static void on_accept(struct acceptor_stage *s, const struct message *m, const uint8_t *body,
-	uint64_t now_ns)
+/* The message that a waiting pull or read round was. */
+static struct message question_of(const struct gated *w)
+{
+	return (struct message){
+		.ballot = w->ballot,
+		.first = w->first,
+		.watermark = w->end,
+		.sender = w->member,
+	};
+}
+
+static void release_one(struct acceptor_stage *s, const struct gated *w)
+{
+	const struct range range = {.first = w->first, .count = w->count};
+	const struct message question = question_of(w);
+
+	switch (w->kind) {
+	case GATE_VOTE:
+		if (acks_end(s, w->ballot, w->member))
+			send_acks(s);
+		add_ack(s, w->ballot, w->member, &range);
+		return;
+	case GATE_PROMISE:
+		/* An older one would only be refused at its first pull. */
+		if (s->acceptor.promised == w->ballot)
+			send_promise(s, w->ballot, w->member);
+		return;
+	case GATE_PULL:
+		acceptor_report_votes(s, &question);
+		return;
+	default:
+		confirm_read(s, &question);
+		return;
+	}
+}
+
+static void on_durable(struct acceptor_stage *s, const struct message *m)
+{
+	const struct gated *w;
+
+	/* What this burst voted for so far waits behind its own records. */
+	if (s->gated)
+		gate_acks(s);
+	gate_open(&s->gate, m->first);
+	acceptor_trim_durable(s, m->watermark);
+	while ((w = gate_take(&s->gate)) != NULL)
+		release_one(s, w);
+	send_acks(s);
+}
+
+/* For good: what the disk has by now nobody knows. */
+static void on_disk_failed(struct acceptor_stage *s)
+{
+	s->failed = true;
+	s->acks_count = 0;
+	gate_clear(&s->gate);
+}
+
+/* Can its record be appended, and its answer wait? Else the input is dropped, and comes again. */
+static bool admits(struct acceptor_stage *s, uint32_t bytes)
+{
+	if (s->journal == NULL)
+		return true;
+	if (!s->journal->room(s->journal->context, bytes)) {
+		s->counters.journal_full++;
+		return false;
+	}
+	if (!gate_room(&s->gate, s->acks_count + 1)) {
+		s->counters.gate_full++;
+		return false;
+	}
+	return true;
+}
+
+/* Is what this acceptor may have voted for there lost to a damaged disk? */
+static bool is_blind(const struct acceptor_stage *s, uint64_t first)
+{
+	return first < s->blind && s->acceptor.lo < s->blind;
+}
+
+static void refuse_unknown(struct acceptor_stage *s, const struct message *m)
+{
+	s->counters.unknown++;
+	acceptor_refuse(s, m, REFUSAL_UNKNOWN);
+}
+
+/* ---- What is heard ---- */
+
+static void on_prepare(struct acceptor_stage *s, const struct message *m)
+{
+	if (!admits(s, 0))
+		return;
+	if (is_blind(s, 0)) {
+		refuse_unknown(s, m);
+		return;
+	}
+	enum acceptor_answer answer = acceptor_on_prepare(&s->acceptor, m->ballot);
+
+	if (answer != ACCEPTOR_PROMISED) {
+		s->counters.too_high += answer == ACCEPTOR_TOO_HIGH;
+		s->counters.refused++;
+		acceptor_refuse(s, m, REFUSAL_BALLOT);
+		return;
+	}
+	outlet_watch(s->outlet, TRANSITION_PROMISED, m->ballot, s->acceptor.lo, 0);
+	if (s->journal != NULL)
+		acceptor_record_promise(s);
+	if (s->gated && s->gate.durable < s->gate.promised)
+		gate_add(&s->gate,
+			&(struct gated){
+				.kind = GATE_PROMISE,
+				.ballot = m->ballot,
+				.member = m->sender,
+			});
+	else
+		send_promise(s, m->ballot, m->sender);
+}
+
+/* What it tells is not told before all votes so far are durable. */
+static void on_pull(struct acceptor_stage *s, const struct message *m)
+{
+	if (is_blind(s, 0)) {
+		refuse_unknown(s, m);
+		return;
+	}
+	if (!s->gated || s->gate.durable == s->gate.appended) {
+		acceptor_report_votes(s, m);
+		return;
+	}
+	if (admits(s, 0))
+		gate_add(&s->gate,
+			&(struct gated){
+				.kind = GATE_PULL,
+				.ballot = m->ballot,
+				.first = m->first,
+				.end = m->watermark,
+				.member = m->sender,
+			});
+}
+
+static void on_read_round(struct acceptor_stage *s, const struct message *m)
+{
+	if (is_blind(s, 0))
+		return;
+	if (!s->gated || s->gate.durable >= s->gate.promised) {
+		confirm_read(s, m);
+		return;
+	}
+	if (admits(s, 0))
+		gate_add(&s->gate,
+			&(struct gated){
+				.kind = GATE_READ,
+				.ballot = m->ballot,
+				.first = m->first,
+				.member = m->sender,
+			});
+}
+
+static void on_accept(struct acceptor_stage *s, const struct message *m, const uint8_t *body)
 {
 	struct acceptor *a = &s->acceptor;
 	bool noop = m->flags == FLAG_NOOP;
@@ -218,10 +368,18 @@ static void on_accept(struct acceptor_stage *s, const struct message *m, const u
 		.count = m->count,
 	};
 
+	if (__builtin_expect(s->journal != NULL, 0)) {
+		if (!admits(s, m->payload_len))
+			return;
+		if (is_blind(s, m->first)) {
+			refuse_unknown(s, m);
+			return;
+		}
+	}
 	if (!noop) {
 		if (!log_reserve(&s->log, a, m->payload_len)) {
 			s->counters.log_full++;
-			refuse(s, m, REFUSAL_BEHIND);
+			acceptor_refuse(s, m, REFUSAL_BEHIND);
 			return;
 		}
 		run.position = log_next(&s->log, m->payload_len);
@@ -239,34 +397,36 @@ static void on_accept(struct acceptor_stage *s, const struct message *m, const u
 
 			log_append(&s->log, &record, body);
 		}
+		if (__builtin_expect(s->journal != NULL, 0))
+			acceptor_record_run(s, JOURNAL_VOTE, m, body);
 		s->counters.votes++;
 		outlet_watch(s->outlet, TRANSITION_VOTED, m->ballot, m->first, m->count);
-		acknowledge(s, m, now_ns);
+		acknowledge(s, m->ballot, m->sender, m->first, m->count);
 		tell_learner(s, m, body);
 		return;
 	case ACCEPTOR_REPEATED:
 		s->counters.repeats++;
-		acknowledge(s, m, now_ns);
+		acknowledge(s, m->ballot, m->sender, m->first, m->count);
 		return;
 	case ACCEPTOR_TRIMMED:
 		s->counters.trimmed++;
-		refuse(s, m, REFUSAL_TRIMMED);
+		acceptor_refuse(s, m, REFUSAL_TRIMMED);
 		return;
 	case ACCEPTOR_BEHIND:
 		s->counters.behind++;
-		refuse(s, m, REFUSAL_BEHIND);
+		acceptor_refuse(s, m, REFUSAL_BEHIND);
 		return;
 	case ACCEPTOR_CONFLICT:
 		s->counters.conflicts++;
-		refuse(s, m, REFUSAL_CONFLICT);
+		acceptor_refuse(s, m, REFUSAL_CONFLICT);
 		return;
 	case ACCEPTOR_TOO_HIGH:
 		s->counters.too_high++;
-		refuse(s, m, REFUSAL_BALLOT);
+		acceptor_refuse(s, m, REFUSAL_BALLOT);
 		return;
 	default:
 		s->counters.refused++;
-		refuse(s, m, REFUSAL_BALLOT);
+		acceptor_refuse(s, m, REFUSAL_BALLOT);
 		return;
 	}
 }
@@ -283,6 +443,8 @@ static void store_chosen(struct acceptor_stage *s, const struct message *m, cons
 		.count = r->count,
 	};
 
+	if (!admits(s, r->bytes))
+		return;
 	if (!noop) {
 		if (!log_reserve(&s->log, a, r->bytes)) {
 			s->counters.log_full++;
@@ -307,6 +469,8 @@ static void store_chosen(struct acceptor_stage *s, const struct message *m, cons
 		.sender = m->sender,
 	};
 
+	if (answer == ACCEPTOR_STORED && s->journal != NULL)
+		acceptor_record_run(s, JOURNAL_CHOSEN, &run_message, body);
 	tell_learner(s, &run_message, body);
 }
 
@@ -323,7 +487,7 @@ static void on_chosen(struct acceptor_stage *s, const struct message *m, const u
 			.sender = m->sender,
 		};
 
-		send_learner(s, &gone, 0);
+		acceptor_send_learner(s, &gone, 0);
 		return;
 	}
 	while ((r = record_next(body, m->payload_len, &offset)) != NULL)
@@ -331,109 +495,26 @@ static void on_chosen(struct acceptor_stage *s, const struct message *m, const u
 			store_chosen(s, m, r);
 }
 
-static void on_fetch(struct acceptor_stage *s, const struct message *m)
+static void on_resend(struct acceptor_stage *s, const struct message *m)
 {
-	const struct acceptor *a = &s->acceptor;
-	uint64_t end = (m->first / BLOCK + 1) * BLOCK;
-	struct message chosen = {
-		.type = MESSAGE_CHOSEN,
-		.first = m->first,
-		.shard = (uint16_t)s->shard,
-	};
-	uint32_t parts_count = 0;
+	struct range own;
 
-	if (end > a->delivered)
-		end = a->delivered;
-	if (m->first < a->tail) {
-		s->counters.gone++;
-		chosen.watermark = a->tail;
-	} else if (m->first < end) {
-		chosen.watermark = gather(s, m->first, end, true, &chosen, &parts_count);
-		if (chosen.count == 0)
-			return;
-		s->counters.fetched++;
-	} else {
-		return; /* Not delivered here either: another member may know. */
-	}
-	send_members(s, 1u << m->sender, &chosen, parts_count);
+	if (acceptor_resend(s, m, &own) && gate_room(&s->gate, s->acks_count + 1))
+		acknowledge(s, m->ballot, s->settings->self, own.first, (uint32_t)own.count);
 }
 
-/* The whole run of ours that starts at m->first, as a message with its body in parts[0]. */
-static bool run_from_log(struct acceptor_stage *s, uint64_t first, struct message *out,
-	uint32_t *parts_count)
+static void on_delivered(struct acceptor_stage *s, const struct message *m)
 {
-	struct piece piece;
-	uint32_t length = 0;
-
-	if (acceptor_vote(&s->acceptor, first) == NULL ||
-		!acceptor_piece(&s->acceptor, first, (first / BLOCK + 1) * BLOCK, &piece) ||
-		piece.first != first)
-		return false;
-	*parts_count = 0;
-	out->ballot = piece.ballot;
-	out->first = first;
-	out->count = piece.count;
-	out->flags = (uint8_t)(piece.chosen ? FLAG_CHOSEN : 0);
-	out->shard = (uint16_t)s->shard;
-	out->checksum = piece.checksum;
-	out->checksum_known = piece.count == piece.run_count;
-	if (piece.position == POSITION_NOOP) {
-		out->flags |= FLAG_NOOP;
-	} else {
-		const uint8_t *body =
-			log_cut(log_at(&s->log, piece.position), piece.index, piece.count, &length);
-
-		s->parts[0] = (struct part){.bytes = body, .length = length};
-		*parts_count = 1;
-	}
-	out->payload_len = (uint16_t)length;
-	return true;
-}
-
-static void on_resend(struct acceptor_stage *s, const struct message *m, uint64_t now_ns)
-{
-	struct message accept = {.type = MESSAGE_ACCEPT, .watermark = m->watermark};
-	uint32_t parts_count;
-
-	/* Only the identical run may be sent again: another ballot or cut would be a new proposal. */
-	if (!run_from_log(s, m->first, &accept, &parts_count) || accept.ballot != m->ballot ||
-		accept.count != m->count || !accept.checksum_known)
-		return;
-	s->counters.resent++;
-	accept.sender = (uint8_t)s->settings->self;
-	send_members(s, m->echo & ~(1u << s->settings->self), &accept, parts_count);
-	/* Our own vote may be what is missing: it is in the log, so it is said again. (Last: it may
-	 * send what was acknowledged before, and needs the parts.) */
-	if ((m->echo & 1u << s->settings->self) != 0)
-		acknowledge(s, &accept, now_ns);
-}
-
-static void on_recall(struct acceptor_stage *s, const struct message *m)
-{
-	struct message voted = {.type = MESSAGE_VOTED};
-	uint32_t parts_count;
-
-	if (!run_from_log(s, m->first, &voted, &parts_count))
-		return;
-	s->counters.recalled++;
-	voted.sender = (uint8_t)s->settings->self;
-	send_learner(s, &voted, parts_count);
-}
-
-static void on_read_round(struct acceptor_stage *s, const struct message *m)
-{
-	if (s->acceptor.promised > m->ballot) {
-		refuse(s, m, REFUSAL_BALLOT);
+	if (s->journal == NULL) {
+		acceptor_trim(&s->acceptor, m->first);
 		return;
 	}
-	const struct message confirm = {
-		.type = MESSAGE_READ_CONFIRM,
+	s->heard = (struct delivery){
+		.delivered = m->first,
 		.ballot = m->ballot,
-		.first = m->first,
-		.shard = (uint16_t)s->shard,
+		.watermark = m->watermark,
 	};
-
-	send_members(s, 1u << m->sender, &confirm, 0);
+	acceptor_note_delivered(s);
 }
 
 /* `high` never goes down: it covers every vote of ours, and what we hold as chosen. */
@@ -448,12 +529,13 @@ static void on_read_probe(struct acceptor_stage *s, const struct message *m)
 		.shard = (uint16_t)s->shard,
 	};
 
-	send_members(s, 1u << m->sender, &report, 0);
+	/* What it may have lost it can not tell the height of. */
+	if (!is_blind(s, 0))
+		acceptor_send_members(s, 1u << m->sender, &report, 0);
 }
 
 /* From our own stages: always believed. */
-static bool on_local(struct acceptor_stage *s, const struct message *m, const uint8_t *body,
-	uint64_t now_ns)
+static bool on_local(struct acceptor_stage *s, const struct message *m, const uint8_t *body)
 {
 	switch (m->type) {
 	case MESSAGE_ENROLLED:
@@ -461,32 +543,53 @@ static bool on_local(struct acceptor_stage *s, const struct message *m, const ui
 		s->enrolled = true;
 		return true;
 	case MESSAGE_DELIVERED:
-		acceptor_trim(&s->acceptor, m->first);
+		on_delivered(s, m);
 		return true;
 	case MESSAGE_RESEND:
-		on_resend(s, m, now_ns);
+		if (!s->failed)
+			on_resend(s, m);
 		return true;
 	case MESSAGE_RECALL:
-		on_recall(s, m);
+		acceptor_recall(s, m);
+		return true;
+	case MESSAGE_DURABLE:
+		if (!s->failed)
+			on_durable(s, m);
+		return true;
+	case MESSAGE_DISK_FAILED:
+		on_disk_failed(s);
 		return true;
 	default:
 		return false;
 	}
 }
 
+/* A restarted member without a journal has another uuid: it has forgotten its promises, and is not
+ * heard. One with a journal has a higher life: what an earlier one sent is not heard any more. */
+static bool heard(struct acceptor_stage *s, const struct message *m)
+{
+	if (!s->enrolled || m->sender >= s->settings->members || m->uuid != s->uuids[m->sender] ||
+		m->life < s->lives[m->sender]) {
+		s->counters.foreign++;
+		return false;
+	}
+	s->lives[m->sender] = m->life;
+	return true;
+}
+
 void acceptor_stage_on_message(struct acceptor_stage *s, const struct message *m,
 	const uint8_t *body, uint64_t now_ns)
 {
-	if (on_local(s, m, body, now_ns))
+	(void)now_ns;
+	if (on_local(s, m, body) || !heard(s, m))
 		return;
-	/* A restarted member has another uuid: it has forgotten its promises, and is not heard. */
-	if (!s->enrolled || m->sender >= s->settings->members || m->uuid != s->uuids[m->sender]) {
-		s->counters.foreign++;
+	if (__builtin_expect(s->failed, 0) && m->type != MESSAGE_FETCH) {
+		s->counters.disk_failed++;
 		return;
 	}
 	switch (m->type) {
 	case MESSAGE_ACCEPT:
-		on_accept(s, m, body, now_ns);
+		on_accept(s, m, body);
 		return;
 	case MESSAGE_PREPARE:
 		on_prepare(s, m);
@@ -495,7 +598,7 @@ void acceptor_stage_on_message(struct acceptor_stage *s, const struct message *m
 		on_pull(s, m);
 		return;
 	case MESSAGE_FETCH:
-		on_fetch(s, m);
+		acceptor_report_chosen(s, m);
 		return;
 	case MESSAGE_CHOSEN:
 		on_chosen(s, m, body);

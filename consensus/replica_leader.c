@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "consensus/check.h"
+#include "consensus/replica_enroll.h"
 #include "consensus/replica_reads.h"
 #include "consensus/replica_requests.h"
 
@@ -18,6 +19,12 @@ void leader_stage_init(struct leader_stage *s, const struct replica_settings *se
 	s->settings = settings;
 	s->outlet = outlet;
 	s->enrolled = false;
+	s->failed = false;
+	s->fill_to = 0;
+	s->journal = NULL;
+	s->marked = false;
+	s->pins_waiting = 0;
+	memset(s->lives, 0, sizeof(s->lives));
 	s->leads = false;
 	s->opened = false;
 	s->opening = 0;
@@ -42,6 +49,21 @@ void leader_stage_init(struct leader_stage *s, const struct replica_settings *se
 	reads_init(&s->reads, READ_RULE_LEADER);
 	reads_init(&s->any_reads, READ_RULE_QUORUM);
 	admission_clear(&s->admission);
+}
+
+void leader_stage_journal(struct leader_stage *s, const struct journal_port *journal)
+{
+	s->journal = journal;
+	s->identity.durable_pins = true;
+}
+
+void leader_stage_restore(struct leader_stage *s, const struct leader_past *past)
+{
+	s->delivered = past->delivered;
+	proposer_on_delivered(&s->proposer, past->delivered);
+	/* One ballot serves one phase 1: the next one is above all that was promised or voted here. */
+	s->election.highest = past->promised;
+	leader_restore_pins(s, past);
 }
 
 void leader_send(struct leader_stage *s, const struct target *to, const struct message *m,
@@ -180,20 +202,6 @@ static void start_phase1(struct leader_stage *s)
 	s->leads = false;
 }
 
-/* Once every member is exchanged; alone, at the first tick. */
-static void enroll_if_complete(struct leader_stage *s)
-{
-	if (s->enrolled || !identity_complete(&s->identity))
-		return;
-	const struct message m = {
-		.type = MESSAGE_ENROLLED,
-		.payload_len = sizeof(s->identity.uuids),
-	};
-
-	s->enrolled = true;
-	leader_send_local(s, &m, s->identity.uuids);
-}
-
 /* ---- Answers of the others ---- */
 
 static void on_accepted(struct leader_stage *s, const struct message *m, const uint8_t *body,
@@ -217,6 +225,16 @@ static void on_accepted(struct leader_stage *s, const struct message *m, const u
 	}
 }
 
+/* The member's votes below m->watermark may be lost. */
+static void on_unknown(struct leader_stage *s, const struct message *m, uint64_t now_ns)
+{
+	/* Who can not promise does not stand. */
+	if (m->sender == s->settings->self && s->election.state == ELECTION_CANDIDATE)
+		step_down(s, now_ns);
+	if (m->watermark > s->fill_to && m->watermark <= s->delivered + 2 * ACCEPTOR_WINDOW)
+		s->fill_to = m->watermark;
+}
+
 static void on_refused(struct leader_stage *s, const struct message *m, uint64_t now_ns)
 {
 	if (m->flags == REFUSAL_CONFLICT)
@@ -225,6 +243,8 @@ static void on_refused(struct leader_stage *s, const struct message *m, uint64_t
 		step_down(s, now_ns);
 		return;
 	}
+	if (m->flags == REFUSAL_UNKNOWN)
+		on_unknown(s, m, now_ns);
 	if (m->flags != REFUSAL_TRIMMED)
 		return;
 	proposer_on_trimmed(&s->proposer, m);
@@ -273,33 +293,6 @@ static void on_prevote(struct leader_stage *s, const struct message *m, uint64_t
 	leader_send_members(s, 1u << m->sender, &answer_message, NULL);
 }
 
-static void send_hello(struct leader_stage *s, uint32_t members, uint8_t flags)
-{
-	for (uint32_t i = 0; i < s->settings->members; i++) {
-		const struct message m = {
-			.type = MESSAGE_HELLO,
-			.flags = flags,
-			.ballot = s->identity.uuids[i],
-			.first = s->settings->config_hash,
-		};
-
-		leader_send_members(s, members & 1u << i, &m, NULL);
-	}
-}
-
-static void on_hello(struct leader_stage *s, const struct message *m)
-{
-	bool answer_it;
-
-	if (!identity_on_hello(&s->identity, m, &answer_it)) {
-		s->counters.foreign++;
-		return;
-	}
-	if (answer_it)
-		send_hello(s, 1u << m->sender, 0);
-	enroll_if_complete(s);
-}
-
 void leader_stage_on_message(struct leader_stage *s, const struct message *m, const uint8_t *body,
 	uint64_t now_ns)
 {
@@ -314,13 +307,24 @@ void leader_stage_on_message(struct leader_stage *s, const struct message *m, co
 		return;
 	}
 	if (m->type == MESSAGE_HELLO) {
-		on_hello(s, m);
+		leader_on_hello(s, m);
 		return;
 	}
-	if (!s->enrolled || !identity_admits(&s->identity, m->sender, m->uuid)) {
+	if (m->type == MESSAGE_PINNED) {
+		leader_on_pinned(s, m->first);
+		return;
+	}
+	if (m->type == MESSAGE_DISK_FAILED) {
+		s->failed = true;
+		step_down(s, now_ns);
+		return;
+	}
+	if (!s->enrolled || !identity_admits(&s->identity, m->sender, m->uuid) ||
+		m->life < s->lives[m->sender]) {
 		s->counters.foreign++;
 		return;
 	}
+	s->lives[m->sender] = m->life;
 	switch (m->type) {
 	case MESSAGE_ACCEPTED:
 		on_accepted(s, m, body, now_ns);
@@ -439,6 +443,20 @@ static void retransmit(struct leader_stage *s, uint64_t now_ns)
 	}
 }
 
+/* A member whose disk lost votes counts again once it has learned what was chosen there: in an idle
+ * cluster nothing would be. */
+static void fill_for_the_blind(struct leader_stage *s, uint64_t now_ns)
+{
+	if (!s->leads || s->outlet->room(s->outlet->context) < STAGE_ROOM)
+		return;
+	leader_propose_batch(s, now_ns);
+	uint32_t room = proposer_room(&s->proposer);
+	uint64_t missing = s->fill_to - s->proposer.window.end;
+
+	if (room > 0 && s->proposer.window.end < s->fill_to)
+		leader_propose_noops(s, room < missing ? room : (uint32_t)missing, now_ns);
+}
+
 static void run_election(struct leader_stage *s, uint64_t now_ns)
 {
 	struct election_output out = election_on_tick(&s->election, now_ns, s->delivered,
@@ -464,9 +482,9 @@ void leader_stage_on_tick(struct leader_stage *s, uint64_t now_ns)
 	uint32_t asked = identity_asks(&s->identity, now_ns);
 
 	if (asked != 0)
-		send_hello(s, asked, HELLO_ASKS);
-	enroll_if_complete(s);
-	if (!s->enrolled)
+		leader_send_hello(s, asked, HELLO_ASKS);
+	leader_enroll_if_complete(s);
+	if (!s->enrolled || s->failed)
 		return;
 	run_election(s, now_ns);
 	/* Phase 1 gave up by itself: the election's timer takes another ballot. */
@@ -479,6 +497,8 @@ void leader_stage_on_tick(struct leader_stage *s, uint64_t now_ns)
 	else if (s->proposer.state >= PROPOSER_REPROPOSING && !s->opened)
 		repropose(s, now_ns);
 	retransmit(s, now_ns);
+	if (s->proposer.window.end < s->fill_to)
+		fill_for_the_blind(s, now_ns);
 	leader_reads_tick(s, now_ns);
 	if (s->leads && s->proposer.window.chosen != s->watermark_sent &&
 		now_ns >= s->sent_ns + s->settings->commit_idle_ns)

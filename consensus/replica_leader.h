@@ -15,6 +15,7 @@
 #include "consensus/admission.h"
 #include "consensus/election.h"
 #include "consensus/identity.h"
+#include "consensus/journal.h"
 #include "consensus/proposer.h"
 #include "consensus/reads.h"
 #include "consensus/replica.h"
@@ -57,6 +58,13 @@ struct leader_stage {
 	const struct replica_settings *settings;
 	struct outlet *outlet;
 	bool enrolled;
+	bool failed;                        /* Our disk: we neither lead nor stand. */
+	const struct journal_port *journal; /* NULL: mode none. */
+	bool marked;                        /* The journal says that we were enrolled. */
+	uint32_t pins_waiting;              /* Bitmask: appended, and not durable yet. */
+	uint64_t pins_at[MEMBER_MAX];       /* Their positions. */
+	uint32_t lives[MEMBER_MAX];
+	uint64_t fill_to;   /* No-ops up to here let a member that lost votes count again. */
 	bool leads;         /* Our no-op is chosen: commands are taken. */
 	bool opened;        /* Our no-op is proposed. */
 	uint64_t opening;   /* The no-op's instance. */
@@ -94,6 +102,20 @@ struct leader_stage {
 /* The struct's memory must be zeroed once. */
 void leader_stage_init(struct leader_stage *s, const struct replica_settings *settings,
 	struct outlet *outlet);
+
+/* Modes async and sync: pins count once the journal has them. Before the first message. */
+void leader_stage_journal(struct leader_stage *s, const struct journal_port *journal);
+
+/* What the journal says of this node's earlier lives. */
+struct leader_past {
+	uint64_t promised; /* Highest of all shards. */
+	uint64_t delivered;
+	uint64_t pins[MEMBER_MAX];
+	bool enrolled;
+};
+
+/* After a replay and leader_stage_journal, before the first message. */
+void leader_stage_restore(struct leader_stage *s, const struct leader_past *past);
 
 /* Would a request become proposals now, or only a longer queue? Requests may wait in front of the
  * stage until it is so: what is in flight stays in the caches, and what others say is heard first. */

@@ -71,12 +71,14 @@ struct learner_stage {
 	struct machine machine;
 	struct session_table sessions;
 	uint64_t digest;
-	uint32_t leader;      /* Member id that leads, as far as we heard. */
-	uint64_t silent_from; /* What is applied from this instance on is not answered by us. */
-	uint32_t source;      /* Whom to fetch from. */
-	uint32_t gone;        /* Members that no longer hold what comes next. */
-	bool beyond;          /* All of them: this replica can not catch up, and stands. */
-	uint64_t told;        /* Delivered index that the other stages know. */
+	uint32_t leader;        /* Member id that leads, as far as we heard. */
+	uint64_t silent_from;   /* What is applied from this instance on is not answered by us. */
+	uint32_t source;        /* Whom to fetch from. */
+	uint32_t gone;          /* Members that no longer hold what comes next. */
+	bool beyond;            /* All of them: this replica can not catch up, and stands. */
+	uint64_t commit_ballot; /* The last ballot by whose watermark something was delivered, */
+	uint64_t commit_to;     /* and up to where. */
+	uint64_t told;          /* Delivered index that the other stages know. */
 	uint64_t told_ns;
 	uint64_t stuck_at;   /* Delivered index when it last moved, */
 	uint64_t stuck_ns;   /* and when. */

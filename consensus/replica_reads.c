@@ -108,8 +108,10 @@ static void ask_round(struct leader_stage *s, struct reads *r, uint64_t now_ns)
 
 static void begin_round(struct leader_stage *s, struct reads *r, uint64_t now_ns)
 {
-	reads_begin(r, r->rule == READ_RULE_LEADER ? s->proposer.ballot : s->settings->seed,
-		now_ns);
+	/* No answer to an earlier life's round is taken for one to this. */
+	const uint64_t own = s->settings->seed + s->settings->life;
+
+	reads_begin(r, r->rule == READ_RULE_LEADER ? s->proposer.ballot : own, now_ns);
 	s->counters.read_rounds++;
 	ask_round(s, r, now_ns);
 }

@@ -26,6 +26,12 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 TABLE = os.path.join(HERE, "README.md")
 MARK = "<!-- Written by run.py. -->\n"
 
+SHARED = """consensus_shared = shared_library('consensus-shared', consensus_sources,
+  include_directories: root_inc,
+  dependencies: consensus_deps,
+  c_args: march_args)
+"""
+
 LIMIT_S = 900  # Of one step: a mutant may run for ever.
 
 
@@ -102,14 +108,17 @@ class Tree:
         shutil.copymode(source, target)
 
     def share(self):
-        """The protocol as a shared library: a mutant is one file to compile, and one to link."""
+        """The tests link the protocol as a shared library: a mutant is one file to compile, and
+        one to link."""
         path = os.path.join(self.folder, "consensus/meson.build")
         with open(path, encoding="utf-8") as file:
             text = file.read()
-        if text.count("static_library(") != 1:
+        static = "consensus_dep = declare_dependency(\n  link_with: consensus_lib"
+        if text.count(static) != 1:
             raise SystemExit("mutants: consensus/meson.build is not as expected.")
+        shared = SHARED + static.replace("consensus_lib", "consensus_shared")
         with open(path, "w", encoding="utf-8") as file:
-            file.write(text.replace("static_library(", "shared_library("))
+            file.write(text.replace(static, shared))
 
     def unit_tests(self):
         """Those that link the protocol alone."""

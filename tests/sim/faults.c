@@ -173,6 +173,7 @@ static void sleep_all(struct world *w)
 		if (w->nodes[i].alive)
 			hit(w, FAULT_SLEEP, i);
 	}
+	power_sleep(w, sleep_ns);
 	customer_sleep(&w->customer, wake_ns);
 	w->faulty_until_ns += sleep_ns;
 	w->fault_next_ns += sleep_ns;
@@ -287,10 +288,16 @@ static void strike(struct world *w, enum fault kind, uint16_t victim)
 		starve(w, victim);
 		return;
 	case FAULT_CRASH:
-		faults_crash(w, victim);
+		if (!w->durable)
+			faults_crash(w, victim);
 		return;
 	case FAULT_RETURN_EMPTY:
-		return_empty(w);
+		if (!w->durable)
+			return_empty(w);
+		return;
+	case FAULT_RESTART:
+		if (w->durable)
+			power_fault(w, victim);
 		return;
 	case FAULT_CLOCK_JUMP:
 	case FAULT_CLOCK_RATE:
@@ -315,7 +322,7 @@ void faults_strike(struct world *w, uint16_t victim)
 	w->fault_next_ns = w->now_ns + between(&w->chance, STRIKE_MIN_US, STRIKE_MAX_US) * WORLD_US;
 	if (victim == WORLD_NOBODY)
 		victim = (uint16_t)random_below(&w->chance, w->members);
-	while (!w->nodes[victim].alive)
+	for (uint32_t i = 0; i < w->members && !w->nodes[victim].alive; i++)
 		victim = (uint16_t)((victim + 1u) % w->members);
 	if (random_percent(&w->chance, MEND_PERCENT)) {
 		faults_end(w);

@@ -19,6 +19,7 @@ static void add_run(struct totals *t, const struct world *w, const struct world_
 	t->commits += r->commits;
 	t->reads += r->reads;
 	t->faults += r->faults;
+	t->crashes += r->crashes;
 	t->calm_max_ns = r->calm_ns > t->calm_max_ns ? r->calm_ns : t->calm_max_ns;
 	if (r->passed) {
 		t->passed++;
@@ -53,6 +54,7 @@ static void add_totals(struct totals *all, const struct totals *t)
 	all->commits += t->commits;
 	all->reads += t->reads;
 	all->faults += t->faults;
+	all->crashes += t->crashes;
 	all->calm_max_ns = t->calm_max_ns > all->calm_max_ns ? t->calm_max_ns : all->calm_max_ns;
 	coverage_add(&all->coverage, &t->coverage);
 	if (t->failed > 0 && (all->failed == 0 || t->failed_seed < all->failed_seed)) {

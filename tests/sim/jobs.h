@@ -18,6 +18,7 @@ struct totals {
 	uint64_t commits;
 	uint64_t reads;
 	uint64_t faults;
+	uint64_t crashes;     /* That were recovered from. */
 	uint64_t calm_max_ns; /* The longest that progress took after the last fault. */
 	/* Of the failure with the lowest seed: */
 	uint64_t failed_seed;

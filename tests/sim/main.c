@@ -39,9 +39,8 @@ static void usage(void)
 	     "       paxwire-sim --trace SEED [--events N]     print a seed's timeline\n"
 	     "       paxwire-sim --graphs N                    connectivity: all graphs of 3 members,\n"
 	     "                                                 N of 5, and the scenarios with names\n"
-	     "       paxwire-sim --mutant NAME --seeds N       must be caught: forgetful, swap,\n"
-	     "                                                 one-vote, stale-read, no-probe,\n"
-	     "                                                 own-report, reused-round\n"
+	     "       paxwire-sim --mutant NAME --seeds N       must be caught; --mutant ? lists\n"
+	     "                                                 them;\n"
 	     "                                                 [--explain]: as a failure is\n"
 	     "       paxwire-sim --count --seeds N             print only when the first one fails\n"
 	     "A smaller run of a seed: [--commits N] [--faults N] [--without KIND,KIND...]");
@@ -56,17 +55,29 @@ static const char *const mutant_names[] = {
 	[MUTANT_NO_PROBE] = "no-probe",
 	[MUTANT_OWN_REPORT] = "own-report",
 	[MUTANT_REUSED_ROUND] = "reused-round",
+	[MUTANT_DISK + DISK_MUTANT_UNGATED - 1] = "ungated",
+	[MUTANT_DISK + DISK_MUTANT_REPEATED - 1] = "repeated-vote",
+	[MUTANT_DISK + DISK_MUTANT_PREPARE - 1] = "early-prepare",
+	[MUTANT_DISK + DISK_MUTANT_HOLE - 1] = "hole",
+	[MUTANT_DISK + DISK_MUTANT_REWRITE - 1] = "rewrite",
+	[MUTANT_DISK + DISK_MUTANT_LO - 1] = "lo-on-torn",
+	[MUTANT_DISK + DISK_MUTANT_SIGHTED - 1] = "sighted",
+	[MUTANT_DISK + DISK_MUTANT_NO_SECOND - 1] = "no-second",
+};
+
+enum {
+	MUTANTS = sizeof(mutant_names) / sizeof(mutant_names[0])
 };
 
 static enum mutant mutant_named(const char *name)
 {
-	for (int i = MUTANT_FORGETFUL; i <= MUTANT_LAST; i++)
+	for (int i = MUTANT_FORGETFUL; i < MUTANTS; i++)
 		if (strcmp(mutant_names[i], name) == 0)
 			return (enum mutant)i;
-	fprintf(stderr,
-		"paxwire-sim: no mutant is named \"%s\"; there are forgetful, swap, one-vote, "
-		"stale-read, no-probe, own-report, reused-round.\n",
-		name);
+	fprintf(stderr, "paxwire-sim: no mutant is named \"%s\"; there are", name);
+	for (int i = MUTANT_FORGETFUL; i < MUTANTS; i++)
+		fprintf(stderr, "%s %s", i == MUTANT_FORGETFUL ? "" : ",", mutant_names[i]);
+	fputs(".\n", stderr);
 	exit(1);
 }
 
@@ -270,11 +281,11 @@ static uint32_t report(const struct options *o, const struct totals *t, double s
 	uint32_t empty;
 
 	printf("%" PRIu64 " seeds in %.1f s, %.0f a second of a core; a seed has %" PRIu64
-	       " commits, %" PRIu64 " reads, %" PRIu64
-	       " faults; at most %.0f ms from the last fault "
+	       " commits, %" PRIu64 " reads, %" PRIu64 " faults; %" PRIu64
+	       " crashes were recovered from; at most %.0f ms from the last fault "
 	       "to the end\n",
 		runs, seconds, (double)runs / core_seconds(), t->commits / runs, t->reads / runs,
-		t->faults / runs, (double)t->calm_max_ns / 1e6);
+		t->faults / runs, t->crashes, (double)t->calm_max_ns / 1e6);
 	empty = coverage_print(&t->coverage);
 	if (!o->coverage || empty == 0)
 		return 0;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "consensus/check.h"
+#include "tests/sim/boot.h"
 
 /* The number of the stage's queue. */
 static uint32_t queue_of(const struct message *m)
@@ -41,10 +42,10 @@ static void enqueue_copy(struct node *n, uint32_t stage, const struct frame *f)
 	enqueue(n, stage, copy);
 }
 
-/* To our own stages. DELIVERED and ENROLLED go to more than one. */
+/* To our own stages; some messages go to more than one. */
 static void send_local(struct node *n, const struct frame *f)
 {
-	bool to_acceptors = f->m.type == MESSAGE_DELIVERED || f->m.type == MESSAGE_ENROLLED;
+	bool to_acceptors = goes_to_acceptors(&f->m);
 
 	for (uint32_t shard = 0; to_acceptors && shard < n->settings.shards; shard++)
 		enqueue_copy(n, STAGE_ACCEPTOR + shard, f);
@@ -63,7 +64,7 @@ static void send_wire(struct node *n, const struct frame *f, uint16_t to)
 		(uint16_t)(HEADER_BYTES + f->m.payload_len));
 }
 
-static void node_send(void *context, const struct target *to, const struct message *m,
+void node_send(void *context, const struct target *to, const struct message *m,
 	const struct part *parts, uint32_t parts_count)
 {
 	struct node *n = context;
@@ -80,11 +81,14 @@ static void node_send(void *context, const struct target *to, const struct messa
 	if (!to->local)
 		f->m.sender = (uint8_t)n->settings.self;
 	f->m.uuid = n->settings.uuid;
+	f->m.life = n->settings.life;
 	f->m.cluster = 1;
 	f->m.counter = n->counter++;
 	if (!m->checksum_known)
 		f->m.checksum = bytes == 0 ? 0 : message_crc(f->body, bytes);
 	CHECK(f->m.checksum == (bytes == 0 ? 0 : message_crc(f->body, bytes)));
+	if (n->durable && !to->local)
+		witness_on_sent(&n->witness, &f->m, f->body);
 	if (to->local)
 		send_local(n, f);
 	else if (to->client >= ENDPOINT_CLIENT_FIRST)
@@ -124,12 +128,27 @@ static uint32_t node_room(void *context)
 	return room;
 }
 
+void node_clear(struct node *n, const struct machine *machine)
+{
+	n->crashing = false;
+	memset(n->queues, 0, sizeof(n->queues));
+	n->frames_free_count = FRAMES_MAX;
+	for (uint32_t i = 0; i < FRAMES_MAX; i++)
+		n->frames_free[i] = FRAMES_MAX - 1 - i;
+	leader_stage_init(&n->leader, &n->settings, &n->outlet);
+	learner_stage_init(&n->learner, &n->settings, &n->outlet, machine, n->sessions,
+		n->sessions_max, frame_release, n);
+	for (uint32_t shard = 0; shard < n->settings.shards; shard++)
+		acceptor_stage_init(&n->acceptors[shard], &n->settings, shard, &n->outlet,
+			n->logs[shard], SIM_LOG_BYTES);
+}
+
 void node_init(struct node *n, const struct replica_settings *settings, uint32_t sessions_max,
 	struct network *network, struct trace *trace, struct random *random,
 	const struct machine *machine)
 {
 	n->settings = *settings;
-	n->settings.uuid = random_next(random);
+	n->settings.uuid = random_next(random) | 1;
 	n->outlet = (struct outlet){
 		.context = n,
 		.send = node_send,
@@ -144,6 +163,11 @@ void node_init(struct node *n, const struct replica_settings *settings, uint32_t
 	n->clock = (struct clock){.rate = CLOCK_RATE};
 	n->counter = 0;
 	n->alive = true;
+	n->durable = settings->durability == DURABILITY_SYNC;
+	n->stays_out = false;
+	n->crash_steps = 0;
+	n->disk_mutant = DISK_MUTANT_NONE;
+	n->sessions_max = sessions_max;
 	n->flaw = FLAW_NONE;
 	n->starved = false;
 	n->paused_until_ns = 0;
@@ -151,16 +175,9 @@ void node_init(struct node *n, const struct replica_settings *settings, uint32_t
 	n->refused = 0;
 	n->watcher = NULL;
 	n->watch = NULL;
-	memset(n->queues, 0, sizeof(n->queues));
-	n->frames_free_count = FRAMES_MAX;
-	for (uint32_t i = 0; i < FRAMES_MAX; i++)
-		n->frames_free[i] = FRAMES_MAX - 1 - i;
-	leader_stage_init(&n->leader, &n->settings, &n->outlet);
-	learner_stage_init(&n->learner, &n->settings, &n->outlet, machine, n->sessions,
-		sessions_max, frame_release, n);
-	for (uint32_t shard = 0; shard < settings->shards; shard++)
-		acceptor_stage_init(&n->acceptors[shard], &n->settings, shard, &n->outlet,
-			n->logs[shard], SIM_LOG_BYTES);
+	node_clear(n, machine);
+	if (n->durable)
+		boot_format(n);
 }
 
 static void tell_time(struct node *n, uint64_t now_ns)
@@ -210,7 +227,7 @@ static void run_burst(struct node *n, uint32_t stage)
 	struct queue *q = &n->queues[stage];
 	uint32_t burst = 1 + (uint32_t)random_below(n->random, 8);
 
-	for (; burst > 0 && q->head != q->tail; burst--) {
+	for (; burst > 0 && q->head != q->tail && !n->crashing; burst--) {
 		struct frame *f = &n->frames[q->frames[q->tail++ % QUEUE_MAX]];
 		bool retained = false;
 
@@ -219,9 +236,11 @@ static void run_burst(struct node *n, uint32_t stage)
 		else if (stage == STAGE_LEARNER)
 			retained = learner_stage_on_message(&n->learner, &f->m, f->body, f,
 				n->here_ns);
-		else
+		else {
+			boot_break_rules(n, &f->m);
 			acceptor_stage_on_message(&n->acceptors[stage - STAGE_ACCEPTOR], &f->m,
 				f->body, n->here_ns);
+		}
 		if (!retained)
 			frame_release(n, f);
 	}
@@ -239,11 +258,12 @@ void node_turn(struct node *n, uint64_t now_ns)
 	uint32_t stages = STAGE_ACCEPTOR + n->settings.shards;
 
 	tell_time(n, now_ns);
+	boot_complete(n);
 	leader_stage_on_tick(&n->leader, n->here_ns);
 	leader_stage_flush(&n->leader, n->here_ns);
 	learner_stage_on_tick(&n->learner, n->here_ns);
 	learner_stage_flush(&n->learner, n->here_ns);
-	for (;;) {
+	while (!n->crashing) {
 		uint32_t waiting[STAGES_MAX];
 		uint32_t count = 0;
 
@@ -251,9 +271,12 @@ void node_turn(struct node *n, uint64_t now_ns)
 			if (n->queues[s].head != n->queues[s].tail)
 				waiting[count++] = s;
 		if (count == 0 || random_percent(n->random, n->starved ? 50 : 3))
-			return;
+			break;
 		run_burst(n, waiting[random_below(n->random, count)]);
+		if (n->durable && random_percent(n->random, 30))
+			boot_flush(n);
 	}
+	boot_flush(n);
 }
 
 uint32_t node_frames_held(const struct node *n)

@@ -20,6 +20,7 @@ static const char *const names[FAULT_KINDS] = {
 	[FAULT_STARVE] = "starve",
 	[FAULT_CRASH] = "crash",
 	[FAULT_RETURN_EMPTY] = "return-empty",
+	[FAULT_RESTART] = "restart",
 	[FAULT_CLOCK_JUMP] = "clock-jump",
 	[FAULT_CLOCK_RATE] = "clock-rate",
 	[FAULT_OVERLOAD] = "overload",

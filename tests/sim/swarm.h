@@ -33,6 +33,7 @@ enum fault {
 	FAULT_STARVE,
 	FAULT_CRASH,        /* For ever. */
 	FAULT_RETURN_EMPTY, /* Who crashed starts again without memory. */
+	FAULT_RESTART, /* Crashes, of all too, and disks that tear, lose, fail; from them it starts. */
 	/* Of clocks. */
 	FAULT_CLOCK_JUMP,
 	FAULT_CLOCK_RATE,

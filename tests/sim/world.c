@@ -52,6 +52,7 @@ static struct replica_settings draw_settings(struct world *w)
 		.lag_max = random_percent(r, 70) ? 4096 : 32 + random_below(r, 128),
 		.lag_timeout_ns = 50 * WORLD_MS,
 		.quorum = &w->quorum,
+		.durability = w->durable ? DURABILITY_SYNC : DURABILITY_NONE,
 	};
 }
 
@@ -81,6 +82,8 @@ static void start_node(struct world *w, uint32_t id, const struct replica_settin
 	settings.seed = random_next(&w->random);
 	node_init(n, &settings, w->sessions_max, &w->network, &w->trace, &w->random, &machine);
 	n->flaw = flaw_of(w->plan.mutant);
+	if (w->plan.mutant >= MUTANT_DISK)
+		n->disk_mutant = (enum disk_mutant)(w->plan.mutant - MUTANT_DISK + 1);
 	checks_watch(w, n);
 	w->turn_next_ns[id] = random_below(&w->random, TURN_EVERY_US * WORLD_US);
 	w->evicted[id] = 0;
@@ -105,6 +108,8 @@ void world_start(struct world *w, const struct plan *plan)
 	if (plan->members != 0)
 		w->members = plan->members;
 	w->broken = 0;
+	w->durable = plan->mutant >= MUTANT_DISK ||
+		(plan->mutant == MUTANT_NONE && random_percent(r, 50));
 	w->killed = 0;
 	w->outcasts = 0;
 	w->calm = false;
@@ -121,6 +126,7 @@ void world_start(struct world *w, const struct plan *plan)
 	w->sessions_max = swarm_has(&w->swarm, FAULT_EVICT) ? 1 + sessions * 3 / 4 : SIM_SESSIONS;
 	for (uint32_t i = 0; i < w->members; i++)
 		start_node(w, i, &common);
+	power_start(w);
 	if (plan->mutant == MUTANT_SWAP)
 		w->oracle.machines[1].swap = true;
 	customer_init(&w->customer, &w->network, &w->oracle, &w->trace, r, w->members, sessions);
@@ -172,7 +178,7 @@ static void note_state(struct world *w, uint32_t id)
 	uint64_t evicted = w->nodes[id].learner.sessions.evicted;
 
 	w->network.states[id] = state;
-	if (evicted != w->evicted[id])
+	if (evicted > w->evicted[id])
 		coverage_hit(&w->coverage, FAULT_EVICT, state);
 	w->evicted[id] = evicted;
 	if (!w->calm && state != before && ambushes[state] > 0)
@@ -195,6 +201,9 @@ static void turn(struct world *w, uint32_t id)
 	node_turn(n, w->now_ns);
 	w->turn_next_ns[id] = next_turn_ns(w, n);
 	checks_node(w, id);
+	power_look(w, id);
+	if (!n->alive)
+		return;
 	if (!w->network.pinned)
 		w->network.pinned = checks_all_enrolled(w);
 	note_state(w, id);
@@ -238,19 +247,33 @@ static void serve_customer(struct world *w)
 		customer_open(&w->customer) ? STATE_CLIENT_OPEN : STATE_CLIENT_OPENING;
 }
 
+/* Its turn, or what its disk brings to an end; but not while it is paused. */
+static uint64_t node_next_ns(const struct world *w, uint32_t id)
+{
+	const struct node *n = &w->nodes[id];
+	uint64_t disk = node_disk_ns(n);
+
+	disk = disk < n->paused_until_ns ? n->paused_until_ns : disk;
+	return disk < w->turn_next_ns[id] ? disk : w->turn_next_ns[id];
+}
+
 /* The next thing that happens; moves the clock to it. */
 void world_step(struct world *w)
 {
 	uint64_t at = network_next_ns(&w->network);
 	uint64_t customer_at = customer_next_ns(&w->customer);
+	uint64_t power_at = power_next_ns(w);
 	uint32_t who = WORLD_NOBODY;
 
 	for (uint32_t i = 0; i < w->members; i++)
-		if (w->nodes[i].alive && w->turn_next_ns[i] < at) {
-			at = w->turn_next_ns[i];
+		if (w->nodes[i].alive && node_next_ns(w, i) < at) {
+			at = node_next_ns(w, i);
 			who = i;
 		}
-	if (w->fault_next_ns <= at && w->fault_next_ns <= customer_at) {
+	if (power_at <= at && power_at <= customer_at && power_at <= w->fault_next_ns) {
+		w->now_ns = power_at;
+		power_turn(w);
+	} else if (w->fault_next_ns <= at && w->fault_next_ns <= customer_at) {
 		w->now_ns = w->fault_next_ns;
 		faults_strike(w, WORLD_NOBODY);
 	} else if (customer_at <= at) {
@@ -277,6 +300,7 @@ void world_calm(struct world *w)
 	for (uint16_t i = 0; i < w->members; i++)
 		if (w->nodes[i].paused_until_ns > w->now_ns)
 			faults_pause(w, i, w->now_ns);
+	power_calm(w);
 	customer_wake(&w->customer, w->now_ns);
 }
 
@@ -285,7 +309,7 @@ static bool settled(const struct world *w)
 {
 	const struct node *one = NULL;
 
-	if (!customer_idle(&w->customer))
+	if (!customer_idle(&w->customer) || !power_settled(w))
 		return false;
 	for (uint32_t i = 0; i < w->members; i++) {
 		const struct node *n = &w->nodes[i];
@@ -326,6 +350,7 @@ struct world_result world_run(struct world *w, const struct plan *plan)
 		.commits = w->oracle.acknowledged,
 		.reads = w->oracle.reads,
 		.faults = w->faults + w->network.faults_count,
+		.crashes = w->power.crashes,
 		.virtual_ns = w->now_ns,
 		.calm_ns = w->now_ns - w->calm_since_ns,
 	};

@@ -15,6 +15,7 @@
 #include "tests/sim/network.h"
 #include "tests/sim/node.h"
 #include "tests/sim/oracle.h"
+#include "tests/sim/power.h"
 #include "tests/sim/random.h"
 #include "tests/sim/swarm.h"
 #include "tests/sim/trace.h"
@@ -38,7 +39,7 @@ enum mutant {
 	MUTANT_NO_PROBE,     /* any member does, */
 	MUTANT_OWN_REPORT,   /* or asks itself only, */
 	MUTANT_REUSED_ROUND, /* or lets a round serve what arrived after it began. */
-	MUTANT_LAST = MUTANT_REUSED_ROUND,
+	MUTANT_DISK,         /* enum disk_mutant, from here on. */
 };
 
 /* What makes a run: the same plan is the same run, to the last bit. */
@@ -70,6 +71,7 @@ struct world {
 	struct oracle oracle;
 	struct quorum quorum;
 	uint32_t members;
+	bool durable;          /* Mode sync: crashed members come back. */
 	uint32_t sessions_max; /* Of a replica's table. */
 	uint64_t commits;      /* To acknowledge. */
 	uint64_t faults;
@@ -90,6 +92,7 @@ struct world {
 	uint64_t block; /* That some node's delivered index reached. */
 	struct node nodes[WORLD_MEMBERS_MAX];
 	struct customer customer;
+	struct power power;
 	struct coverage coverage; /* Of all runs. */
 };
 
@@ -98,6 +101,7 @@ struct world_result {
 	uint64_t commits;
 	uint64_t reads;
 	uint64_t faults;
+	uint64_t crashes;
 	uint64_t virtual_ns;
 	uint64_t calm_ns; /* From the last fault to the end. */
 };
@@ -112,10 +116,10 @@ void world_step(struct world *w);
 /* No more faults. */
 void world_calm(struct world *w);
 
-/* Is it alive, and the member that it always was? */
+/* Is it alive, the member that it always was, and able to catch up? */
 static inline bool world_counts(const struct world *w, uint32_t id)
 {
-	return w->nodes[id].alive && (w->outcasts >> id & 1) == 0;
+	return w->nodes[id].alive && (w->outcasts >> id & 1) == 0 && !power_beyond(w, id);
 }
 
 #endif
