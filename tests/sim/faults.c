@@ -3,12 +3,13 @@
 #include <string.h>
 
 enum {
-	SPARED_PERCENT = 30, /* Of the kinds of the run, where each may strike. */
-	MEND_PERCENT = 15,   /* Of faults that end all others instead. */
-	OFF_PERCENT = 25,    /* Of faults of packets that switch theirs off. */
-	LATE_MAX_US = 5000,  /* Of a delayed packet. */
-	KEPT_PERCENT = 4,    /* Of packets that may be replayed. */
-	REPLAYS_MAX = 16,    /* At a time. */
+	SPARED_PERCENT = 30,  /* Of the kinds of the run, where each may strike. */
+	RESTART_PERCENT = 25, /* Of faults of durable members. */
+	MEND_PERCENT = 15,    /* Of faults that end all others instead. */
+	OFF_PERCENT = 25,     /* Of faults of packets that switch theirs off. */
+	LATE_MAX_US = 5000,   /* Of a delayed packet. */
+	KEPT_PERCENT = 4,     /* Of packets that may be replayed. */
+	REPLAYS_MAX = 16,     /* At a time. */
 	SLEEP_PERCENT = 30,
 	SLEEP_MAX_S = 600,   /* Of the whole cluster. */
 	JUMP_MAX_MS = 5000,  /* Of a clock. */
@@ -53,6 +54,8 @@ void faults_start(struct world *w)
 {
 	swarm_draw(&w->swarm, &w->chance, w->plan.without);
 	w->swarm.kinds |= w->plan.with;
+	if (w->plan.mutant >= MUTANT_DISK)
+		w->swarm.kinds |= 1u << FAULT_RESTART;
 	w->faults = 0;
 	w->isolated_until_ns = 0;
 	w->fault_next_ns = between(&w->chance, 1, 12) * WORLD_MS / 2;
@@ -328,6 +331,9 @@ void faults_strike(struct world *w, uint16_t victim)
 		faults_end(w);
 		return;
 	}
+	/* What a disk must hold shows only at a restart: these have a share of their own. */
+	if (w->durable && random_percent(&w->chance, RESTART_PERCENT))
+		kind = FAULT_RESTART;
 	/* A run with few kinds has more of each. */
 	for (uint32_t i = 0; i < FAULT_KINDS; i++, kind = (kind + 1) % FAULT_KINDS)
 		if (kind != FAULT_EVICT && swarm_has(&w->swarm, kind)) {
