@@ -41,7 +41,7 @@ void power_sleep(struct world *w, uint64_t sleep_ns);
 /* No more faults: who is down, or whose disk failed, starts again. */
 void power_calm(struct world *w);
 
-/* What was lost on a disk, and what let it be learned again, can lead beyond what the others' logs
+/* What was lost on a disk, and what let it be learned again, can lead beyond what most other logs
  * still hold: then the replica says so and stands, for there is no state transfer yet. */
 bool power_beyond(const struct world *w, uint32_t id);
 
