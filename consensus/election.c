@@ -167,15 +167,14 @@ struct election_output election_on_tick(struct election *e, uint64_t now_ns, uin
 	return out;
 }
 
-/* No honest node is that far ahead: one wrong number would use up the rounds for everybody. */
-static bool from_nowhere(const struct election *e, uint64_t ballot)
+bool election_nowhere(const struct election *e, uint64_t ballot)
 {
 	return ballot_round(ballot) > ballot_round(e->highest) + BALLOT_ROUND_JUMP;
 }
 
 bool election_saw(struct election *e, uint64_t ballot)
 {
-	if (from_nowhere(e, ballot))
+	if (election_nowhere(e, ballot))
 		return false;
 	if (ballot > e->highest)
 		e->highest = ballot;
@@ -187,7 +186,7 @@ bool election_on_heartbeat(struct election *e, const struct message *m, uint64_t
 	discount_stall(e, now_ns);
 	e->heard_ns[m->sender] = now_ns;
 	e->echoes[m->sender] = m->echo;
-	bool nowhere = from_nowhere(e, m->ballot);
+	bool nowhere = election_nowhere(e, m->ballot);
 	bool lost = election_saw(e, m->ballot);
 
 	if (nowhere || (m->flags & HEARTBEAT_LEADS) == 0 || m->ballot < e->leader_ballot)
@@ -205,7 +204,7 @@ bool election_on_prevote(struct election *e, const struct message *m, uint64_t n
 		e->promised_ns != 0 && now_ns < e->promised_ns + e->settings->election_timeout_ns;
 
 	return e->state <= ELECTION_PREVOTING && !leader_alive(e, now_ns) && !promised &&
-		m->ballot > e->highest && !from_nowhere(e, m->ballot);
+		m->ballot > e->highest && !election_nowhere(e, m->ballot);
 }
 
 void election_on_prevoted(struct election *e, const struct message *m)

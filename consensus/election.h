@@ -70,6 +70,9 @@ void election_init(struct election *e, const struct replica_settings *settings);
 struct election_output election_on_tick(struct election *e, uint64_t now_ns, uint64_t delivered,
 	bool in_flight);
 
+/* No honest node is that far ahead: one wrong number would use up the rounds for everybody. */
+bool election_nowhere(const struct election *e, uint64_t ballot);
+
 /* True: this node must step down, for a higher ballot leads. */
 bool election_on_heartbeat(struct election *e, const struct message *m, uint64_t now_ns);
 

@@ -284,6 +284,11 @@ static void on_promise(struct leader_stage *s, const struct message *m, uint64_t
 
 static void on_heartbeat(struct leader_stage *s, const struct message *m, uint64_t now_ns)
 {
+	/* Its watermark would silence those of all true leaders. */
+	if (election_nowhere(&s->election, m->ballot)) {
+		s->counters.too_high++;
+		return;
+	}
 	leader_peer_delivered(s, &s->peers[m->sender], m->first, now_ns);
 	if (election_on_heartbeat(&s->election, m, now_ns))
 		step_down(s, now_ns);

@@ -62,6 +62,7 @@ struct leader_counters {
 		read_indices; /* Asked of the leader: what was voted for was not applied in time. */
 	uint64_t conflicts;   /* Alarm: REFUSAL_CONFLICT heard. */
 	uint64_t foreign;     /* Frames of an unpinned uuid. */
+	uint64_t too_high;    /* Alarm: a heartbeat of a ballot from nowhere. */
 };
 
 /* A member as flow control sees it. */

@@ -95,6 +95,16 @@ static const char *condition(const struct replica *r)
 	return READ(r->leader->election.leader) == ELECTION_NOBODY ? "follows nobody" : "follows";
 }
 
+/* Alarm: rounds that no honest member can have reached. */
+static uint64_t ballots_too_high(const struct replica *r)
+{
+	uint64_t count = READ(r->leader->counters.too_high);
+
+	for (uint32_t i = 0; i < r->settings.shards; i++)
+		count += READ(r->acceptors[i]->counters.too_high);
+	return count;
+}
+
 static int on_status(struct replica *r, const struct parameters *p, struct rte_tel_data *d)
 {
 	(void)p;
@@ -124,6 +134,7 @@ static int on_status(struct replica *r, const struct parameters *p, struct rte_t
 		READ(r->leader->counters.transfers_failed));
 	rte_tel_data_add_dict_u64(d, "retransmitted", READ(r->leader->counters.retransmitted));
 	rte_tel_data_add_dict_u64(d, "conflicts", READ(r->leader->counters.conflicts));
+	rte_tel_data_add_dict_u64(d, "too_high", ballots_too_high(r));
 	rte_tel_data_add_dict_u64(d, "unreachable_members", READ(r->io.network.unknown));
 	rte_tel_data_add_dict_string(d, "durability",
 		config_durability_text(subject.config->durability));

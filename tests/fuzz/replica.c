@@ -48,6 +48,11 @@ void trace_message(struct trace *t, uint64_t at_ns, uint16_t port, const char *w
 	(void)t, (void)at_ns, (void)port, (void)what, (void)other, (void)m;
 }
 
+void trace_transition(struct trace *t, uint64_t at_ns, uint16_t port, const struct transition *step)
+{
+	(void)t, (void)at_ns, (void)port, (void)step;
+}
+
 /* What it told others before a crash does not hold any more. */
 void oracle_violation(struct oracle *o, const char *format, ...)
 {
@@ -249,7 +254,7 @@ static void start(uint32_t shards, bool voted, bool durable)
 
 	chance.state = 1;
 	applied.last = 0;
-	node_init(&node, &settings, NULL, NULL, &chance, &machine);
+	node_init(&node, &settings, SIM_SESSIONS, NULL, NULL, &chance, &machine);
 	node.now_ns = 1 * MS;
 	if (durable)
 		start_from_disk();

@@ -165,7 +165,7 @@ void boot_flush(struct node *n)
 		disk_extend(&n->disk, n->settings.uuid);
 		journal_extend(j, n->disk.blocks);
 	}
-	journal_stage_flush(&n->journal, n->now_ns);
+	journal_stage_flush(&n->journal, n->here_ns);
 }
 
 /* We have its record, not yet durable: said again at once. */
@@ -204,7 +204,7 @@ static void promise_early(struct node *n, const struct message *m)
 	};
 
 	if (m->ballot > s->acceptor.promised)
-		leader_stage_on_message(&n->leader, &promise, NULL, n->now_ns);
+		leader_stage_on_message(&n->leader, &promise, NULL, n->here_ns);
 }
 
 void boot_break_rules(struct node *n, const struct message *m)

@@ -6,6 +6,8 @@
 
 /* Of no session: what a reply repeats, and the client half does not know. */
 #define READ_SESSION (UINT64_MAX - 1)
+/* No instance is that high: such a session can not be. */
+#define STRANGER_SESSION (1ull << 62)
 #define READ_RETRY_NS 2000000u
 #define READS_EVERY_NS 500000u
 #define READ_SOON_NS 200000u
@@ -45,9 +47,8 @@ static void done(void *context, uint32_t session, uint64_t id, uint64_t sequence
 }
 
 void customer_init(struct customer *c, struct network *network, struct oracle *oracle,
-	struct trace *trace, struct random *random, uint32_t members)
+	struct trace *trace, struct random *random, uint32_t members, uint32_t sessions)
 {
-	uint32_t sessions = 2 + (uint32_t)random_below(random, CUSTOMER_SESSIONS_MAX - 1);
 	const struct client_settings settings = {
 		.members = members,
 		.window = 1 + (uint32_t)random_below(random, SESSION_WINDOW),
@@ -63,6 +64,8 @@ void customer_init(struct customer *c, struct network *network, struct oracle *o
 
 	CHECK(client_bytes(sessions) <= CUSTOMER_MEMORY);
 	c->network = network;
+	c->random = random;
+	c->floods = false;
 	c->oracle = oracle;
 	c->trace = trace;
 	c->now_ns = 0;
@@ -85,26 +88,59 @@ void customer_stop(struct customer *c, uint64_t limit)
 	c->limit = limit;
 }
 
+/* Writes a request to `packet`; returns its length. */
+static uint16_t seal_request(struct customer *c, uint8_t *packet, struct message *m,
+	const void *body, uint32_t count, uint32_t bytes)
+{
+	m->type = MESSAGE_REQUEST;
+	m->count = (uint16_t)count;
+	m->cluster = 1;
+	m->counter = c->counter++;
+	m->sender = MESSAGE_SENDER_CLIENT;
+	m->payload_len = (uint16_t)bytes;
+	m->checksum = message_crc(body, bytes);
+	message_encode(m, (struct message_wire *)(void *)packet);
+	memcpy(packet + HEADER_BYTES, body, bytes);
+	return (uint16_t)(HEADER_BYTES + bytes);
+}
+
+/* A command of a session that was never opened: it costs an instance, and does nothing. */
+static void send_stranger(struct customer *c, uint16_t to)
+{
+	uint8_t packet[HEADER_BYTES + ENTRY_BYTES];
+	struct message m = {0};
+	const struct entry e = {
+		.session = STRANGER_SESSION + random_below(c->random, 1u << 20),
+		.sequence_length = entry_pack(ENTRY_COMMAND, random_below(c->random, 9), 0),
+	};
+	uint16_t length = seal_request(c, packet, &m, &e, 1, sizeof(e));
+
+	network_send(c->network, c->now_ns, MEMBER_MAX, to, packet, length);
+}
+
+/* The frame goes on its way again and again, and strange ones with it. */
+static void flood(struct customer *c, const uint8_t *packet, uint16_t length)
+{
+	for (uint32_t i = 0; i < CUSTOMER_FLOOD; i++) {
+		uint16_t to = (uint16_t)random_below(c->random, c->client.settings.members);
+
+		coverage_hit(c->network->coverage, FAULT_OVERLOAD, c->network->states[to]);
+		network_send(c->network, c->now_ns, MEMBER_MAX, to, packet, length);
+		send_stranger(c, to);
+	}
+}
+
 static void send(struct customer *c, uint16_t to, uint8_t flags, const void *body, uint32_t count,
 	uint32_t bytes)
 {
 	uint8_t packet[PACKET_BYTES_MAX];
-	const struct message m = {
-		.type = MESSAGE_REQUEST,
-		.flags = flags,
-		.count = (uint16_t)count,
-		.cluster = 1,
-		.counter = c->counter++,
-		.sender = MESSAGE_SENDER_CLIENT,
-		.payload_len = (uint16_t)bytes,
-		.checksum = message_crc(body, bytes),
-	};
+	struct message m = {.flags = flags};
+	uint16_t length = seal_request(c, packet, &m, body, count, bytes);
 
-	message_encode(&m, (struct message_wire *)(void *)packet);
-	memcpy(packet + HEADER_BYTES, body, bytes);
 	trace_message(c->trace, c->now_ns, MEMBER_MAX, "sends", to, &m);
-	network_send(c->network, c->now_ns, MEMBER_MAX, to, packet,
-		(uint16_t)(HEADER_BYTES + bytes));
+	network_send(c->network, c->now_ns, MEMBER_MAX, to, packet, length);
+	if (c->floods)
+		flood(c, packet, length);
 }
 
 static void send_read(struct customer *c, struct customer_read *read)
@@ -202,14 +238,14 @@ void customer_turn(struct customer *c, uint64_t now_ns)
 		send(c, (uint16_t)c->client.leader, 0, body, count, bytes);
 }
 
-void customer_receive(struct customer *c, const struct packet *packet, uint64_t now_ns)
+bool customer_receive(struct customer *c, const struct packet *packet, uint64_t now_ns)
 {
 	struct message m;
 
 	c->now_ns = now_ns;
-	if (message_decode(packet->bytes, packet->length, &m) != DROP_NONE ||
-		m.type != MESSAGE_REPLY)
-		return;
+	if (message_decode(packet->bytes, packet->length, &m) != DROP_NONE || m.cluster != 1 ||
+		m.epoch != 0 || m.type != MESSAGE_REPLY)
+		return false;
 	trace_message(c->trace, now_ns, MEMBER_MAX, "hears", packet->from, &m);
 	const uint8_t *body = packet->bytes + HEADER_BYTES;
 
@@ -221,6 +257,12 @@ void customer_receive(struct customer *c, const struct packet *packet, uint64_t 
 			on_read(c, &m, r);
 		body += sizeof(*r) + (reply_length(r) + 7) / 8 * 8;
 	}
+	return true;
+}
+
+bool customer_open(const struct customer *c)
+{
+	return c->client.opened == c->client.count;
 }
 
 bool customer_idle(const struct customer *c)

@@ -18,7 +18,8 @@ enum {
 	CUSTOMER_SESSIONS_MAX = 24,
 	CUSTOMER_MEMORY = 16384,
 	CUSTOMER_VALUE_MAX = 40,
-	CUSTOMER_READS = 6, /* Outstanding at a time. */
+	CUSTOMER_READS = 6,  /* Outstanding at a time. */
+	CUSTOMER_FLOOD = 10, /* Times the load. */
 };
 
 struct customer_read {
@@ -32,6 +33,7 @@ struct customer_read {
 
 struct customer {
 	struct network *network;
+	struct random *random;
 	struct oracle *oracle;
 	struct trace *trace;
 	struct client client;
@@ -42,13 +44,14 @@ struct customer {
 	uint64_t wanted;   /* Commands asked for so far. */
 	uint64_t limit;    /* Of them, at most. */
 	uint64_t counter;
-	uint64_t read_next;                         /* Sequence of the next read. */
+	bool floods;        /* Every frame goes out many times, to everybody, with foreign ones. */
+	uint64_t read_next; /* Sequence of the next read. */
 	struct customer_read reads[CUSTOMER_READS]; /* By sequence % CUSTOMER_READS. */
 	_Alignas(64) uint8_t memory[CUSTOMER_MEMORY];
 };
 
 void customer_init(struct customer *c, struct network *network, struct oracle *oracle,
-	struct trace *trace, struct random *random, uint32_t members);
+	struct trace *trace, struct random *random, uint32_t members, uint32_t sessions);
 
 /* No more than `limit` commands in all. */
 void customer_stop(struct customer *c, uint64_t limit);
@@ -59,7 +62,26 @@ static inline uint64_t customer_next_ns(const struct customer *c)
 }
 
 void customer_turn(struct customer *c, uint64_t now_ns);
-void customer_receive(struct customer *c, const struct packet *packet, uint64_t now_ns);
+
+/* False: refused, for it is no reply of this cluster. */
+bool customer_receive(struct customer *c, const struct packet *packet, uint64_t now_ns);
+
+/* Has no turn before. */
+static inline void customer_sleep(struct customer *c, uint64_t until_ns)
+{
+	c->next_ns = until_ns;
+	c->reads_ns = until_ns;
+}
+
+/* Has its turns again from `now_ns` on, if not sooner. */
+static inline void customer_wake(struct customer *c, uint64_t now_ns)
+{
+	c->next_ns = c->next_ns < now_ns + c->every_ns ? c->next_ns : now_ns;
+	c->reads_ns = c->reads_ns < now_ns ? c->reads_ns : now_ns;
+}
+
+/* Every session is open. */
+bool customer_open(const struct customer *c);
 
 /* Everything asked for was answered. */
 bool customer_idle(const struct customer *c);

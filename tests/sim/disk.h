@@ -20,7 +20,7 @@
 
 enum {
 	DISK_SEGMENT = JOURNAL_WRITE_BLOCKS,
-	DISK_BLOCKS = 96 * DISK_SEGMENT,
+	DISK_BLOCKS = 192 * DISK_SEGMENT,
 };
 
 struct disk_faults {

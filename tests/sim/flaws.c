@@ -20,7 +20,7 @@ static void answer_for(struct node *n, struct reads *r, uint32_t members)
 		};
 
 		if ((members & 1u << member) != 0)
-			leader_stage_on_message(&n->leader, &m, NULL, n->now_ns);
+			leader_stage_on_message(&n->leader, &m, NULL, n->here_ns);
 	}
 }
 

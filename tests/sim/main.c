@@ -1,50 +1,50 @@
 /*
  * paxwire-sim: whole replicas under faults, from seeds.
  *
- * A seed is one run: the same seed is the same run, to the last bit. Jobs are processes that share
- * the seeds out; each reports its counts through a pipe.
+ * A plan is one run: the same plan is the same run, to the last bit.
  */
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
+#include <sys/resource.h>
 #include <time.h>
-#include <unistd.h>
 
+#include "tests/sim/checks.h"
+#include "tests/sim/graphs.h"
+#include "tests/sim/jobs.h"
+#include "tests/sim/minimise.h"
+#include "tests/sim/scenes.h"
 #include "tests/sim/world.h"
 
 struct options {
+	struct plan plan;
 	uint64_t seeds;
-	uint64_t first;
-	uint32_t jobs;
+	uint64_t jobs;
 	uint64_t trace_events;
+	uint64_t graphs;
 	bool trace;
-	bool expect_caught;
-	bool slow_leader;
-	enum mutant mutant;
-};
-
-struct totals {
-	uint64_t passed;
-	uint64_t failed;
-	uint64_t failed_seed;
-	uint64_t commits;
-	uint64_t reads;
-	uint64_t faults;
-	uint64_t crashes;
+	bool coverage;
+	bool count;
+	bool explain;
 };
 
 static struct world world;
 
 static void usage(void)
 {
-	puts("usage: paxwire-sim --seeds N [--first S] [--jobs J]\n"
-	     "       paxwire-sim --slow-leader --seeds N        no fault but that: the lead moves\n"
-	     "       paxwire-sim --trace SEED [--events N]      print a seed's timeline\n"
-	     "       paxwire-sim --mutant NAME --seeds N        must be caught; --mutant ?\n"
-	     "                                                  lists them");
+	puts("usage: paxwire-sim --seeds N [--first S] [--jobs J] [--coverage]\n"
+	     "                                                 --coverage: no cell may stay empty\n"
+	     "       paxwire-sim --slow-leader --seeds N       no fault but that: the lead moves\n"
+	     "       paxwire-sim --trace SEED [--events N]     print a seed's timeline\n"
+	     "       paxwire-sim --graphs N                    connectivity: all graphs of 3 members,\n"
+	     "                                                 N of 5, and the scenarios with names\n"
+	     "       paxwire-sim --mutant NAME --seeds N       must be caught; --mutant ? lists\n"
+	     "                                                 them;\n"
+	     "                                                 [--explain]: as a failure is\n"
+	     "       paxwire-sim --count --seeds N             print only when the first one fails\n"
+	     "A smaller run of a seed: [--commits N] [--faults N] [--without KIND,KIND...]");
 }
 
 static const char *const mutant_names[] = {
@@ -83,6 +83,29 @@ static enum mutant mutant_named(const char *name)
 	exit(1);
 }
 
+static uint32_t kinds_named(const char *names)
+{
+	uint32_t kinds = 0;
+
+	while (*names != 0) {
+		uint32_t length = (uint32_t)strcspn(names, ",");
+		enum fault fault = fault_named(names, length);
+
+		if (fault == FAULT_KINDS) {
+			fprintf(stderr,
+				"paxwire-sim: no kind of fault is named \"%.*s\"; there are",
+				(int)length, names);
+			for (uint32_t i = 0; i < FAULT_KINDS; i++)
+				fprintf(stderr, "%s %s", i == 0 ? "" : ",", fault_name(i));
+			fputs(".\n", stderr);
+			exit(1);
+		}
+		kinds |= 1u << fault;
+		names += length + (names[length] == ',' ? 1 : 0);
+	}
+	return kinds;
+}
+
 static uint64_t number(const char *option, const char *text)
 {
 	char *end;
@@ -96,175 +119,232 @@ static uint64_t number(const char *option, const char *text)
 	return value;
 }
 
+static const struct option longs[] = {
+	{"seeds", required_argument, NULL, 's'},
+	{"first", required_argument, NULL, 'f'},
+	{"jobs", required_argument, NULL, 'j'},
+	{"trace", required_argument, NULL, 't'},
+	{"events", required_argument, NULL, 'e'},
+	{"mutant", required_argument, NULL, 'm'},
+	{"commits", required_argument, NULL, 'c'},
+	{"faults", required_argument, NULL, 'n'},
+	{"without", required_argument, NULL, 'w'},
+	{"graphs", required_argument, NULL, 'g'},
+	{"slow-leader", no_argument, NULL, 'l'},
+	{"coverage", no_argument, NULL, 'v'},
+	{"count", no_argument, NULL, 'C'},
+	{"explain", no_argument, NULL, 'x'},
+	{"help", no_argument, NULL, 'h'},
+	{NULL, 0, NULL, 0},
+};
+
+static void take_option(struct options *o, int c, const char *name)
+{
+	switch (c) {
+	case 's':
+		o->seeds = number(name, optarg);
+		return;
+	case 'f':
+		o->plan.seed = number(name, optarg);
+		return;
+	case 'j':
+		o->jobs = number(name, optarg);
+		return;
+	case 't':
+		o->trace = true;
+		o->plan.seed = number(name, optarg);
+		o->seeds = 1;
+		return;
+	case 'e':
+		o->trace_events = number(name, optarg);
+		return;
+	case 'm':
+		o->plan.mutant = mutant_named(optarg);
+		return;
+	case 'c':
+		o->plan.commits = number(name, optarg);
+		return;
+	case 'n':
+		o->plan.faults = number(name, optarg);
+		return;
+	case 'w':
+		o->plan.without = kinds_named(optarg);
+		return;
+	case 'g':
+		o->graphs = number(name, optarg);
+		return;
+	case 'l':
+		o->plan.slow_leader = true;
+		o->plan.without = UINT32_MAX;
+		o->plan.faults = 0;
+		return;
+	case 'v':
+		o->coverage = true;
+		return;
+	case 'C':
+		o->count = true;
+		return;
+	case 'x':
+		o->explain = true;
+		return;
+	case 'h':
+		usage();
+		exit(0);
+	default:
+		usage();
+		exit(1);
+	}
+}
+
 static struct options parse(int argc, char **argv)
 {
-	static const struct option longs[] = {
-		{"seeds", required_argument, NULL, 's'},
-		{"first", required_argument, NULL, 'f'},
-		{"jobs", required_argument, NULL, 'j'},
-		{"trace", required_argument, NULL, 't'},
-		{"events", required_argument, NULL, 'e'},
-		{"mutant", required_argument, NULL, 'm'},
-		{"slow-leader", no_argument, NULL, 'l'},
-		{"help", no_argument, NULL, 'h'},
-		{NULL, 0, NULL, 0},
+	struct options o = {
+		.plan = {.seed = 1, .commits = WORLD_COMMITS, .faults = UINT64_MAX},
+		.jobs = 1,
+		.trace_events = 200,
 	};
-	struct options o = {.jobs = 1, .first = 1, .trace_events = 200};
+	int at = 0;
 	int c;
 
-	while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
-		switch (c) {
-		case 's':
-			o.seeds = number("seeds", optarg);
-			break;
-		case 'f':
-			o.first = number("first", optarg);
-			break;
-		case 'j':
-			o.jobs = (uint32_t)number("jobs", optarg);
-			break;
-		case 't':
-			o.trace = true;
-			o.first = number("trace", optarg);
-			o.seeds = 1;
-			break;
-		case 'e':
-			o.trace_events = number("events", optarg);
-			break;
-		case 'm':
-			o.mutant = mutant_named(optarg);
-			o.expect_caught = true;
-			break;
-		case 'l':
-			o.slow_leader = true;
-			break;
-		case 'h':
-			usage();
-			exit(0);
-		default:
-			usage();
-			exit(1);
-		}
-	}
-	if (o.seeds == 0 || o.jobs == 0 || o.jobs > 256 || optind != argc) {
+	while ((c = getopt_long(argc, argv, "", longs, &at)) != -1)
+		take_option(&o, c, longs[at].name);
+	if ((o.seeds == 0) == (o.graphs == 0) || o.jobs == 0 || o.jobs > JOBS_MAX ||
+		o.plan.commits == 0 || optind != argc) {
 		usage();
 		exit(1);
 	}
 	return o;
 }
 
-static void explain(const struct options *o, uint64_t seed, const struct world_result *r)
+static void print_again(const struct plan *plan)
 {
+	printf("paxwire-sim%s --trace %" PRIu64, plan->slow_leader ? " --slow-leader" : "",
+		plan->seed);
+	if (plan->commits != WORLD_COMMITS)
+		printf(" --commits %" PRIu64, plan->commits);
+	if (plan->faults != UINT64_MAX && !plan->slow_leader)
+		printf(" --faults %" PRIu64, plan->faults);
+	for (uint32_t i = 0, told = 0; i < FAULT_KINDS; i++)
+		if ((plan->without >> i & 1) != 0 && !plan->slow_leader)
+			printf("%s%s", told++ == 0 ? " --without " : ",", fault_name(i));
+	if (plan->mutant != MUTANT_NONE)
+		printf(" --mutant %s", mutant_names[plan->mutant]);
+	putchar('\n');
+}
+
+/* Runs one plan here, and prints what happened. */
+static int trace_one(const struct options *o)
+{
+	struct world_result r = world_run(&world, &o->plan);
+
 	trace_print(&world.trace, o->trace_events);
+	checks_print(&world);
 	printf("seed %" PRIu64 ": %s (after %" PRIu64 " commits, %" PRIu64 " faults, %.1f ms)\n",
-		seed, r->passed ? "passed" : world.oracle.violation, r->commits, r->faults,
-		(double)r->virtual_ns / 1e6);
-	if (!r->passed)
-		printf("again: paxwire-sim%s --trace %" PRIu64 "%s%s\n",
-			o->slow_leader ? " --slow-leader" : "", seed,
-			o->mutant == MUTANT_NONE ? "" : " --mutant ",
-			o->mutant == MUTANT_NONE ? "" : mutant_names[o->mutant]);
+		o->plan.seed, r.passed ? "passed" : world.oracle.violation, r.commits, r.faults,
+		(double)r.virtual_ns / 1e6);
+	return r.passed ? 0 : 1;
 }
 
-/* Seeds first + job, first + job + jobs, ...; stops at its first failure. */
-static struct totals run_job(const struct options *o, uint32_t job)
+/* The timeline of a run that may abort is printed by who runs it again. */
+static void explain(const struct options *o, const struct totals *t)
 {
-	struct totals t = {0};
+	struct plan failed = o->plan;
 
-	world.slow_leader = o->slow_leader;
-	for (uint64_t i = job; i < o->seeds; i += o->jobs) {
-		uint64_t seed = o->first + i;
-		struct world_result r = world_run(&world, seed, o->mutant);
+	failed.seed = t->failed_seed;
+	printf("seed %" PRIu64 ": %s\nagain: ", t->failed_seed, t->violation);
+	print_again(&failed);
+	struct plan least = minimise(&world, &failed);
 
-		t.commits += r.commits;
-		t.reads += r.reads;
-		t.faults += r.faults;
-		t.crashes += r.crashes;
-		if (r.passed) {
-			t.passed++;
-		} else {
-			t.failed++;
-			t.failed_seed = seed;
-		}
-		if (o->trace || (!r.passed && !o->expect_caught))
-			explain(o, seed, &r);
-		if (!r.passed)
-			break;
-	}
-	return t;
+	printf("smallest that fails: ");
+	print_again(&least);
+	if (strncmp(t->violation, "abort", 5) == 0)
+		return;
+	world_run(&world, &least);
+	trace_print(&world.trace, o->trace_events);
+	checks_print(&world);
+	printf("%s\n", world.oracle.violation);
 }
 
-static struct totals run_all(const struct options *o)
+static double seconds_now(void)
 {
-	struct totals all = {0};
-	int pipes[2];
+	struct timespec t;
 
-	if (pipe(pipes) != 0) {
-		perror("paxwire-sim: pipe");
-		exit(1);
-	}
-	for (uint32_t job = 0; job < o->jobs; job++) {
-		pid_t pid = fork();
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
 
-		if (pid < 0) {
-			perror("paxwire-sim: fork");
-			exit(1);
-		}
-		if (pid == 0) {
-			struct totals t = run_job(o, job);
+/* Of the jobs, in which all runs are. */
+static double core_seconds(void)
+{
+	struct rusage used;
 
-			fflush(stdout);
-			_exit(write(pipes[1], &t, sizeof(t)) == sizeof(t) ? 0 : 1);
-		}
-	}
-	close(pipes[1]);
-	struct totals t;
+	getrusage(RUSAGE_CHILDREN, &used);
+	return (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) +
+		(double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6;
+}
 
-	for (uint32_t heard = 0; heard < o->jobs; heard++) {
-		if (read(pipes[0], &t, sizeof(t)) != sizeof(t)) {
-			all.failed++; /* A job died: a CHECK, or a signal. Its own words say why. */
-			break;
-		}
-		all.passed += t.passed;
-		all.failed += t.failed;
-		all.commits += t.commits;
-		all.reads += t.reads;
-		all.faults += t.faults;
-		all.crashes += t.crashes;
-		if (t.failed > 0)
-			all.failed_seed = t.failed_seed;
-	}
-	while (wait(NULL) > 0)
-		;
-	return all;
+/* With --coverage, an empty cell fails. */
+static uint32_t report(const struct options *o, const struct totals *t, double seconds)
+{
+	uint64_t runs = t->passed + t->failed;
+	uint32_t empty;
+
+	printf("%" PRIu64 " seeds in %.1f s, %.0f a second of a core; a seed has %" PRIu64
+	       " commits, %" PRIu64 " reads, %" PRIu64 " faults; %" PRIu64
+	       " crashes were recovered from; at most %.0f ms from the last fault "
+	       "to the end\n",
+		runs, seconds, (double)runs / core_seconds(), t->commits / runs, t->reads / runs,
+		t->faults / runs, t->crashes, (double)t->calm_max_ns / 1e6);
+	empty = coverage_print(&t->coverage);
+	if (!o->coverage || empty == 0)
+		return 0;
+	printf("coverage: %u cells are empty without a reason\n", empty);
+	return 1;
+}
+
+/* The number of seeds until one fails, 0 if none does. */
+static int count_seeds(const struct options *o)
+{
+	struct totals t = jobs_run(&world, &o->plan, o->seeds, (uint32_t)o->jobs);
+
+	printf("%" PRIu64 " %s\n", t.failed > 0 ? t.failed_seed - o->plan.seed + 1 : 0,
+		t.violation);
+	return 0;
+}
+
+static int connectivity(const struct options *o)
+{
+	struct tally graphs = graphs_run(&world, o->graphs);
+	struct tally scenes = scenes_run(&world);
+
+	printf("%" PRIu64 " graphs and %" PRIu64 " runs of scenarios as they should be\n",
+		graphs.passed, scenes.passed);
+	printf("%" PRIu64 " passed, %" PRIu64 " failed\n", graphs.passed + scenes.passed,
+		graphs.failed + scenes.failed);
+	return graphs.failed + scenes.failed == 0 ? 0 : 1;
 }
 
 int main(int argc, char **argv)
 {
 	struct options o = parse(argc, argv);
-	struct timespec begin, end;
 
-	clock_gettime(CLOCK_MONOTONIC, &begin);
-	struct totals t = o.jobs == 1 ? run_job(&o, 0) : run_all(&o);
+	if (o.graphs != 0)
+		return connectivity(&o);
+	if (o.trace)
+		return trace_one(&o);
+	if (o.count)
+		return count_seeds(&o);
+	double begin = seconds_now();
+	struct totals t = jobs_run(&world, &o.plan, o.seeds, (uint32_t)o.jobs);
 
-	clock_gettime(CLOCK_MONOTONIC, &end);
-	double seconds =
-		(double)(end.tv_sec - begin.tv_sec) + (double)(end.tv_nsec - begin.tv_nsec) / 1e9;
-	uint64_t runs = t.passed + t.failed;
-
-	if (o.expect_caught) {
-		if (t.failed > 0)
-			printf("mutant %s: seed %" PRIu64 ": %s\n", mutant_names[o.mutant],
-				t.failed_seed, world.oracle.violation);
-		else
-			printf("mutant %s: not caught\n", mutant_names[o.mutant]);
+	if (o.plan.mutant != MUTANT_NONE && !o.explain) {
+		printf("mutant %s: %s\n", mutant_names[o.plan.mutant],
+			t.failed > 0 ? t.violation : "not caught");
 		return t.failed > 0 ? 0 : 1;
 	}
-	if (runs > 0 && !o.trace)
-		printf("%" PRIu64 " seeds in %.1f s (%.0f a second), %" PRIu64 " commits, %" PRIu64
-		       " reads and %" PRIu64 " faults a seed, %" PRIu64 " crashes recovered\n",
-			runs, seconds, (double)runs / seconds, t.commits / runs, t.reads / runs,
-			t.faults / runs, t.crashes);
+	if (t.failed > 0)
+		explain(&o, &t);
+	t.failed += report(&o, &t, seconds_now() - begin);
 	printf("%" PRIu64 " passed, %" PRIu64 " failed\n", t.passed, t.failed);
 	return t.failed == 0 ? 0 : 1;
 }

@@ -3,16 +3,41 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "consensus/message.h"
+#include "tests/sim/forge.h"
+
 static_assert((offsetof(struct packet, bytes) + HEADER_BYTES) % 8 == 0, "bodies are aligned");
 
-void network_init(struct network *n, struct random *random)
+enum {
+	BURST_MAX = 8,    /* Packets that are flipped together. */
+	LAG_PERCENT = 90, /* Of proposals that a lagging member misses. */
+};
+
+static const uint64_t delay_shortest_ns = 2000;
+static const uint64_t delay_longest_ns = 20000;
+
+void network_calm(struct network *n)
+{
+	memset(n->percent, 0, sizeof(n->percent));
+	memset(n->cut, 0, sizeof(n->cut));
+	n->lags = 0;
+	n->burst = 0;
+	n->delay_min_ns = delay_shortest_ns;
+	n->delay_max_ns = delay_longest_ns;
+}
+
+void network_init(struct network *n, struct random *random, struct coverage *coverage)
 {
 	n->random = random;
-	n->faults = (struct network_faults){.delay_min_ns = 2000, .delay_max_ns = 20000};
-	memset(n->cut, 0, sizeof(n->cut));
+	n->coverage = coverage;
+	network_calm(n);
+	memset(n->states, 0, sizeof(n->states));
+	n->late_max_ns = 0;
+	n->pinned = false;
 	n->orders = 0;
 	n->faults_count = 0;
 	n->count = 0;
+	n->old_count = 0;
 	n->free_count = PACKETS_MAX;
 	for (uint32_t i = 0; i < PACKETS_MAX; i++)
 		n->free[i] = PACKETS_MAX - 1 - i;
@@ -66,62 +91,150 @@ static uint32_t pop(struct network *n)
 	}
 }
 
-static void send_once(struct network *n, uint64_t at_ns, uint16_t from, uint16_t to,
-	const uint8_t *bytes, uint16_t length)
+static void hit(struct network *n, enum fault fault, uint16_t port)
 {
-	if (n->free_count == 0) {
-		n->faults_count++; /* A full switch drops. */
-		return;
-	}
-	uint32_t index = n->free[--n->free_count];
-	struct packet *p = &n->packets[index];
+	n->faults_count++;
+	coverage_hit(n->coverage, fault, n->states[port]);
+}
+
+/* Does the fault hit a packet to this port? */
+static bool strikes(struct network *n, enum fault fault, uint16_t port)
+{
+	if (n->percent[fault] == 0 || !random_percent(n->random, n->percent[fault]))
+		return false;
+	hit(n, fault, port);
+	return true;
+}
+
+static struct packet *new_packet(struct network *n, uint64_t at_ns)
+{
+	if (n->free_count == 0)
+		return NULL; /* A full switch drops. */
+	struct packet *p = &n->packets[n->free[--n->free_count]];
 
 	p->at_ns = at_ns;
 	p->order = n->orders++;
-	p->from = from;
-	p->to = to;
-	p->length = length;
-	memcpy(p->bytes, bytes, length);
-	if (random_percent(n->random, n->faults.flip_percent)) {
-		uint64_t bit = random_below(n->random, (uint64_t)length * 8);
-
-		p->bytes[bit / 8] ^= (uint8_t)(1u << (bit % 8));
-		n->faults_count++;
-	}
-	push(n, index);
+	p->kind = PACKET_REAL;
+	return p;
 }
 
-static uint64_t delay_ns(struct network *n)
+/* A copy of the packet with something wrong, besides the packet itself. */
+static void forge(struct network *n, const struct packet *p, enum fault fault,
+	enum packet_kind kind)
 {
-	const struct network_faults *f = &n->faults;
+	bool done = true;
+	struct packet *f = new_packet(n, p->at_ns);
 
-	return f->delay_min_ns + random_below(n->random, f->delay_max_ns - f->delay_min_ns + 1);
+	if (f == NULL)
+		return;
+	f->from = p->from;
+	f->to = p->to;
+	f->length = p->length;
+	f->kind = (uint8_t)kind;
+	memcpy(f->bytes, p->bytes, p->length);
+	if (fault == FAULT_NUMBERS)
+		done = forge_numbers(f->bytes, n->random);
+	else if (kind == PACKET_STRANGER)
+		done = forge_stranger(f->bytes, n->random);
+	else
+		forge_foreign(f->bytes, f->length, n->random);
+	if (!done) {
+		network_give_back(n, f);
+		return;
+	}
+	hit(n, fault, p->to);
+	push(n, (uint32_t)(f - n->packets));
+}
+
+static void forge_others(struct network *n, const struct packet *p)
+{
+	if (n->percent[FAULT_FOREIGN] > 0 && random_percent(n->random, n->percent[FAULT_FOREIGN])) {
+		bool stranger = n->pinned && random_percent(n->random, 50);
+
+		forge(n, p, FAULT_FOREIGN, stranger ? PACKET_STRANGER : PACKET_BROKEN);
+	}
+	if (n->percent[FAULT_NUMBERS] > 0 && random_percent(n->random, n->percent[FAULT_NUMBERS]))
+		forge(n, p, FAULT_NUMBERS, PACKET_NUMBERS);
+}
+
+/* Damage on the way. */
+static void damage(struct network *n, struct packet *p)
+{
+	if (n->burst > 0) {
+		n->burst--;
+		hit(n, FAULT_FLIP, p->to);
+		forge_flip(p->bytes, p->length, n->random);
+		p->kind = PACKET_BROKEN;
+	} else if (strikes(n, FAULT_FLIP, p->to)) {
+		n->burst = (uint32_t)random_below(n->random, BURST_MAX);
+		forge_flip(p->bytes, p->length, n->random);
+		p->kind = PACKET_BROKEN;
+	} else if (strikes(n, FAULT_FLIP_PAIR, p->to)) {
+		if (forge_flip_pair(p->bytes, p->length, n->random))
+			p->kind = PACKET_BROKEN;
+	} else if (strikes(n, FAULT_TRUNCATE, p->to)) {
+		p->length = forge_truncate(p->length, n->random);
+		p->kind = PACKET_BROKEN;
+	}
+}
+
+static void send_once(struct network *n, uint64_t now_ns, uint16_t from, uint16_t to,
+	const uint8_t *bytes, uint16_t length)
+{
+	uint64_t delay = n->delay_max_ns - n->delay_min_ns + 1;
+	struct packet *p = new_packet(n, now_ns + n->delay_min_ns + random_below(n->random, delay));
+
+	if (p == NULL)
+		return;
+	if (strikes(n, FAULT_DELAY, to))
+		p->at_ns += random_below(n->random, n->late_max_ns + 1);
+	p->from = (uint8_t)from;
+	p->to = (uint8_t)to;
+	p->length = length;
+	memcpy(p->bytes, bytes, length);
+	if (n->percent[FAULT_REPLAY] > 0 && random_percent(n->random, n->percent[FAULT_REPLAY])) {
+		uint64_t at = n->old_count < OLD_PACKETS ? n->old_count++
+							 : random_below(n->random, OLD_PACKETS);
+
+		memcpy(&n->old[at], p, offsetof(struct packet, bytes) + length);
+	}
+	forge_others(n, p);
+	damage(n, p);
+	push(n, (uint32_t)(p - n->packets));
 }
 
 void network_send(struct network *n, uint64_t now_ns, uint16_t from, uint16_t to,
 	const uint8_t *bytes, uint16_t length)
 {
-	const struct network_faults *f = &n->faults;
-
-	if (random_percent(n->random, f->loss_percent)) {
-		n->faults_count++;
+	if (strikes(n, FAULT_LOSS, to))
+		return;
+	if ((n->lags >> to & 1) != 0 &&
+		(bytes[1] == MESSAGE_ACCEPT || bytes[1] == MESSAGE_CHOSEN) &&
+		random_percent(n->random, LAG_PERCENT)) {
+		hit(n, FAULT_LAG, to);
 		return;
 	}
-	send_once(n, now_ns + delay_ns(n), from, to, bytes, length);
-	if (random_percent(n->random, f->duplicate_percent)) {
-		n->faults_count++;
-		send_once(n, now_ns + delay_ns(n), from, to, bytes, length);
-	}
-	if (random_percent(n->random, f->replay_percent)) {
-		n->faults_count++;
-		send_once(n, now_ns + random_below(n->random, f->replay_max_ns + 1), from, to,
-			bytes, length);
-	}
+	send_once(n, now_ns, from, to, bytes, length);
+	if (strikes(n, FAULT_DUPLICATE, to))
+		send_once(n, now_ns, from, to, bytes, length);
 }
 
-uint64_t network_next_ns(const struct network *n)
+void network_replay(struct network *n, uint64_t now_ns, uint32_t packets)
 {
-	return n->count == 0 ? UINT64_MAX : n->packets[n->heap[0]].at_ns;
+	for (uint32_t i = 0; i < packets && n->old_count > 0; i++) {
+		const struct packet *old = &n->old[random_below(n->random, n->old_count)];
+		struct packet *p = new_packet(n, now_ns);
+
+		if (p == NULL)
+			return;
+		p->at_ns += random_below(n->random, 1 + n->delay_max_ns * i);
+		p->from = old->from;
+		p->to = old->to;
+		p->length = old->length;
+		memcpy(p->bytes, old->bytes, old->length);
+		hit(n, FAULT_REPLAY, p->to);
+		push(n, (uint32_t)(p - n->packets));
+	}
 }
 
 struct packet *network_take(struct network *n)
@@ -129,7 +242,7 @@ struct packet *network_take(struct network *n)
 	struct packet *p = &n->packets[pop(n)];
 
 	if (n->cut[p->from] & (1u << p->to)) {
-		n->faults_count++;
+		hit(n, (enum fault)n->cut_by[p->from][p->to], p->to);
 		network_give_back(n, p);
 		return NULL;
 	}

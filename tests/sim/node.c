@@ -106,6 +106,15 @@ void node_send(void *context, const struct target *to, const struct message *m,
 	frame_release(n, f);
 }
 
+static void node_watch(void *context, const struct transition *t)
+{
+	struct node *n = context;
+
+	trace_transition(n->trace, n->now_ns, (uint16_t)n->settings.self, t);
+	if (n->watch != NULL)
+		n->watch(n->watcher, n, t);
+}
+
 /* The shortest of our queues decides, as the rings do in the data plane. */
 static uint32_t node_room(void *context)
 {
@@ -129,54 +138,81 @@ void node_clear(struct node *n, const struct machine *machine)
 		n->frames_free[i] = FRAMES_MAX - 1 - i;
 	leader_stage_init(&n->leader, &n->settings, &n->outlet);
 	learner_stage_init(&n->learner, &n->settings, &n->outlet, machine, n->sessions,
-		SIM_SESSIONS, frame_release, n);
+		n->sessions_max, frame_release, n);
 	for (uint32_t shard = 0; shard < n->settings.shards; shard++)
 		acceptor_stage_init(&n->acceptors[shard], &n->settings, shard, &n->outlet,
 			n->logs[shard], SIM_LOG_BYTES);
 }
 
-void node_init(struct node *n, const struct replica_settings *settings, struct network *network,
-	struct trace *trace, struct random *random, const struct machine *machine)
+void node_init(struct node *n, const struct replica_settings *settings, uint32_t sessions_max,
+	struct network *network, struct trace *trace, struct random *random,
+	const struct machine *machine)
 {
 	n->settings = *settings;
 	n->settings.uuid = random_next(random) | 1;
-	n->outlet = (struct outlet){.context = n, .send = node_send, .room = node_room};
+	n->outlet = (struct outlet){
+		.context = n,
+		.send = node_send,
+		.room = node_room,
+		.watch = node_watch,
+	};
 	n->network = network;
 	n->trace = trace;
 	n->random = random;
 	n->now_ns = 0;
+	n->here_ns = 0;
+	n->clock = (struct clock){.rate = CLOCK_RATE};
 	n->counter = 0;
 	n->alive = true;
 	n->durable = settings->durability == DURABILITY_SYNC;
 	n->stays_out = false;
 	n->crash_steps = 0;
 	n->disk_mutant = DISK_MUTANT_NONE;
+	n->sessions_max = sessions_max;
 	n->flaw = FLAW_NONE;
 	n->starved = false;
 	n->paused_until_ns = 0;
 	n->dropped = 0;
+	n->refused = 0;
+	n->watcher = NULL;
+	n->watch = NULL;
 	node_clear(n, machine);
 	if (n->durable)
 		boot_format(n);
 }
 
-void node_receive(struct node *n, const uint8_t *bytes, uint16_t length, uint16_t from,
+static void tell_time(struct node *n, uint64_t now_ns)
+{
+	n->now_ns = now_ns;
+	n->here_ns = clock_read(&n->clock, now_ns);
+}
+
+/* What the io stage asks of a frame. */
+static bool admits(const struct node *n, const struct message *m)
+{
+	return m->cluster == 1 && m->epoch == 0 && m->shard < n->settings.shards &&
+		m->type != MESSAGE_REPLY &&
+		(m->sender == MESSAGE_SENDER_CLIENT ||
+			(m->sender < n->settings.members && m->sender != n->settings.self));
+}
+
+bool node_receive(struct node *n, const uint8_t *bytes, uint16_t length, uint16_t from,
 	uint64_t now_ns)
 {
 	struct frame *f;
 	struct message m;
 
-	n->now_ns = now_ns;
-	if (message_decode(bytes, length, &m) != DROP_NONE || m.shard >= n->settings.shards) {
-		n->dropped++;
-		return;
+	tell_time(n, now_ns);
+	if (message_decode(bytes, length, &m) != DROP_NONE || !admits(n, &m)) {
+		n->refused++;
+		return false;
 	}
 	trace_message(n->trace, now_ns, (uint16_t)n->settings.self, "hears", from, &m);
 	const struct queue *q = &n->queues[queue_of(&m)];
 
 	if (n->frames_free_count < FRAMES_MAX / 2 || q->head - q->tail > QUEUE_MAX / 8) {
 		n->dropped++; /* The pool's reserve is for what stages say to each other. */
-		return;
+		return true;
 	}
 	f = frame_new(n);
 	f->m = m;
@@ -184,6 +220,7 @@ void node_receive(struct node *n, const uint8_t *bytes, uint16_t length, uint16_
 		f->m.from = (uint16_t)(ENDPOINT_CLIENT_FIRST + from - MEMBER_MAX);
 	memcpy(f->body, bytes + HEADER_BYTES, m.payload_len);
 	enqueue(n, queue_of(&m), f);
+	return true;
 }
 
 static void run_burst(struct node *n, uint32_t stage)
@@ -196,37 +233,37 @@ static void run_burst(struct node *n, uint32_t stage)
 		bool retained = false;
 
 		if (stage == STAGE_LEADER)
-			leader_stage_on_message(&n->leader, &f->m, f->body, n->now_ns);
+			leader_stage_on_message(&n->leader, &f->m, f->body, n->here_ns);
 		else if (stage == STAGE_LEARNER)
-			retained =
-				learner_stage_on_message(&n->learner, &f->m, f->body, f, n->now_ns);
+			retained = learner_stage_on_message(&n->learner, &f->m, f->body, f,
+				n->here_ns);
 		else {
 			boot_break_rules(n, &f->m);
 			acceptor_stage_on_message(&n->acceptors[stage - STAGE_ACCEPTOR], &f->m,
-				f->body, n->now_ns);
+				f->body, n->here_ns);
 		}
 		if (!retained)
 			frame_release(n, f);
 	}
 	if (stage == STAGE_LEADER) {
-		leader_stage_flush(&n->leader, n->now_ns);
+		leader_stage_flush(&n->leader, n->here_ns);
 		flaw_strike(n);
 	} else if (stage == STAGE_LEARNER)
-		learner_stage_flush(&n->learner, n->now_ns);
+		learner_stage_flush(&n->learner, n->here_ns);
 	else
-		acceptor_stage_flush(&n->acceptors[stage - STAGE_ACCEPTOR], n->now_ns);
+		acceptor_stage_flush(&n->acceptors[stage - STAGE_ACCEPTOR], n->here_ns);
 }
 
 void node_turn(struct node *n, uint64_t now_ns)
 {
 	uint32_t stages = STAGE_ACCEPTOR + n->settings.shards;
 
-	n->now_ns = now_ns;
+	tell_time(n, now_ns);
 	boot_complete(n);
-	leader_stage_on_tick(&n->leader, now_ns);
-	leader_stage_flush(&n->leader, now_ns);
-	learner_stage_on_tick(&n->learner, now_ns);
-	learner_stage_flush(&n->learner, now_ns);
+	leader_stage_on_tick(&n->leader, n->here_ns);
+	leader_stage_flush(&n->leader, n->here_ns);
+	learner_stage_on_tick(&n->learner, n->here_ns);
+	learner_stage_flush(&n->learner, n->here_ns);
 	while (!n->crashing) {
 		uint32_t waiting[STAGES_MAX];
 		uint32_t count = 0;
@@ -234,11 +271,20 @@ void node_turn(struct node *n, uint64_t now_ns)
 		for (uint32_t s = 0; s < stages; s++)
 			if (n->queues[s].head != n->queues[s].tail)
 				waiting[count++] = s;
-		if (count == 0 || random_percent(n->random, 3))
+		if (count == 0 || random_percent(n->random, n->starved ? 50 : 3))
 			break;
 		run_burst(n, waiting[random_below(n->random, count)]);
 		if (n->durable && random_percent(n->random, 30))
 			boot_flush(n);
 	}
 	boot_flush(n);
+}
+
+uint32_t node_frames_held(const struct node *n)
+{
+	uint32_t held = n->learner.retained;
+
+	for (uint32_t i = 0; i < STAGES_MAX; i++)
+		held += n->queues[i].head - n->queues[i].tail;
+	return held;
 }

@@ -17,6 +17,7 @@
 #include "consensus/replica_journal.h"
 #include "consensus/replica_leader.h"
 #include "consensus/replica_learner.h"
+#include "tests/sim/clock.h"
 #include "tests/sim/disk.h"
 #include "tests/sim/flaws.h"
 #include "tests/sim/network.h"
@@ -65,21 +66,27 @@ struct node {
 	struct network *network;
 	struct trace *trace;
 	struct random *random;
-	uint64_t now_ns;
+	uint64_t now_ns;  /* The world's time. */
+	uint64_t here_ns; /* The node's own, which its stages are told. */
+	struct clock clock;
 	uint64_t counter;
 	bool alive;
-	enum flaw flaw;
 	bool durable;         /* Mode sync; else none. */
 	bool crashing;        /* The process ends here, in the middle of what it does. */
 	bool stays_out;       /* Its disk lost too much: replay said so. */
 	uint64_t crash_steps; /* It crashes at the disk's so manieth step; 0: no. */
 	enum disk_mutant disk_mutant;
+	uint32_t sessions_max;
+	enum flaw flaw;
+	bool starved; /* Its turns are few, and end early. */
 	uint64_t paused_until_ns;
-	bool starved; /* Its turns come seldom, whatever arrives. */
 	uint64_t dropped;
+	uint64_t refused; /* Frames that the codec, or who asks it, did not let in. */
 	struct witness witness;
 	struct disk disk;
 	struct journal_stage journal;
+	void *watcher;
+	void (*watch)(void *watcher, struct node *n, const struct transition *t);
 
 	struct queue queues[STAGES_MAX];
 	uint32_t frames_free_count;
@@ -93,10 +100,11 @@ struct node {
 	_Alignas(64) uint8_t logs[SIM_SHARDS_MAX][SIM_LOG_BYTES];
 };
 
-/* `settings` is copied; the uuid is drawn from `random`. With settings->durability sync its disk is
- * formatted, and node_boot starts it. */
-void node_init(struct node *n, const struct replica_settings *settings, struct network *network,
-	struct trace *trace, struct random *random, const struct machine *machine);
+/* `settings` is copied; the uuid is drawn from `random`. At most SIM_SESSIONS sessions. With
+ * settings->durability sync its disk is formatted, and boot_start starts it. */
+void node_init(struct node *n, const struct replica_settings *settings, uint32_t sessions_max,
+	struct network *network, struct trace *trace, struct random *random,
+	const struct machine *machine);
 
 /* What its disk brings to an end next: UINT64_MAX: nothing. */
 static inline uint64_t node_disk_ns(const struct node *n)
@@ -111,12 +119,16 @@ void node_clear(struct node *n, const struct machine *machine);
 void node_send(void *node, const struct target *to, const struct message *m,
 	const struct part *parts, uint32_t parts_count);
 
-/* A packet arrives: decoded, and queued for its stage; or counted as dropped. */
-void node_receive(struct node *n, const uint8_t *bytes, uint16_t length, uint16_t from,
+/* A packet arrives: decoded, and queued for its stage; or counted as dropped. False: refused, for
+ * it is no frame that a member or a client of this cluster sealed. */
+bool node_receive(struct node *n, const uint8_t *bytes, uint16_t length, uint16_t from,
 	uint64_t now_ns);
 
 /* One turn: ticks, then runs the stages in a drawn order until nothing is queued (or, now and
  * then, stops earlier, as a starved core would). */
 void node_turn(struct node *n, uint64_t now_ns);
+
+/* Frames that are queued for a stage or kept by the learner: all that are taken, or one leaked. */
+uint32_t node_frames_held(const struct node *n);
 
 #endif

@@ -138,6 +138,13 @@ struct machine oracle_machine(struct oracle *o, uint32_t node)
 		.query = machine_query};
 }
 
+struct machine oracle_machine_anew(struct oracle *o, uint32_t node)
+{
+	o->machines[node].sum = 0;
+	o->machines[node].next = 0;
+	return oracle_machine(o, node);
+}
+
 static void see(struct oracle *o, uint64_t end)
 {
 	o->seen = end > o->seen ? end : o->seen;
@@ -184,6 +191,11 @@ void oracle_on_acknowledged(struct oracle *o, uint64_t session, uint64_t sequenc
 			"result: session %" PRIu64 " sequence %" PRIu64 " was answered %" PRIx64
 			", its execution said %" PRIx64,
 			session, sequence, result, c->result);
+	else if (!o->held(o->context, c->instance))
+		oracle_violation(o,
+			"acknowledged: instance %" PRIu64
+			" was acknowledged, and no quorum holds it",
+			c->instance);
 	else
 		see(o, c->instance + 1);
 }

@@ -4,8 +4,9 @@
  * Owns:    the record of every execution, over all replicas; the first violation seen.
  * Upholds: agreement: an instance executes the same command, with the same result, everywhere;
  *          exactly once: a (session, sequence) executes at one instance; order: a replica's
- *          instances go up; an acknowledgement's result is that of the execution; reads: one
- *          sees all that was acknowledged, or seen by another read, before it was asked.
+ *          instances go up; an acknowledgement's result is that of the execution; nothing
+ *          acknowledged is lost: a phase-2 quorum holds it; reads: one sees all that was
+ *          acknowledged, or seen by another read, before it was asked.
  *
  * Its state machine makes each result depend on all commands before it, so that any other order,
  * gap or repetition shows in the very next result.
@@ -54,6 +55,9 @@ struct oracle {
 	uint64_t reads;
 	uint64_t stale_reads;
 	uint64_t seen; /* Instances below were acknowledged, or seen by a read that was answered. */
+	/* Does a phase-2 quorum hold the instance now? */
+	bool (*held)(void *context, uint64_t instance);
+	void *context;
 	bool violated;
 	char violation[ORACLE_TEXT_MAX];
 	struct oracle_machine machines[MEMBER_MAX];
@@ -63,6 +67,8 @@ struct oracle {
 
 void oracle_start(struct oracle *o);
 struct machine oracle_machine(struct oracle *o, uint32_t node);
+/* Of a replica that has executed nothing. */
+struct machine oracle_machine_anew(struct oracle *o, uint32_t node);
 
 /* A client was told that its command executed, with this result. */
 void oracle_on_acknowledged(struct oracle *o, uint64_t session, uint64_t sequence, uint64_t result);

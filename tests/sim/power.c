@@ -8,7 +8,7 @@
 
 static uint64_t between(struct world *w, uint64_t low, uint64_t high)
 {
-	return low + random_below(&w->random, high - low + 1);
+	return low + random_below(&w->chance, high - low + 1);
 }
 
 static void boot(struct world *w, uint32_t id)
@@ -18,6 +18,7 @@ static void boot(struct world *w, uint32_t id)
 
 	w->oracle.machines[id] =
 		(struct oracle_machine){.oracle = &w->oracle, .node = id, .swap = swap};
+	w->evicted[id] = 0;
 	const struct machine machine = oracle_machine(&w->oracle, id);
 
 	n->now_ns = w->now_ns;
@@ -48,6 +49,7 @@ static void crash(struct world *w, uint32_t id)
 	struct node *n = &w->nodes[id];
 
 	w->power.crashes++;
+	coverage_hit(&w->coverage, FAULT_RESTART, w->network.states[id]);
 	boot_crash(n);
 	w->power.restart_ns[id] = w->now_ns + between(w, 100, 20000) * US;
 	trace_fault(&w->trace, w->now_ns, "crashes", (uint16_t)id, TRACE_NOBODY);
@@ -75,13 +77,12 @@ static void draw_pace(struct world *w, struct disk_faults *f)
 {
 	f->delay_min_ns = between(w, 5, 100) * US;
 	f->delay_max_ns = f->delay_min_ns +
-		(random_percent(&w->random, 20) ? between(w, 1, 30) * MS : between(w, 1, 300) * US);
+		(random_percent(&w->chance, 20) ? between(w, 1, 30) * MS : between(w, 1, 300) * US);
 }
 
-void power_fault(struct world *w)
+void power_fault(struct world *w, uint32_t id)
 {
-	uint32_t id = (uint32_t)random_below(&w->random, w->members);
-	uint64_t kind = random_below(&w->random, 100);
+	uint64_t kind = random_below(&w->chance, 100);
 	struct node *n = &w->nodes[id];
 
 	if (!n->alive)
@@ -89,7 +90,7 @@ void power_fault(struct world *w)
 	if (kind < 20) {
 		crash(w, id);
 	} else if (kind < 55) {
-		n->crash_steps = n->disk.steps + 1 + random_below(&w->random, 12);
+		n->crash_steps = n->disk.steps + 1 + random_below(&w->chance, 12);
 	} else if (kind < 63) {
 		crash_all(w);
 	} else if (kind < 80) {
@@ -110,8 +111,8 @@ void power_look(struct world *w, uint32_t id)
 {
 	const struct node *n = &w->nodes[id];
 
-	/* An error that was under way when the faults stopped, too. */
-	if (n->crashing || (w->calm && n->durable && n->journal.failed))
+	/* A write that was under way when the faults ended may fail after it. */
+	if (n->crashing || (w->calm && n->durable && n->alive && n->journal.failed))
 		crash(w, id);
 }
 
@@ -133,10 +134,17 @@ void power_turn(struct world *w)
 		trace_fault(&w->trace, w->now_ns, "starts again", (uint16_t)i, TRACE_NOBODY);
 		boot(w, i);
 		/* Now and then it crashes in its start, before its first write. */
-		if (!w->calm && w->nodes[i].alive && random_percent(&w->random, 10))
+		if (!w->calm && w->nodes[i].alive && random_percent(&w->chance, 10))
 			crash(w, i);
 		return;
 	}
+}
+
+void power_sleep(struct world *w, uint64_t sleep_ns)
+{
+	for (uint32_t i = 0; i < w->members; i++)
+		if (w->power.restart_ns[i] != UINT64_MAX)
+			w->power.restart_ns[i] += sleep_ns;
 }
 
 void power_calm(struct world *w)
@@ -146,6 +154,8 @@ void power_calm(struct world *w)
 
 		if (!n->durable)
 			continue;
+		if (w->power.restart_ns[i] != UINT64_MAX && w->power.restart_ns[i] > w->now_ns)
+			w->power.restart_ns[i] = w->now_ns;
 		n->crash_steps = 0;
 		n->disk.faults =
 			(struct disk_faults){.delay_min_ns = 10 * US, .delay_max_ns = 60 * US};
@@ -156,7 +166,11 @@ void power_calm(struct world *w)
 
 bool power_beyond(const struct world *w, uint32_t id)
 {
-	return w->power.blind > 0 && w->nodes[id].learner.beyond;
+	const struct learner_stage *l = &w->nodes[id].learner;
+	uint32_t gone = (uint32_t)__builtin_popcount(l->gone);
+
+	/* Who is further behind can not help, and who lost much of its own log is not helped. */
+	return w->power.blind > 0 && (l->beyond || 2 * gone > w->members);
 }
 
 bool power_settled(const struct world *w)

@@ -25,8 +25,8 @@ struct power {
 
 void power_start(struct world *w);
 
-/* One of the faults above. */
-void power_fault(struct world *w);
+/* One of the faults above, at this member mostly. */
+void power_fault(struct world *w, uint32_t id);
 
 /* After a node's turn: did it crash in it? */
 void power_look(struct world *w, uint32_t id);
@@ -35,10 +35,13 @@ void power_look(struct world *w, uint32_t id);
 uint64_t power_next_ns(const struct world *w);
 void power_turn(struct world *w);
 
+/* Who is to start again does so that much later. */
+void power_sleep(struct world *w, uint64_t sleep_ns);
+
 /* No more faults: who is down, or whose disk failed, starts again. */
 void power_calm(struct world *w);
 
-/* What was lost on a disk, and what let it be learned again, can lead beyond what the others' logs
+/* What was lost on a disk, and what let it be learned again, can lead beyond what most other logs
  * still hold: then the replica says so and stands, for there is no state transfer yet. */
 bool power_beyond(const struct world *w, uint32_t id);
 

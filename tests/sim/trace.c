@@ -3,7 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-static const char *const names[] = {
+static const char *const names[MESSAGE_WIRE_END] = {
 	[MESSAGE_REQUEST] = "REQUEST",
 	[MESSAGE_REPLY] = "REPLY",
 	[MESSAGE_PREPARE] = "PREPARE",
@@ -50,6 +50,16 @@ void trace_message(struct trace *t, uint64_t at_ns, uint16_t port, const char *w
 	e->watermark = m->watermark;
 }
 
+void trace_transition(struct trace *t, uint64_t at_ns, uint16_t port, const struct transition *step)
+{
+	struct trace_event *e = add(t, at_ns, transition_text(step->event), port, TRACE_NOBODY);
+
+	e->step = true;
+	e->ballot = step->ballot;
+	e->first = step->first;
+	e->count = (uint16_t)step->count;
+}
+
 void trace_fault(struct trace *t, uint64_t at_ns, const char *what, uint16_t port, uint16_t other)
 {
 	add(t, at_ns, what, port, other);
@@ -70,14 +80,14 @@ static void print_event(const struct trace_event *e)
 	printf("%12.3f us  ", (double)e->at_ns / 1000.0);
 	print_port("", e->port);
 	printf(" %s", e->what);
-	if (e->type != 0 && e->type < MESSAGE_WIRE_END)
+	if (e->type != 0)
 		printf(" %s", names[e->type]);
 	print_port(e->type != 0 && e->what[0] == 's' ? " to " : " from ", e->other);
+	if (e->type != 0 || e->step)
+		printf("  ballot %" PRIu64 ".%" PRIu64 " first %" PRIu64 " count %u",
+			ballot_round(e->ballot), e->ballot % BALLOT_NODES, e->first, e->count);
 	if (e->type != 0)
-		printf("  ballot %" PRIu64 ".%" PRIu64 " first %" PRIu64
-		       " count %u watermark %" PRIu64 " flags %u",
-			ballot_round(e->ballot), e->ballot % BALLOT_NODES, e->first, e->count,
-			e->watermark, e->flags);
+		printf(" watermark %" PRIu64 " flags %u", e->watermark, e->flags);
 	putchar('\n');
 }
 

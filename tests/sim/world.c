@@ -3,16 +3,20 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define US 1000ull
-#define MS 1000000ull
+#include "tests/sim/checks.h"
+#include "tests/sim/faults.h"
 
 enum {
 	TURN_EVERY_US = 200, /* A node's turn when nothing arrives. */
-	STARVED_US = 2500,   /* A starved node's. */
-	SLOW_AFTER_MS = 20,  /* --slow-leader: who leads by then is starved, */
-	MOVED_MS = 400,      /* and leads no longer by then. */
-	FAULTY_MS = 400,     /* Virtual time with faults, at most. */
-	CALM_MS = 4000,      /* After the last fault: the bound for progress. */
+	STARVED_US = 8000,   /* Between the turns of one that is starved, at most. */
+	SLOW_US = 2500,      /* Between those of a slow leader: no election's timeout. */
+	SLOW_AFTER_MS = 20,  /* Who leads by then becomes slow, */
+	MOVED_MS = 400,      /* and leads no longer after that. */
+	FAULTY_MS = 400,     /* Awake time with faults, at most. */
+	CALM_MS = 2000,      /* After the last fault: the bound for progress. */
+	WINDOW_SMALL = 2 * BLOCK,
+	LONG_PERCENT = 6, /* Of runs that are long, */
+	LONG_TIMES = 4,   /* by so much. */
 };
 
 static uint64_t between(struct random *r, uint64_t low, uint64_t high)
@@ -20,170 +24,50 @@ static uint64_t between(struct random *r, uint64_t low, uint64_t high)
 	return low + random_below(r, high - low + 1);
 }
 
-static void draw_network_faults(struct world *w)
-{
-	struct random *r = &w->random;
-	struct network_faults *f = &w->network.faults;
+/* ---- The start ---- */
 
-	f->loss_percent = random_percent(r, 50) ? (uint32_t)random_below(r, 31) : 0;
-	f->duplicate_percent = random_percent(r, 50) ? (uint32_t)random_below(r, 51) : 0;
-	f->flip_percent = random_percent(r, 25) ? (uint32_t)random_below(r, 11) : 0;
-	f->replay_percent = random_percent(r, 30) ? (uint32_t)random_below(r, 6) : 0;
-	f->replay_max_ns = 200 * MS;
-	f->delay_min_ns = between(r, 1, 5) * US;
-	f->delay_max_ns = f->delay_min_ns + between(r, 1, 400) * US;
+static void start_quorum(struct world *w)
+{
+	quorum_init_majority(&w->quorum, w->members);
+	if (w->plan.mutant == MUTANT_ONE_VOTE)
+		for (uint32_t i = 0; i < w->members; i++)
+			w->quorum.phase2[1u << i] = w->quorum.phase1[1u << i] = 1;
 }
 
-/* Members hear each other; but not who is isolated. Clients are heard by all. */
-static void mend_cuts(struct world *w)
+/* Off, so tight that leaders hand over for nothing, or with some reason. */
+static uint64_t draw_handover(struct world *w)
 {
-	uint16_t members = (uint16_t)((1u << w->members) - 1);
-
-	memset(w->network.cut, 0, sizeof(w->network.cut));
-	if (w->now_ns >= w->isolated_until_ns)
-		return;
-	for (uint32_t i = 0; i < w->members; i++)
-		w->network.cut[i] = i == w->isolated ? members : (uint16_t)(1u << w->isolated);
+	if (w->plan.mutant == MUTANT_NO_HANDOVER)
+		return 0;
+	if (w->plan.slow_leader)
+		return 800 * WORLD_US;
+	return random_percent(&w->random, 50) ? between(&w->random, 50, 2000) * WORLD_US : 0;
 }
 
-static void draw_cuts(struct world *w)
+static struct replica_settings draw_settings(struct world *w)
 {
 	struct random *r = &w->random;
 
-	mend_cuts(w);
-	if (random_percent(r, 40))
-		return;
-	for (uint32_t links = 1 + (uint32_t)random_below(r, w->members); links > 0; links--) {
-		uint16_t from = (uint16_t)random_below(r, w->members);
-		uint16_t to = (uint16_t)random_below(r, w->members);
-
-		w->network.cut[from] |= (uint16_t)(1u << to);
-		if (random_percent(r, 50))
-			w->network.cut[to] |= (uint16_t)(1u << from);
-		trace_fault(&w->trace, w->now_ns, "is not heard by", from, to);
-	}
-}
-
-/* A minority at most, and for ever: in mode none a crashed member has forgotten its promises. */
-static void kill_one(struct world *w)
-{
-	uint16_t victim = (uint16_t)random_below(&w->random, w->members);
-	uint32_t dead = (uint32_t)__builtin_popcount(w->killed);
-
-	if (!w->nodes[victim].alive || 2 * (dead + 1) >= w->members)
-		return;
-	w->nodes[victim].alive = false;
-	w->killed |= 1u << victim;
-	trace_fault(&w->trace, w->now_ns, "is killed", victim, TRACE_NOBODY);
-}
-
-static void pause_one(struct world *w)
-{
-	uint16_t victim = (uint16_t)random_below(&w->random, w->members);
-	struct node *n = &w->nodes[victim];
-
-	n->paused_until_ns = w->now_ns + between(&w->random, 1, 60) * MS;
-	w->turn_next_ns[victim] = n->paused_until_ns;
-	trace_fault(&w->trace, w->now_ns, "pauses", victim, TRACE_NOBODY);
-	for (uint32_t s = 0; w->mutant == MUTANT_FORGETFUL && s < n->settings.shards; s++) {
-		acceptor_init(&n->acceptors[s].acceptor, ACCEPTOR_WINDOW);
-		w->promised[victim][s] = 0;
-	}
-}
-
-/* A leader sleeps until the others have another one, and wakes before it can hear of that. */
-static void isolate_leader(struct world *w)
-{
-	for (uint16_t i = 0; i < w->members; i++) {
-		struct node *n = &w->nodes[i];
-
-		if (!n->alive || !n->leader.leads)
-			continue;
-		n->paused_until_ns = w->now_ns + between(&w->random, 15, 40) * MS;
-		w->turn_next_ns[i] = n->paused_until_ns;
-		w->isolated = i;
-		w->isolated_until_ns = n->paused_until_ns + between(&w->random, 1, 9) * MS;
-		mend_cuts(w);
-		trace_fault(&w->trace, w->now_ns, "pauses, isolated", i, TRACE_NOBODY);
-		return;
-	}
-}
-
-static uint32_t leading(const struct world *w)
-{
-	for (uint32_t i = 0; i < w->members; i++)
-		if (w->nodes[i].alive && w->nodes[i].leader.leads)
-			return i;
-	return WORLD_MEMBERS_MAX;
-}
-
-/* An operator moves the lead, whatever is going on. */
-static void transfer_lead(struct world *w)
-{
-	uint32_t from = leading(w);
-	uint32_t to = (uint32_t)random_below(&w->random, w->members);
-
-	if (from < w->members && leader_stage_transfer(&w->nodes[from].leader, to, w->now_ns))
-		trace_fault(&w->trace, w->now_ns, "is to hand over to", (uint16_t)from,
-			(uint16_t)to);
-}
-
-/* A neighbour takes its processor for a while. */
-static void starve_one(struct world *w)
-{
-	uint16_t victim = (uint16_t)random_below(&w->random, w->members);
-	struct node *n = &w->nodes[victim];
-
-	n->starved = !n->starved;
-	trace_fault(&w->trace, w->now_ns, n->starved ? "is starved" : "is fed again", victim,
-		TRACE_NOBODY);
-}
-
-static void fault(struct world *w)
-{
-	uint64_t kind = random_below(&w->random, 100);
-
-	w->faults++;
-	if (w->durable && random_percent(&w->random, 15))
-		power_fault(w);
-	else if (kind < 35)
-		draw_network_faults(w);
-	else if (kind < 60)
-		draw_cuts(w);
-	else if (kind < 81)
-		pause_one(w);
-	else if (kind < 85)
-		isolate_leader(w);
-	else if (kind < 89 && !w->durable)
-		kill_one(w);
-	else if (kind < 93)
-		transfer_lead(w);
-	else if (kind < 95)
-		starve_one(w);
-	else
-		mend_cuts(w);
-	w->fault_next_ns = w->now_ns + between(&w->random, 100, 4000) * US;
-}
-
-static void calm_down(struct world *w)
-{
-	w->calm = true;
-	w->calm_since_ns = w->now_ns;
-	w->fault_next_ns = UINT64_MAX;
-	memset(w->network.cut, 0, sizeof(w->network.cut));
-	w->network.faults = (struct network_faults){
-		.delay_min_ns = 2 * US,
-		.delay_max_ns = 20 * US,
+	return (struct replica_settings){
+		.members = w->members,
+		.shards = random_percent(r, 70) ? 1 : 2,
+		.body_max = SIM_BODY_MAX,
+		.batch_max = random_percent(r, 30) ? 1 + (uint32_t)random_below(r, 8) : 0,
+		.window = WINDOW_SMALL,
+		.packing = random_percent(r, 60),
+		.linger_ns = random_percent(r, 20) ? 50 * WORLD_US : 0,
+		.heartbeat_ns = 1 * WORLD_MS,
+		.election_timeout_ns = 10 * WORLD_MS,
+		.progress_timeout_ns = 20 * WORLD_MS,
+		.retransmit_ns = 300 * WORLD_US,
+		.commit_idle_ns = 20 * WORLD_US,
+		/* The low ones are below what a configuration may say, so that few commands reach it. */
+		.lag_max = random_percent(r, 70) ? 4096 : 32 + random_below(r, 128),
+		.lag_timeout_ns = 50 * WORLD_MS,
+		.handover_ns = draw_handover(w),
+		.quorum = &w->quorum,
+		.durability = w->durable ? DURABILITY_SYNC : DURABILITY_NONE,
 	};
-	for (uint32_t i = 0; i < w->members; i++)
-		w->nodes[i].starved = false;
-	for (uint32_t i = 0; i < w->members; i++)
-		if (w->nodes[i].paused_until_ns > w->now_ns) {
-			w->nodes[i].paused_until_ns = w->now_ns;
-			w->turn_next_ns[i] = w->now_ns;
-		}
-	power_calm(w);
-	trace_fault(&w->trace, w->now_ns, "sees the faults stop", 0, TRACE_NOBODY);
 }
 
 static enum flaw flaw_of(enum mutant mutant)
@@ -202,113 +86,166 @@ static enum flaw flaw_of(enum mutant mutant)
 	}
 }
 
-/* Off, so tight that leaders hand over for nothing, or with some reason. */
-static uint64_t handover_ns(struct world *w)
+static void start_node(struct world *w, uint32_t id, const struct replica_settings *common)
 {
-	if (w->mutant == MUTANT_NO_HANDOVER)
-		return 0;
-	if (w->slow_leader)
-		return 800 * US;
-	return random_percent(&w->random, 50) ? between(&w->random, 50, 2000) * US : 0;
+	struct replica_settings settings = *common;
+	const struct machine machine = oracle_machine(&w->oracle, id);
+	struct node *n = &w->nodes[id];
+
+	settings.self = id;
+	settings.seed = random_next(&w->random);
+	node_init(n, &settings, w->sessions_max, &w->network, &w->trace, &w->random, &machine);
+	n->flaw = flaw_of(w->plan.mutant);
+	if (w->plan.mutant >= MUTANT_DISK)
+		n->disk_mutant = (enum disk_mutant)(w->plan.mutant - MUTANT_DISK + 1);
+	checks_watch(w, n);
+	w->turn_next_ns[id] = random_below(&w->random, TURN_EVERY_US * WORLD_US);
+	w->evicted[id] = 0;
+	w->proposals[id] = (struct proposals){0};
+	memset(w->promised[id], 0, sizeof(w->promised[id]));
 }
 
-static void start(struct world *w, uint64_t seed, enum mutant mutant)
+void world_start(struct world *w, const struct plan *plan)
 {
 	struct random *r = &w->random;
 
-	w->seed = seed;
-	w->mutant = mutant;
+	w->plan = *plan;
 	w->now_ns = 0;
-	r->state = seed * 0x9e3779b97f4a7c15ull + 1;
-	network_init(&w->network, r);
+	r->state = plan->seed * 0x9e3779b97f4a7c15ull + 1;
+	w->chance.state = random_next(r);
+	w->weather.state = random_next(r);
+	network_init(&w->network, &w->weather, &w->coverage);
 	w->trace.count = 0;
 	oracle_start(&w->oracle);
+	checks_start(w);
 	w->members = random_percent(r, 75) ? 3 : 5;
-	w->durable = mutant >= MUTANT_DISK || (mutant == MUTANT_NONE && random_percent(r, 50));
-	w->faults = 0;
+	if (plan->members != 0)
+		w->members = plan->members;
+	w->broken = 0;
+	w->durable = plan->mutant >= MUTANT_DISK ||
+		(plan->mutant == MUTANT_NONE && random_percent(r, 50));
 	w->killed = 0;
-	w->isolated_until_ns = 0;
+	w->outcasts = 0;
 	w->calm = false;
-	w->fault_next_ns = between(r, 1, 12) * MS;
-	if (w->slow_leader)
-		w->fault_next_ns = UINT64_MAX;
-	w->slowed = WORLD_MEMBERS_MAX;
-	if (mutant == MUTANT_ONE_VOTE) {
-		const uint32_t each[] = {1, 2, 4, 8, 16};
+	w->faulty_until_ns = FAULTY_MS * WORLD_MS;
+	w->slowed = WORLD_NOBODY;
+	w->terms = 0;
+	w->block = 0;
+	faults_start(w);
+	start_quorum(w);
 
-		quorum_init_majority(&w->quorum, w->members);
-		for (uint32_t i = 0; i < w->members; i++)
-			w->quorum.phase2[each[i]] = w->quorum.phase1[each[i]] = 1;
-	} else {
-		quorum_init_majority(&w->quorum, w->members);
-	}
-	const struct replica_settings common = {
-		.members = w->members,
-		.shards = random_percent(r, 70) ? 1 : 2,
-		.body_max = SIM_BODY_MAX,
-		.batch_max = random_percent(r, 30) ? 1 + (uint32_t)random_below(r, 8) : 0,
-		.window = WINDOW_INSTANCES / 8,
-		.packing = random_percent(r, 60),
-		.linger_ns = 0,
-		.heartbeat_ns = 1 * MS,
-		.election_timeout_ns = 10 * MS,
-		.progress_timeout_ns = 20 * MS,
-		.retransmit_ns = 300 * US,
-		.commit_idle_ns = 20 * US,
-		.lag_max = 4096,
-		.lag_timeout_ns = 50 * MS,
-		.handover_ns = handover_ns(w),
-		.quorum = &w->quorum,
-		.durability = w->durable ? DURABILITY_SYNC : DURABILITY_NONE,
-	};
+	uint32_t sessions = 2 + (uint32_t)random_below(r, CUSTOMER_SESSIONS_MAX - 1);
+	const struct replica_settings common = draw_settings(w);
 
-	for (uint32_t i = 0; i < w->members; i++) {
-		struct replica_settings settings = common;
-		const struct machine machine = oracle_machine(&w->oracle, i);
+	bool is_long = random_percent(r, LONG_PERCENT) && !plan->slow_leader;
 
-		settings.self = i;
-		settings.seed = random_next(r);
-		node_init(&w->nodes[i], &settings, &w->network, &w->trace, r, &machine);
-		w->nodes[i].flaw = flaw_of(mutant);
-		w->turn_next_ns[i] = random_below(r, TURN_EVERY_US * US);
-		memset(w->promised[i], 0, sizeof(w->promised[i]));
-	}
-	for (uint32_t i = 0; i < w->members && mutant >= MUTANT_DISK; i++)
-		w->nodes[i].disk_mutant = (enum disk_mutant)(mutant - MUTANT_DISK + 1);
+	w->commits = plan->commits * (is_long ? LONG_TIMES : 1);
+	w->sessions_max = swarm_has(&w->swarm, FAULT_EVICT) ? 1 + sessions * 3 / 4 : SIM_SESSIONS;
+	for (uint32_t i = 0; i < w->members; i++)
+		start_node(w, i, &common);
 	power_start(w);
-	if (mutant == MUTANT_SWAP)
+	if (plan->mutant == MUTANT_SWAP)
 		w->oracle.machines[1].swap = true;
-	customer_init(&w->customer, &w->network, &w->oracle, &w->trace, r, w->members);
+	customer_init(&w->customer, &w->network, &w->oracle, &w->trace, r, w->members, sessions);
 	/* That run is longer, and the oracle's tables are not. */
-	w->customer.every_ns += w->slow_leader ? 6 * MS : 0;
+	w->customer.every_ns += plan->slow_leader ? 6 * WORLD_MS : 0;
+	w->network.states[MEMBER_MAX] = STATE_CLIENT_OPENING;
 }
 
-/* After every event of a node: what must hold of it whatever happens. */
-static void check_node(struct world *w, uint32_t id)
+/* ---- Events ---- */
+
+/* How often, in percent, the next fault waits for just that: moments that are short, or come once in
+ * a run, are met by few faults otherwise. */
+static const uint8_t ambushes[STATES] = {
+	[STATE_PREVOTING] = 10,
+	[STATE_PREPARING_SELF] = 50,
+	[STATE_PREPARING] = 10,
+	[STATE_CATCHING_UP] = 100,
+	[STATE_PULLING] = 10,
+	[STATE_REPROPOSING] = 20,
+	[STATE_OPENING] = 10,
+};
+
+static void ambush(struct world *w, uint32_t id, uint8_t state)
+{
+	if (w->faults >= w->plan.faults || !random_percent(&w->chance, ambushes[state]))
+		return;
+	if (state == STATE_CATCHING_UP)
+		faults_strike_each(w, (uint16_t)id);
+	else
+		faults_strike(w, (uint16_t)id);
+}
+
+/* Once for each block, and for its first one that gets there. */
+static void note_crossing(struct world *w, uint32_t id)
 {
 	const struct node *n = &w->nodes[id];
+	uint64_t block = learner_stage_delivered(&n->learner) / BLOCK;
 
-	for (uint32_t s = 0; s < n->settings.shards; s++) {
-		const struct acceptor *a = &n->acceptors[s].acceptor;
+	if (block <= w->block)
+		return;
+	w->block = block;
+	if (!w->calm && n->leader.leads)
+		faults_strike_crossing(w, (uint16_t)id);
+}
 
-		if (a->promised < w->promised[id][s])
-			oracle_violation(&w->oracle,
-				"A1: replica %u's promise went down from %" PRIu64 " to %" PRIu64,
-				id, w->promised[id][s], a->promised);
-		w->promised[id][s] = a->promised;
-		const struct vote *v = a->high == 0 ? NULL : acceptor_vote(a, a->high - 1);
+/* What the node's turn made of it. */
+static void note_state(struct world *w, uint32_t id)
+{
+	uint8_t before = w->network.states[id];
+	uint8_t state = (uint8_t)coverage_state(&w->nodes[id]);
+	uint64_t evicted = w->nodes[id].learner.sessions.evicted;
 
-		if (v != NULL && v->ballot > a->promised)
-			oracle_violation(&w->oracle, "A2: replica %u voted above its promise", id);
-	}
+	w->network.states[id] = state;
+	if (evicted > w->evicted[id])
+		coverage_hit(&w->coverage, FAULT_EVICT, state);
+	w->evicted[id] = evicted;
+	if (!w->calm && state != before && ambushes[state] > 0)
+		ambush(w, id, state);
+}
+
+static uint64_t next_turn_ns(struct world *w, const struct node *n)
+{
+	uint64_t gap = TURN_EVERY_US;
+
+	if (w->slowed == n->settings.self)
+		gap = SLOW_US;
+	else if (n->starved)
+		gap = between(&w->random, TURN_EVERY_US, STARVED_US);
+	return w->now_ns + gap * WORLD_US;
 }
 
 static void turn(struct world *w, uint32_t id)
 {
-	node_turn(&w->nodes[id], w->now_ns);
-	w->turn_next_ns[id] = w->now_ns + (w->nodes[id].starved ? STARVED_US : TURN_EVERY_US) * US;
-	check_node(w, id);
+	struct node *n = &w->nodes[id];
+
+	node_turn(n, w->now_ns);
+	w->turn_next_ns[id] = next_turn_ns(w, n);
+	checks_node(w, id);
 	power_look(w, id);
+	if (!n->alive)
+		return;
+	if (!w->network.pinned)
+		w->network.pinned = checks_all_enrolled(w);
+	note_state(w, id);
+	note_crossing(w, id);
+}
+
+static void arrive_at_node(struct world *w, const struct packet *p)
+{
+	struct node *n = &w->nodes[p->to];
+
+	if (!n->alive)
+		return;
+	bool taken = node_receive(n, p->bytes, p->length, p->from, w->now_ns);
+
+	w->broken += p->kind == PACKET_BROKEN ? 1 : 0;
+	if (taken && p->kind == PACKET_BROKEN)
+		oracle_violation(&w->oracle, "frames: replica %u took a broken one from port %u",
+			p->to, p->from);
+	if (n->paused_until_ns <= w->now_ns && !n->starved && w->slowed != p->to &&
+		!random_percent(&w->random, 20))
+		turn(w, p->to);
 }
 
 static void arrive(struct world *w)
@@ -317,36 +254,38 @@ static void arrive(struct world *w)
 
 	if (p == NULL)
 		return;
-	if (p->to >= MEMBER_MAX) {
-		customer_receive(&w->customer, p, w->now_ns);
-	} else if (w->nodes[p->to].alive) {
-		struct node *n = &w->nodes[p->to];
-
-		node_receive(n, p->bytes, p->length, p->from, w->now_ns);
-		if (n->paused_until_ns <= w->now_ns && !random_percent(&w->random, 20) &&
-			!n->starved)
-			turn(w, p->to);
-	}
+	if (p->to < MEMBER_MAX)
+		arrive_at_node(w, p);
+	else if (customer_receive(&w->customer, p, w->now_ns) && p->kind == PACKET_BROKEN)
+		oracle_violation(&w->oracle, "frames: the client took a broken one from replica %u",
+			p->from);
 	network_give_back(&w->network, p);
 }
 
-/* Its turn, or what its disk brings to an end; but not while it is paused. */
+static void serve_customer(struct world *w)
+{
+	customer_turn(&w->customer, w->now_ns);
+	w->network.states[MEMBER_MAX] =
+		customer_open(&w->customer) ? STATE_CLIENT_OPEN : STATE_CLIENT_OPENING;
+}
+
+/* Its turn, or what its disk brings to an end; but not while it is paused, or slow. */
 static uint64_t node_next_ns(const struct world *w, uint32_t id)
 {
 	const struct node *n = &w->nodes[id];
-	uint64_t disk = node_disk_ns(n);
+	uint64_t disk = w->slowed == id ? UINT64_MAX : node_disk_ns(n);
 
 	disk = disk < n->paused_until_ns ? n->paused_until_ns : disk;
 	return disk < w->turn_next_ns[id] ? disk : w->turn_next_ns[id];
 }
 
 /* The next thing that happens; moves the clock to it. */
-static void step(struct world *w)
+void world_step(struct world *w)
 {
 	uint64_t at = network_next_ns(&w->network);
 	uint64_t customer_at = customer_next_ns(&w->customer);
 	uint64_t power_at = power_next_ns(w);
-	uint32_t who = WORLD_MEMBERS_MAX;
+	uint32_t who = WORLD_NOBODY;
 
 	for (uint32_t i = 0; i < w->members; i++)
 		if (w->nodes[i].alive && node_next_ns(w, i) < at) {
@@ -358,17 +297,72 @@ static void step(struct world *w)
 		power_turn(w);
 	} else if (w->fault_next_ns <= at && w->fault_next_ns <= customer_at) {
 		w->now_ns = w->fault_next_ns;
-		fault(w);
+		faults_strike(w, WORLD_NOBODY);
 	} else if (customer_at <= at) {
 		w->now_ns = customer_at;
-		customer_turn(&w->customer, w->now_ns);
-	} else if (who < WORLD_MEMBERS_MAX) {
+		serve_customer(w);
+	} else if (who != WORLD_NOBODY) {
 		w->now_ns = at;
 		turn(w, who);
 	} else {
 		w->now_ns = at;
 		arrive(w);
 	}
+}
+
+uint16_t world_leader(const struct world *w)
+{
+	for (uint16_t i = 0; i < w->members; i++)
+		if (w->nodes[i].alive && w->nodes[i].leader.leads)
+			return i;
+	return WORLD_NOBODY;
+}
+
+/* ---- The end ---- */
+
+/* Who leads at first becomes slow. True: another leads, and all that is left is to finish. */
+static bool lead_moved(struct world *w)
+{
+	uint16_t leader = world_leader(w);
+
+	if (leader == WORLD_NOBODY || w->now_ns <= SLOW_AFTER_MS * WORLD_MS)
+		return false;
+	if (w->slowed == WORLD_NOBODY) {
+		w->slowed = leader;
+		w->slowed_ns = w->now_ns;
+		trace_fault(&w->trace, w->now_ns, "is slow", leader, TRACE_NOBODY);
+	}
+	if (leader != w->slowed)
+		return true;
+	if (w->now_ns - w->slowed_ns > MOVED_MS * WORLD_MS)
+		oracle_violation(&w->oracle,
+			"handover: replica %u is slow, and still leads after %u ms", w->slowed,
+			MOVED_MS);
+	return false;
+}
+
+/* The faults have done what they should. */
+static bool enough(struct world *w)
+{
+	if (w->plan.slow_leader)
+		return lead_moved(w);
+	return w->now_ns > w->faulty_until_ns || w->oracle.acknowledged >= w->commits ||
+		w->faults >= w->plan.faults;
+}
+
+void world_calm(struct world *w)
+{
+	w->calm = true;
+	w->slowed = WORLD_NOBODY;
+	w->calm_since_ns = w->now_ns;
+	w->fault_next_ns = UINT64_MAX;
+	w->isolated_until_ns = 0;
+	faults_end(w);
+	for (uint16_t i = 0; i < w->members; i++)
+		if (w->nodes[i].paused_until_ns > w->now_ns)
+			faults_pause(w, i, w->now_ns);
+	power_calm(w);
+	customer_wake(&w->customer, w->now_ns);
 }
 
 /* Every command is answered and every living replica stands at the same place. */
@@ -381,7 +375,7 @@ static bool settled(const struct world *w)
 	for (uint32_t i = 0; i < w->members; i++) {
 		const struct node *n = &w->nodes[i];
 
-		if (!n->alive || power_beyond(w, i))
+		if (!world_counts(w, i))
 			continue;
 		if (one != NULL &&
 			learner_stage_delivered(&n->learner) !=
@@ -392,73 +386,24 @@ static bool settled(const struct world *w)
 	return true;
 }
 
-static void check_end(struct world *w)
+struct world_result world_run(struct world *w, const struct plan *plan)
 {
-	const struct node *one = NULL;
-
-	for (uint32_t i = 0; i < w->members; i++) {
-		if (!w->nodes[i].alive || power_beyond(w, i))
-			continue;
-		if (one != NULL &&
-			(w->oracle.machines[i].sum != w->oracle.machines[one->settings.self].sum ||
-				learner_stage_digest(&w->nodes[i].learner) !=
-					learner_stage_digest(&one->learner)))
-			oracle_violation(&w->oracle,
-				"agreement: replicas %u and %u end differently", one->settings.self,
-				i);
-		one = &w->nodes[i];
-	}
-}
-
-/* Who leads at first becomes slow. True: another leads, and all that is left is to finish. */
-static bool lead_moved(struct world *w)
-{
-	uint32_t leader = leading(w);
-
-	if (w->slowed == WORLD_MEMBERS_MAX && w->now_ns > SLOW_AFTER_MS * MS &&
-		leader < w->members) {
-		w->slowed = leader;
-		w->slowed_ns = w->now_ns;
-		w->nodes[leader].starved = true;
-		trace_fault(&w->trace, w->now_ns, "is starved", (uint16_t)leader, TRACE_NOBODY);
-	}
-	if (w->slowed == WORLD_MEMBERS_MAX)
-		return false;
-	if (leader < w->members && leader != w->slowed)
-		return true;
-	if (w->now_ns - w->slowed_ns > MOVED_MS * MS)
-		oracle_violation(&w->oracle,
-			"handover: replica %u is slow, and still leads after %u ms", w->slowed,
-			MOVED_MS);
-	return false;
-}
-
-/* The faults have done what they should. */
-static bool enough(struct world *w)
-{
-	if (w->slow_leader)
-		return lead_moved(w);
-	return w->now_ns > FAULTY_MS * MS || w->oracle.acknowledged >= WORLD_COMMITS;
-}
-
-struct world_result world_run(struct world *w, uint64_t seed, enum mutant mutant)
-{
-	start(w, seed, mutant);
+	world_start(w, plan);
 	while (!w->oracle.violated) {
-		step(w);
+		world_step(w);
 		if (!w->calm && enough(w)) {
-			customer_stop(&w->customer, WORLD_COMMITS);
-			calm_down(w);
+			customer_stop(&w->customer, w->commits);
+			world_calm(w);
 		}
 		if (w->calm && settled(w))
 			break;
-		if (w->calm && w->now_ns - w->calm_since_ns > CALM_MS * MS)
+		if (w->calm && w->now_ns - w->calm_since_ns > CALM_MS * WORLD_MS)
 			oracle_violation(&w->oracle,
-				"progress: %u ms after the last fault, %" PRIu64
-				" of %u commands are acknowledged",
-				CALM_MS, w->oracle.acknowledged, WORLD_COMMITS);
+				"progress: %u ms after the last fault, %" PRIu64 " of %" PRIu64
+				" commands are acknowledged",
+				CALM_MS, w->oracle.acknowledged, w->commits);
 	}
-	check_end(w);
+	checks_end(w);
 	return (struct world_result){
 		.passed = !w->oracle.violated,
 		.commits = w->oracle.acknowledged,
@@ -466,5 +411,6 @@ struct world_result world_run(struct world *w, uint64_t seed, enum mutant mutant
 		.faults = w->faults + w->network.faults_count,
 		.crashes = w->power.crashes,
 		.virtual_ns = w->now_ns,
+		.calm_ns = w->now_ns - w->calm_since_ns,
 	};
 }

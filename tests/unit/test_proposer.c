@@ -218,6 +218,26 @@ static void the_window_bounds_what_is_in_flight(void **state)
 	assert_int_equal(proposer_room(&p), 0);
 }
 
+/* What is chosen and not delivered here yet still fills the window of the own acceptors. */
+static void nothing_is_proposed_beyond_what_the_own_acceptors_vote_for(void **state)
+{
+	uint64_t end = 0;
+
+	(void)state;
+	promise_of(0, 0, 0);
+	promise_of(1, 0, 0);
+	for (uint32_t room = proposer_room(&p); room > 0; room = proposer_room(&p)) {
+		end = proposer_take(&p, room, 1) + room;
+		accepted_by(0, end - room, room);
+		accepted_by(1, end - room, room);
+		assert_true(end <= ACCEPTOR_WINDOW);
+	}
+	assert_int_equal(p.window.chosen, end);
+	assert_true(end + 2 * BLOCK >= ACCEPTOR_WINDOW);
+	proposer_on_delivered(&p, BLOCK);
+	assert_int_equal(proposer_capacity(&p), BLOCK);
+}
+
 static void votes_of_another_ballot_choose_nothing(void **state)
 {
 	const struct range range = {.first = 0, .count = 4};
@@ -282,6 +302,8 @@ int main(void)
 		cmocka_unit_test_setup(votes_count_while_the_next_stride_is_pulled, setup),
 		cmocka_unit_test_setup(a_run_stays_in_its_block, setup),
 		cmocka_unit_test_setup(the_window_bounds_what_is_in_flight, setup),
+		cmocka_unit_test_setup(nothing_is_proposed_beyond_what_the_own_acceptors_vote_for,
+			setup),
 		cmocka_unit_test_setup(votes_of_another_ballot_choose_nothing, setup),
 		cmocka_unit_test_setup(trimmed_while_pulling_raises_the_start, setup),
 		cmocka_unit_test_setup(questions_are_asked_again_after_a_while, setup),

@@ -259,6 +259,18 @@ static void a_leader_of_a_higher_ballot_makes_it_step_down(void **state)
 	assert_int_equal(stage.election.leader, 2);
 }
 
+/* scenarios.md, Bad input: a ballot near the maximum from a valid peer. */
+static void a_heartbeat_of_a_ballot_from_nowhere_is_not_heard_by_the_learner(void **state)
+{
+	(void)state;
+	given_enrolled();
+	hear_heartbeat(1, HEARTBEAT_LEADS, ballot_make(BALLOT_ROUND_JUMP + 1, 1), 9, 9);
+	assert_int_equal(sent_of(MESSAGE_WATERMARK), 0);
+	assert_int_equal(stage.counters.too_high, 1);
+	hear_heartbeat(1, HEARTBEAT_LEADS, ballot_make(7, 1), 9, 9);
+	assert_int_equal(sent_of(MESSAGE_WATERMARK), 1);
+}
+
 static void a_leader_alone_steps_down(void **state)
 {
 	(void)state;
@@ -350,6 +362,8 @@ int main(void)
 		cmocka_unit_test_setup(the_own_acceptors_promise_to_another_makes_it_step_down,
 			setup),
 		cmocka_unit_test_setup(a_leader_of_a_higher_ballot_makes_it_step_down, setup),
+		cmocka_unit_test_setup(
+			a_heartbeat_of_a_ballot_from_nowhere_is_not_heard_by_the_learner, setup),
 		cmocka_unit_test_setup(a_leader_alone_steps_down, setup),
 		cmocka_unit_test_setup(a_prevote_is_answered_with_what_is_delivered, setup),
 		cmocka_unit_test_setup(a_candidate_first_catches_up_to_the_highest_grant, setup),

@@ -66,6 +66,8 @@ static void status_says_how_far_it_is(void **state)
 	l->counters.step_downs = 102;
 	l->counters.retransmitted = 103;
 	l->counters.conflicts = 104;
+	l->counters.too_high = 60;
+	replica.acceptors[0]->counters.too_high = 52;
 	replica.acceptors[0]->acceptor.promised = 105;
 	replica.learner->learner.delivered = 106;
 	replica.learner->learner.target = 107;
@@ -80,6 +82,7 @@ static void status_says_how_far_it_is(void **state)
 	then_says("step_downs", "102");
 	then_says("retransmitted", "103");
 	then_says("conflicts", "104");
+	then_says("too_high", "112");
 	then_says("promised", "105");
 	then_says("delivered", "106");
 	then_says("known_chosen", "107");
