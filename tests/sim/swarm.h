@@ -1,8 +1,8 @@
 /*
  * swarm.h - which faults a run has and how strong, drawn from its seed.
  *
- * The kinds are rows of scenarios.md; tests/README.md says which. Every run leaves some kinds out: what all kinds together hide, some of them show (Groce et al.,
- * Swarm Testing, 2012).
+ * The kinds are rows of scenarios.md; tests/README.md says which. Every run leaves some kinds out:
+ * what all kinds together hide, some of them show (Groce et al., Swarm Testing, 2012).
  */
 #ifndef SIM_SWARM_H
 #define SIM_SWARM_H
