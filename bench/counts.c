@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-static const char *const stage_names[] = {"io", "leader", "acceptor", "learner", "load"};
+static const char *const stage_names[] = {"io", "leader", "acceptor", "learner", "journal", "load"};
 
 static void count_stage(struct counts *c, uint32_t kind, const struct stage *s)
 {
@@ -15,6 +15,13 @@ static void count_network(struct counts *c, const struct network *n)
 {
 	c->frames += __atomic_load_n(&n->counters.tx_frames, __ATOMIC_RELAXED);
 	c->bytes += __atomic_load_n(&n->counters.tx_bytes, __ATOMIC_RELAXED);
+}
+
+static void count_journal(struct counts *c, const struct store *s)
+{
+	count_stage(c, 4, &s->poll);
+	c->writes += __atomic_load_n(&s->disk.durable, __ATOMIC_RELAXED);
+	c->write_bytes += __atomic_load_n(&s->disk.bytes, __ATOMIC_RELAXED);
 }
 
 struct counts counts_take(struct embedded *e, const struct load *load)
@@ -38,8 +45,10 @@ struct counts counts_take(struct embedded *e, const struct load *load)
 		for (uint32_t s = 0; s < e->config->shards; s++)
 			count_stage(&c, 2, &replica->acceptor_polls[s]);
 		count_stage(&c, 3, &replica->learner_poll);
+		if (replica->store != NULL)
+			count_journal(&c, replica->store);
 	}
-	count_stage(&c, 4, &load->stage);
+	count_stage(&c, OUTCOME_STAGES, &load->stage);
 	return c;
 }
 
@@ -59,6 +68,8 @@ void counts_conclude(struct outcome *o, const struct counts *begin, const struct
 	o->bytes = end->bytes - begin->bytes;
 	o->cpu_us_per_commit = each(end->cpu_ns - begin->cpu_ns, commits) / 1000.0;
 	o->batch_mean = each(end->commands - begin->commands, end->runs - begin->runs);
+	o->writes = end->writes - begin->writes;
+	o->write_bytes = end->write_bytes - begin->write_bytes;
 	for (uint32_t i = 0; i <= OUTCOME_STAGES; i++) {
 		uint64_t busy = end->busy_cycles[i] - begin->busy_cycles[i];
 
@@ -97,6 +108,10 @@ static void count_network_drops(struct report *report, const struct network *n)
 static void gather_replica(struct report *report, const struct replica *replica)
 {
 	count_network_drops(report, &replica->io.network);
+	if (replica->store != NULL) {
+		report->read_bytes += replica->store->read_bytes;
+		report->read_s += (double)replica->store->read_ns / 1e9;
+	}
 	for (uint32_t i = 1; i < DROP_REASONS; i++)
 		count_drop(report, frame_drop_text(i), replica->io.foreign[i]);
 	count_drop(report, "stage overload", replica->io.overload);

@@ -20,6 +20,8 @@ struct counts {
 	uint64_t work[OUTCOME_STAGES + 1];
 	uint64_t runs;
 	uint64_t commands;
+	uint64_t writes; /* Of the journals, durable. */
+	uint64_t write_bytes;
 };
 
 /* Of the whole cluster (or of our own end of a remote one) up to now. Control only. */

@@ -52,7 +52,7 @@ static uint32_t kv_command_of(void *context, uint32_t session, uint64_t sequence
 
 	memcpy(value, &command, sizeof(command));
 	if (command.operation == KV_GET)
-		return sizeof(command) + (l->settings.read_round ? CLIENT_READ : 0);
+		return sizeof(command) + (l->settings.reads != READ_LOG ? CLIENT_READ : 0);
 	fill_value(value + sizeof(command), l->settings.value_bytes, word);
 	return (uint32_t)sizeof(command) + l->settings.value_bytes;
 }
@@ -191,13 +191,13 @@ static uint32_t receive(struct load *l, uint16_t link)
 			client_on_reply(&l->client, &f->m, f->body, l->now_ns);
 		else
 			l->strange++;
-		rte_pktmbuf_free(frames[i]);
 	}
+	rte_pktmbuf_free_bulk(frames, valid);
 	return taken;
 }
 
-static void send_frame(struct load *l, struct rte_mbuf *mbuf, uint8_t flags, uint32_t commands,
-	uint32_t bytes)
+static void send_frame(struct load *l, struct rte_mbuf *mbuf, uint32_t member, uint8_t flags,
+	uint32_t commands, uint32_t bytes)
 {
 	const uint8_t *body = rte_pktmbuf_mtod_offset(mbuf, uint8_t *, FRAME_BODY_OFFSET);
 	const struct message m = {
@@ -212,7 +212,7 @@ static void send_frame(struct load *l, struct rte_mbuf *mbuf, uint8_t flags, uin
 	};
 
 	frame_seal(mbuf, &m);
-	network_send(l->network, l->client.leader, mbuf);
+	network_send(l->network, member, mbuf);
 }
 
 /* Sends the body's reads, in a frame of their own; the rest moves up. Returns how many went; none
@@ -228,7 +228,8 @@ static uint32_t send_reads(struct load *l, uint8_t *body, uint32_t commands, uin
 		rte_pktmbuf_mtod_offset(mbuf, uint8_t *, FRAME_BODY_OFFSET), &reads_bytes);
 
 	if (reads > 0)
-		send_frame(l, mbuf, FLAG_READ, reads, reads_bytes);
+		send_frame(l, mbuf, client_reader(&l->client, l->settings.reads, l->now_ns),
+			read_flags(l->settings.reads), reads, reads_bytes);
 	else
 		rte_pktmbuf_free(mbuf);
 	return reads;
@@ -259,10 +260,10 @@ static uint32_t transmit(struct load *l,
 			rte_pktmbuf_free(mbuf);
 			break;
 		}
-		if (unlikely(l->settings.read_round))
+		if (unlikely(l->settings.reads != READ_LOG))
 			commands -= send_reads(l, body, commands, &bytes);
 		if (commands > 0)
-			send_frame(l, mbuf, 0, commands, bytes);
+			send_frame(l, mbuf, leader, 0, commands, bytes);
 		else
 			rte_pktmbuf_free(mbuf);
 	}
@@ -282,6 +283,7 @@ uint32_t load_poll(void *self, uint64_t now_ns)
 {
 	struct load *l = self;
 	enum load_phase phase = __atomic_load_n(&l->phase, __ATOMIC_ACQUIRE);
+	uint64_t done_before = l->done;
 	uint32_t work = 0;
 
 	l->now_ns = now_ns;
@@ -289,6 +291,8 @@ uint32_t load_poll(void *self, uint64_t now_ns)
 		enter(l, phase);
 	for (uint16_t link = 0; link < l->network->links_count; link++)
 		work += receive(l, link);
+	if (l->done != done_before)
+		gap_note(&l->commits, now_ns);
 	if (l->seen == LOAD_OPEN)
 		offer(l);
 	if (l->client.ready_count > 0 && may_fill(l))

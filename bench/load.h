@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "bench/gap.h"
 #include "bench/histogram.h"
 #include "consensus/client.h"
 #include "dataplane/network.h"
@@ -32,7 +33,7 @@ struct load_settings {
 	bool kv;              /* The commands are those of the kv machine: */
 	uint32_t keys;        /* on so many keys, */
 	double read_share;    /* and so many of them gets, */
-	bool read_round;      /* which go as reads, not through the log. */
+	enum read_mode reads; /* which go so. */
 	uint32_t body_max;
 	uint32_t cluster;
 	double rate; /* Open loop: commands a second. */
@@ -64,6 +65,7 @@ struct load {
 	uint64_t offered;
 	uint64_t unoffered; /* Meant to go out, but every session was full: counted, and late. */
 
+	struct gap commits; /* The longest time without one. */
 	uint64_t done;
 	uint64_t failed;  /* Answered with another status than OK. */
 	uint64_t strange; /* Valid frames that are no replies. */

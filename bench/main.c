@@ -2,10 +2,12 @@
  * paxwire-bench: a cluster and its load in one process, measured.
  */
 #include <errno.h>
+#include <linux/magic.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <rte_eal.h>
@@ -16,6 +18,7 @@
 #include "bench/report.h"
 #include "bench/run.h"
 #include "dataplane/embedded.h"
+#include "dataplane/format.h"
 
 enum {
 	CLUSTER_TEXT_MAX = 4096,
@@ -28,9 +31,9 @@ static void on_signal(int signal_number)
 	run_interrupt();
 }
 
-/* Which lcore of `lcores` runs a stage (0 io, 1 leader, 2 acceptor, 3 learner) of a replica.
- * One: all of it. Two: the first replica, which a fresh cluster elects, shares its own with the
- * load; the followers have the other. More: a pipeline; each stage of all replicas has one. */
+/* Which lcore of `lcores` runs a stage (0 io, 1 leader, 2 acceptor, 3 learner, 4 journal) of a
+ * replica. One: all of it. Two: the first replica, which a fresh cluster elects, shares its own with
+ * the load; the followers have the other. More: a pipeline; each stage of all replicas has one. */
 static uint32_t place_stage(const struct options *o, uint32_t replica, uint32_t stage)
 {
 	if (o->lcores <= 2)
@@ -38,41 +41,81 @@ static uint32_t place_stage(const struct options *o, uint32_t replica, uint32_t 
 	return 1 + stage % o->lcores;
 }
 
+static bool in_memory(const char *directory)
+{
+	struct statfs s;
+
+	return statfs(directory, &s) == 0 && s.f_type == (__typeof__(s.f_type))TMPFS_MAGIC;
+}
+
+/* The keys of a durable mode; none without. */
+static void journal_text(const struct options *o, char *text, size_t size)
+{
+	text[0] = 0;
+	if (o->directory != NULL)
+		snprintf(text, size,
+			"journal: {directory: \"%s\", segments: %u, memory_backed: %s}\n",
+			o->directory, o->segments, in_memory(o->directory) ? "true" : "false");
+}
+
 /* The cluster file that --embedded N and --lcores stand for. */
 static void cluster_text(const struct options *o, char *text, size_t size)
 {
+	char journal[CLUSTER_TEXT_MAX / 4];
 	bool crowded = (long)o->lcores > sysconf(_SC_NPROCESSORS_ONLN);
+
+	journal_text(o, journal, sizeof(journal));
 	size_t used = (size_t)snprintf(text, size,
 		"cluster: {name: embedded, id: 1}\n"
+		"durability: %s\n"
+		"%s"
 		"sessions_max: %u\n"
 		"quorums: {kind: majority}\n"
 		"state_machine: \"%s\"\n"
 		"kv: {capacity: %u, value_max: %u}\n"
 		"tunables: {idle: %s, packing: %s, batch: 0, window: 4096}\n"
 		"replicas:\n",
-		o->sessions + 64 < 16384 ? 16384 : o->sessions + 64, o->kv ? "kv" : "null", o->keys,
+		o->durability, journal, o->sessions + 64 < 16384 ? 16384 : o->sessions + 64,
+		o->kv ? "kv" : "null", o->keys,
 		o->value_bytes < KV_VALUE_FITS ? o->value_bytes : KV_VALUE_FITS,
 		crowded ? "yield" : "busy", o->packing ? "true" : "false");
 
 	for (uint32_t i = 0; i < o->replicas; i++)
 		used += (size_t)snprintf(text + used, size - used,
 			"  - {id: %u, address: 10.0.0.%u, ports: [ring], "
-			"stages: {io: %u, leader: %u, acceptors: [%u], learner: %u}}\n",
+			"stages: {io: %u, leader: %u, acceptors: [%u], learner: %u, journal: %u}}\n",
 			i, i + 1, place_stage(o, i, 0), place_stage(o, i, 1), place_stage(o, i, 2),
-			place_stage(o, i, 3));
+			place_stage(o, i, 3), place_stage(o, i, 4));
+}
+
+/* --set, in the order given: each value stands with those before it. */
+static bool set_tunables(const struct options *o, struct config *config, char *error, size_t size)
+{
+	for (uint32_t i = 0; i < o->sets_count; i++) {
+		char name[64];
+		const char *value = strchr(o->sets[i], '=');
+
+		snprintf(name, sizeof(name), "%.*s", (int)strcspn(o->sets[i], "="), o->sets[i]);
+		if (value == NULL) {
+			snprintf(error, size, "--set takes NAME=VALUE, not \"%s\".", o->sets[i]);
+			return false;
+		}
+		if (!tunables_set(&config->tunables, config->shards, name, value + 1, error, size))
+			return false;
+	}
+	return true;
 }
 
 static bool load_config(const struct options *o, struct config *config, char *error, size_t size)
 {
 	char text[CLUSTER_TEXT_MAX];
 
-	if (o->config != NULL) {
-		if (!config_load(o->config, config, error, size))
-			return false;
-		return true;
-	}
+	if (o->config != NULL)
+		return config_load(o->config, config, error, size) &&
+			set_tunables(o, config, error, size);
 	cluster_text(o, text, sizeof(text));
-	return config_load_text("embedded", text, strlen(text), config, error, size);
+	return config_load_text("embedded", text, strlen(text), config, error, size) &&
+		set_tunables(o, config, error, size);
 }
 
 static int fail(const char *error)
@@ -90,6 +133,12 @@ static bool make_request(const struct options *o, const struct config *config,
 		*request = embedded_request(config, o->lcores);
 		request->program = "paxwire-bench";
 		return true;
+	}
+	if (o->kill_leader || o->transfer) {
+		snprintf(error, size,
+			"--kill-leader and --transfer are for a cluster in this process: elsewhere "
+			"there are kill and `paxwire-ctl transfer`.");
+		return false;
 	}
 	client = remote_client(config, o, error, size);
 	if (client == NULL || !host_check(config, HOST_CLIENT, &client->ports, error, size))
@@ -117,6 +166,9 @@ int main(int argc, char **argv)
 	if (!load_config(&options, &config, error, sizeof(error)) ||
 		!make_request(&options, &config, &request, error, sizeof(error)))
 		return fail(error);
+	for (uint32_t i = 0; options.format && i < config.replicas_count; i++)
+		if (!format_replica(&config, i, error, sizeof(error)))
+			return fail(error);
 	request.more_count = options.eal_count;
 	request.more = options.eal;
 	if (!eal_start(&request, error, sizeof(error)))
@@ -148,6 +200,8 @@ int main(int argc, char **argv)
 	rte_eal_cleanup();
 	if (!report.agreement.holds || report.unanswered > 0 || report.failed > 0)
 		return fail("the run is not sound: see Health above.");
+	if ((options.kill_leader || options.transfer) && report.leaderships < 2)
+		return fail("nobody else led, though the leader was killed or told to hand over.");
 	if (report.allocated_bytes > 0)
 		return fail("lcores took memory from the heap while they polled.");
 	if (options.commits > 0 && report.saturated.commits < options.commits &&

@@ -25,6 +25,8 @@ static const char help[] =
 	"  --seconds S        of the measured phase                                (5)\n"
 	"  --commits N        end the measured phase at so many commits\n"
 	"  --kill-leader      stop the leading replica for good, a second into it\n"
+	"  --transfer         or let it hand over to another one\n"
+	"  --set NAME=VALUE   a tunable, over the file's or the default; may be repeated\n"
 	"  --faults P         of a hundred frames so many are lost, doubled, late; each (0)\n"
 	"  --mutant swap      one replica swaps two commands: agreement must be FALSE\n"
 	"  --warmup S         before it                                            (1)\n"
@@ -35,10 +37,17 @@ static const char help[] =
 	"  --value BYTES      of a command's value                                 (64)\n"
 	"  --machine null|kv  the state machine, without --config                  (null)\n"
 	"  --read-share R     kv: so many of the commands are gets, 0 to 1         (0.5)\n"
-	"  --reads log|round  kv: gets go through the log, or as reads by a round  (log)\n"
+	"  --reads MODE       kv: gets go through the log (log), by a round of the leader\n"
+	"                     (leader) or of any member (any), or without one (stale) (log)\n"
 	"  --keys N           kv: on so many keys                                  (100000)\n"
 	"  --rate R           open loop: commands a second (default: closed loop)\n"
 	"  --poisson          open loop: exponential gaps instead of equal ones\n"
+	"  --durability MODE  none, async or sync; without --config                (none)\n"
+	"  --directory DIR    of the journals, then: a folder that is there\n"
+	"  --segments N       files of 64 MiB that the formatting writes           (16)\n"
+	"  --format           give each replica a new data directory first\n"
+	"  --die FILE         kill -9 after the measured phase; FILE: how far it was\n"
+	"  --survive FILE     all that was acknowledged before --die must be there\n"
 	"  --trace FILE       every protocol transition as a line (embedded)\n"
 	"  --json FILE        the report for machines\n"
 	"  --percentiles FILE latencies as HdrHistogram's percentile text\n";
@@ -81,6 +90,14 @@ static bool on_off(const char *option, const char *text)
 	return strcmp(text, "on") == 0;
 }
 
+static enum read_mode read_mode(const char *text)
+{
+	for (uint32_t mode = READ_LOG; mode <= READ_STALE; mode++)
+		if (strcmp(text, read_mode_text((enum read_mode)mode)) == 0)
+			return (enum read_mode)mode;
+	refuse("--reads is log, leader, any or stale, not \"%s\".", text);
+}
+
 enum {
 	OPTION_DEMO = 1,
 	OPTION_EMBEDDED,
@@ -92,6 +109,8 @@ enum {
 	OPTION_SECONDS,
 	OPTION_COMMITS,
 	OPTION_KILL_LEADER,
+	OPTION_TRANSFER,
+	OPTION_SET,
 	OPTION_FAULTS,
 	OPTION_MUTANT,
 	OPTION_WARMUP,
@@ -106,6 +125,12 @@ enum {
 	OPTION_KEYS,
 	OPTION_RATE,
 	OPTION_POISSON,
+	OPTION_DURABILITY,
+	OPTION_DIRECTORY,
+	OPTION_SEGMENTS,
+	OPTION_FORMAT,
+	OPTION_DIE,
+	OPTION_SURVIVE,
 	OPTION_TRACE,
 	OPTION_JSON,
 	OPTION_PERCENTILES,
@@ -123,6 +148,8 @@ static const struct option longs[] = {
 	{"seconds", required_argument, NULL, OPTION_SECONDS},
 	{"commits", required_argument, NULL, OPTION_COMMITS},
 	{"kill-leader", no_argument, NULL, OPTION_KILL_LEADER},
+	{"transfer", no_argument, NULL, OPTION_TRANSFER},
+	{"set", required_argument, NULL, OPTION_SET},
 	{"faults", required_argument, NULL, OPTION_FAULTS},
 	{"mutant", required_argument, NULL, OPTION_MUTANT},
 	{"warmup", required_argument, NULL, OPTION_WARMUP},
@@ -137,6 +164,12 @@ static const struct option longs[] = {
 	{"keys", required_argument, NULL, OPTION_KEYS},
 	{"rate", required_argument, NULL, OPTION_RATE},
 	{"poisson", no_argument, NULL, OPTION_POISSON},
+	{"durability", required_argument, NULL, OPTION_DURABILITY},
+	{"directory", required_argument, NULL, OPTION_DIRECTORY},
+	{"segments", required_argument, NULL, OPTION_SEGMENTS},
+	{"format", no_argument, NULL, OPTION_FORMAT},
+	{"die", required_argument, NULL, OPTION_DIE},
+	{"survive", required_argument, NULL, OPTION_SURVIVE},
 	{"trace", required_argument, NULL, OPTION_TRACE},
 	{"json", required_argument, NULL, OPTION_JSON},
 	{"percentiles", required_argument, NULL, OPTION_PERCENTILES},
@@ -181,9 +214,7 @@ static bool take_load(struct options *o, int option)
 		o->read_share = number("read-share", optarg, 0, 1);
 		break;
 	case OPTION_READS:
-		if (strcmp(optarg, "log") != 0 && strcmp(optarg, "round") != 0)
-			refuse("--reads is log or round, not \"%s\".", optarg);
-		o->read_round = strcmp(optarg, "round") == 0;
+		o->reads = read_mode(optarg);
 		break;
 	case OPTION_KEYS:
 		o->keys = whole("keys", optarg, 1, 1u << 28);
@@ -200,10 +231,41 @@ static bool take_load(struct options *o, int option)
 	return true;
 }
 
+/* Where the journals are. False: it is none of these options. */
+static bool take_journal(struct options *o, int option)
+{
+	switch (option) {
+	case OPTION_DURABILITY:
+		if (strcmp(optarg, "none") != 0 && strcmp(optarg, "async") != 0 &&
+			strcmp(optarg, "sync") != 0)
+			refuse("--durability is none, async or sync, not \"%s\".", optarg);
+		o->durability = optarg;
+		break;
+	case OPTION_DIRECTORY:
+		o->directory = optarg;
+		break;
+	case OPTION_SEGMENTS:
+		o->segments = whole("segments", optarg, 2, CONFIG_SEGMENTS_MAX);
+		break;
+	case OPTION_FORMAT:
+		o->format = true;
+		break;
+	case OPTION_DIE:
+		o->die = optarg;
+		break;
+	case OPTION_SURVIVE:
+		o->survive = optarg;
+		break;
+	default:
+		return false;
+	}
+	return true;
+}
+
 /* Where it runs, and what is written. */
 static void take(struct options *o, int option)
 {
-	if (take_load(o, option))
+	if (take_load(o, option) || take_journal(o, option))
 		return;
 	switch (option) {
 	case OPTION_DEMO:
@@ -229,6 +291,14 @@ static void take(struct options *o, int option)
 		break;
 	case OPTION_KILL_LEADER:
 		o->kill_leader = true;
+		break;
+	case OPTION_TRANSFER:
+		o->transfer = true;
+		break;
+	case OPTION_SET:
+		if (o->sets_count == SETS_MAX)
+			refuse("--set may be given %d times at most.", SETS_MAX);
+		o->sets[o->sets_count++] = optarg;
 		break;
 	case OPTION_FAULTS:
 		o->faults = number("faults", optarg, 0, 50);
@@ -269,6 +339,8 @@ struct options options_parse(int argc, char **argv)
 		.value_bytes = 64,
 		.keys = 100000,
 		.read_share = 0.5,
+		.durability = "none",
+		.segments = 16,
 	};
 	int option;
 
@@ -279,8 +351,12 @@ struct options options_parse(int argc, char **argv)
 			argv[optind]);
 	if (o.poisson && o.rate == 0)
 		refuse("--poisson needs an open loop: give --rate as well.");
+	if (strcmp(o.durability, "none") != 0 && o.directory == NULL)
+		refuse("--durability %s needs --directory: where the journals are.", o.durability);
 	if (o.kill_leader && o.replicas < 3)
 		refuse("--kill-leader needs at least 3 replicas: fewer have no majority without one.");
+	if (o.kill_leader && o.transfer)
+		refuse("--kill-leader and --transfer are two runs: give one of them.");
 	o.eal_count = argc - optind;
 	o.eal = argv + optind;
 	return o;

@@ -7,6 +7,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "consensus/client.h"
+
+enum {
+	SETS_MAX = 16
+};
+
 struct options {
 	bool demo;
 	const char *config; /* NULL: the embedded profile's values, built in. */
@@ -18,8 +24,11 @@ struct options {
 	double seconds;   /* Of the measured phase, at most. */
 	uint64_t commits; /* It ends at so many; 0: by time only. */
 	bool kill_leader; /* In its middle. */
-	double faults;    /* Per cent of frames lost, doubled, late, each. */
-	bool mutant;      /* One replica swaps two commands: agreement must be false. */
+	bool transfer;    /* Then the leader hands over, in good health. */
+	uint32_t sets_count;
+	const char *sets[SETS_MAX]; /* NAME=VALUE of tunables. */
+	double faults;              /* Per cent of frames lost, doubled, late, each. */
+	bool mutant;                /* One replica swaps two commands: agreement must be false. */
 	double warmup_seconds;
 	uint32_t sessions;
 	uint32_t window;
@@ -29,10 +38,16 @@ struct options {
 	bool kv; /* Embedded without a file: its state machine is kv, not null. */
 	uint32_t keys;
 	double read_share;
-	bool read_round;
+	enum read_mode reads;
 	double rate; /* 0: closed loop. */
 	bool poisson;
-	const char *trace; /* File for every replica's transitions; NULL: nobody watches. */
+	const char *durability;
+	const char *directory; /* Of the journals, unless durability is none. */
+	uint32_t segments;
+	bool format;
+	const char *die;     /* File: see survival.h; NULL: it lives. */
+	const char *survive; /* File of the run before, which died. */
+	const char *trace;   /* File for every replica's transitions; NULL: nobody watches. */
 	const char *json;
 	const char *percentiles; /* File for HdrHistogram's text. */
 	int eal_count;

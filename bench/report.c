@@ -24,6 +24,28 @@ static const char *idle_text(enum idle_policy idle)
 	return idle == IDLE_BUSY ? "busy" : idle == IDLE_YIELD ? "yield" : "adaptive";
 }
 
+static const char *reads_text(enum read_mode mode)
+{
+	static const char *const texts[] = {
+		[READ_LOG] = "through the log",
+		[READ_LEADER] = "each answered after the leader's round and called a commit here",
+		[READ_ANY] =
+			"each answered after a round of the member asked and called a commit here",
+		[READ_STALE] =
+			"each answered by one member at once (STALE) and called a commit here",
+	};
+
+	return texts[mode];
+}
+
+static const char *durability(const struct config *c)
+{
+	if (c->durability != DURABILITY_NONE && c->journal.memory_backed)
+		return c->durability == DURABILITY_SYNC ? "sync to memory only"
+							: "async to memory only";
+	return config_durability_text(c->durability);
+}
+
 static void print_latencies(const char *what, const struct histogram *h)
 {
 	printf("  %-12s p50 %.2f  p90 %.2f  p99 %.2f  p99.9 %.2f  p99.99 %.2f  max %.2f us\n", what,
@@ -44,14 +66,11 @@ static void print_conditions(const struct report *r)
 		printf("paxwire-bench: %u replicas and the load in one process, %u lcore%s\n",
 			c->replicas_count, o->lcores, o->lcores == 1 ? "" : "s");
 	printf("  ports %s, MTU %u, integrity %s, durability %s, state machine %s, idle %s\n",
-		ports(r), c->mtu, config_integrity_text(c->integrity),
-		config_durability_text(c->durability), config_state_machine_text(c->state_machine),
-		idle_text(c->tunables.idle));
+		ports(r), c->mtu, config_integrity_text(c->integrity), durability(c),
+		config_state_machine_text(c->state_machine), idle_text(c->tunables.idle));
 	if (c->state_machine == STATE_MACHINE_KV)
 		printf("  %.0f%% gets, %s, the rest puts, on %u keys\n", 100 * o->read_share,
-			o->read_round ? "each answered after a round and called a commit here"
-				      : "through the log",
-			o->keys);
+			reads_text(o->reads), o->keys);
 	printf("  %u sessions, window %u, %u-byte values, packing %s\n", o->sessions, o->window,
 		o->value_bytes, c->tunables.packing ? "on" : "off");
 }
@@ -85,6 +104,23 @@ static void print_saturated(const struct report *r)
 static double share(double part, double whole)
 {
 	return whole > 0 ? part / whole : 0;
+}
+
+static void print_journal(const struct report *r)
+{
+	const struct outcome *s = &r->saturated;
+	uint32_t journals = r->config->replicas_count;
+
+	if (r->remote || r->config->durability == DURABILITY_NONE)
+		return;
+	printf("  %-12s %.0f writes/s in %u journals, %.0f bytes each, %.1f MB/s; %.1f MB/s of "
+	       "acknowledged values in each\n",
+		"journal", rate(s->writes, s->seconds), journals,
+		share((double)s->write_bytes, (double)s->writes),
+		rate(s->write_bytes, s->seconds) / 1e6,
+		rate(s->commits * r->options.value_bytes, s->seconds) / 1e6);
+	printf("  %-12s %.1f MB of journals in %.3f s at the start: %.1f MB/s\n", "read back",
+		(double)r->read_bytes / 1e6, r->read_s, rate(r->read_bytes, r->read_s) / 1e6);
 }
 
 static void print_ports(const struct report *r)
@@ -126,6 +162,7 @@ void report_print(const struct report *r)
 {
 	print_conditions(r);
 	print_saturated(r);
+	print_journal(r);
 	if (r->unloaded.commits > 0) {
 		printf("\nUnloaded, one command at a time, %.1f s\n", r->unloaded.seconds);
 		print_latencies("latency", &r->unloaded.latencies);
@@ -166,6 +203,11 @@ void report_print(const struct report *r)
 	if (r->killed >= 0)
 		printf("  %-12s replica %d led, and was stopped for good; agreement is of the others\n",
 			"killed", r->killed);
+	if (r->moved >= 0)
+		printf("  %-12s replica %d led, and was told to hand over\n", "moved", r->moved);
+	if (r->killed >= 0 || r->moved >= 0)
+		printf("  %-12s no commit for %.2f ms; the longest stall of an lcore was %.2f ms\n",
+			"failover", (double)r->gap_ns / 1e6, (double)r->stall_ns / 1e6);
 	if (r->unanswered > 0)
 		printf("  %-12s %u commands had no answer after 20 s\n", "LOST", r->unanswered);
 	if (r->interrupted)
@@ -231,17 +273,26 @@ static void json_body(const struct report *r, FILE *f)
 	fprintf(f, "  \"leaderships\": %" PRIu64 ",\n", r->leaderships);
 	fprintf(f, "  \"failed\": %" PRIu64 ",\n  \"unanswered\": %u,\n  \"killed\": %d,\n",
 		r->failed, r->unanswered, r->killed);
+	fprintf(f, "  \"gap_ms\": %.3f,\n  \"stall_ms\": %.3f,\n", (double)r->gap_ns / 1e6,
+		(double)r->stall_ns / 1e6);
 	fprintf(f, "  \"value_bytes\": %u,\n  \"mtu\": %u,\n", r->options.value_bytes, c->mtu);
 	fprintf(f, "  \"sessions\": %u,\n  \"lcores\": %u,\n", r->options.sessions,
 		r->options.lcores);
 	fprintf(f, "  \"packing\": %s,\n", c->tunables.packing ? "true" : "false");
 	fprintf(f, "  \"batch_mean\": %.3f,\n", s->batch_mean);
 	fprintf(f, "  \"durability\": \"%s\",\n", config_durability_text(c->durability));
+	fprintf(f, "  \"journal_in_memory\": %s,\n", c->journal.memory_backed ? "true" : "false");
+	fprintf(f, "  \"journal_depth\": %u,\n", c->journal.depth);
+	fprintf(f, "  \"journal_read_bytes\": %" PRIu64 ",\n  \"journal_read_s\": %.4f,\n",
+		r->read_bytes, r->read_s);
+	fprintf(f, "  \"journal_writes_per_s\": %.1f,\n", rate(s->writes, s->seconds));
+	fprintf(f, "  \"journal_write_bytes\": %.1f,\n",
+		share((double)s->write_bytes, (double)s->writes));
 	fprintf(f, "  \"integrity\": \"%s\",\n", config_integrity_text(c->integrity));
 	fprintf(f, "  \"state_machine\": \"%s\",\n", config_state_machine_text(c->state_machine));
 	if (c->state_machine == STATE_MACHINE_KV)
-		fprintf(f, "  \"read_share\": %.3f,\n  \"keys\": %u,\n", r->options.read_share,
-			r->options.keys);
+		fprintf(f, "  \"read_share\": %.3f,\n  \"reads\": \"%s\",\n  \"keys\": %u,\n",
+			r->options.read_share, read_mode_text(r->options.reads), r->options.keys);
 	fprintf(f, "  \"idle\": \"%s\",\n", idle_text(c->tunables.idle));
 	fprintf(f, "  \"interrupted\": %s,\n", r->interrupted ? "true" : "false");
 	fprintf(f, "  \"ports\": \"%s\"\n}\n", ports(r));

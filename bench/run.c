@@ -13,6 +13,7 @@
 #include "bench/faults.h"
 #include "bench/load.h"
 #include "bench/remote.h"
+#include "bench/survival.h"
 #include "bench/swapped.h"
 #include "dataplane/app.h"
 #include "dataplane/embedded.h"
@@ -37,6 +38,7 @@ struct session_of_run {
 	FILE *trace;
 	struct load load;
 	struct faults faults;
+	struct gap turns[EMBEDDED_LCORES_MAX];
 	struct app apps[MEMBER_MAX];
 	struct agreement agreement;
 	struct report *report;
@@ -53,8 +55,12 @@ static void drain_traces(struct session_of_run *r)
 static void nap(struct session_of_run *r)
 {
 	const struct timespec t = {.tv_nsec = 2000000};
+	char sentence[CONFIG_ERROR_MAX];
 
 	drain_traces(r);
+	for (uint32_t i = 0; i < r->cluster.replicas_count; i++)
+		if (replica_attend(&r->cluster.replicas[i], sentence, sizeof(sentence)))
+			fprintf(stderr, "paxwire-bench: replica %u: %s\n", i, sentence);
 	nanosleep(&t, NULL);
 }
 
@@ -102,32 +108,66 @@ static void set_accounting(struct session_of_run *r, bool accounts)
 		__atomic_store_n(&r->cluster.lcores[i].accounts, accounts, __ATOMIC_RELAXED);
 }
 
-/* A second into the phase, whoever leads is stopped for good. */
-static void kill_leader(struct session_of_run *r, const char *what)
+static uint32_t leading(const struct embedded *e)
 {
+	for (uint32_t i = 0; i < e->replicas_count; i++)
+		if (__atomic_load_n(&e->replicas[i].leader->leads, __ATOMIC_RELAXED))
+			return i;
+	return MEMBER_MAX;
+}
+
+/* A second into the phase, whoever leads is stopped for good, or hands over to the next one. */
+static void change_leader(struct session_of_run *r, const char *what)
+{
+	char error[CONFIG_ERROR_MAX];
+	uint32_t count = r->cluster.replicas_count;
+	uint32_t leader;
+
 	pass(r, what, 1, UINT64_MAX);
-	for (uint32_t i = 0; i < r->cluster.replicas_count; i++)
-		if (__atomic_load_n(&r->cluster.replicas[i].leader->leads, __ATOMIC_RELAXED)) {
-			embedded_kill(&r->cluster, i);
-			r->report->killed = (int)i;
-			return;
-		}
+	leader = leading(&r->cluster);
+	if (leader == MEMBER_MAX)
+		return; /* The report says so: no second leadership. */
+	gap_mark(&r->load.commits, lcore_now_ns());
+	for (uint32_t l = 0; l < r->cluster.lcores_count; l++)
+		gap_mark(&r->turns[l], lcore_now_ns());
+	if (r->report->options.transfer) {
+		if (replica_transfer(&r->cluster.replicas[leader],
+			    leader + 1 == count ? 0 : leader + 1, error, sizeof(error)))
+			r->report->moved = (int)leader;
+		return;
+	}
+	embedded_kill(&r->cluster, leader);
+	r->report->killed = (int)leader;
+}
+
+/* What clients saw of it, and how much of that the machine may have been. */
+static void conclude_change(struct session_of_run *r)
+{
+	r->report->gap_ns = gap_longest_ns(&r->load.commits);
+	r->report->stall_ns = 0;
+	for (uint32_t l = 0; l < r->cluster.lcores_count; l++)
+		if (gap_longest_ns(&r->turns[l]) > r->report->stall_ns)
+			r->report->stall_ns = gap_longest_ns(&r->turns[l]);
 }
 
 static void measure(struct session_of_run *r, const char *what, double seconds, uint64_t commits,
 	bool accounts, struct outcome *o)
 {
+	const struct options *options = &r->report->options;
+	bool changes = options->kill_leader || options->transfer;
 	struct counts begin, end;
 
 	set_accounting(r, accounts);
 	load_set_recording(&r->load, true);
 	begin = counts_take(&r->cluster, &r->load);
-	if (accounts && r->report->options.kill_leader)
-		kill_leader(r, what);
+	if (accounts && changes)
+		change_leader(r, what);
 	pass(r, what, seconds, commits == 0 ? UINT64_MAX : begin.done + commits);
 	end = counts_take(&r->cluster, &r->load);
 	load_set_recording(&r->load, false);
 	nap(r);
+	if (accounts && changes)
+		conclude_change(r);
 	counts_conclude(o, &begin, &end);
 	histogram_merge(&o->latencies, &r->load.latencies);
 	histogram_reset(&r->load.latencies);
@@ -182,7 +222,7 @@ static void drain(struct session_of_run *r)
 		nap(r);
 }
 
-static void phases(struct session_of_run *r)
+static bool phases(struct session_of_run *r, char *error, size_t size)
 {
 	const struct options *o = &r->report->options;
 	enum load_phase loaded = o->rate > 0 ? LOAD_OPEN : LOAD_CLOSED;
@@ -196,6 +236,8 @@ static void phases(struct session_of_run *r)
 	r->report->saturated.offered = o->rate > 0
 		? (double)(r->load.offered - offered) / r->report->saturated.seconds
 		: 0;
+	if (o->die != NULL && !survival_end(&r->cluster, o->die, error, size))
+		return false;
 	if (o->demo) {
 		load_set_phase(&r->load, LOAD_SINGLE);
 		pass(r, "settling", 0.3, UINT64_MAX);
@@ -203,6 +245,16 @@ static void phases(struct session_of_run *r)
 		measure(r, "unloaded", o->seconds / 2, 0, false, &r->report->unloaded);
 	}
 	drain(r);
+	return true;
+}
+
+/* A client doubts a silent leader sooner than the members do, and has asked another when there is a
+ * new one. Where frames are lost on purpose, waiting long for each would measure only that. */
+static uint64_t retry_ns(const struct options *o, const struct config *config)
+{
+	const uint64_t quarter = config->tunables.election_timeout_ms * 1000000ull / 4;
+
+	return o->faults > 0 && quarter > 10000000 ? 10000000 : quarter;
 }
 
 static struct load_settings load_settings(const struct options *o, const struct config *config)
@@ -216,13 +268,12 @@ static struct load_settings load_settings(const struct options *o, const struct 
 		.kv = config->state_machine == STATE_MACHINE_KV,
 		.keys = o->keys,
 		.read_share = o->read_share,
-		.read_round = o->read_round && config->state_machine == STATE_MACHINE_KV,
+		.reads = config->state_machine == STATE_MACHINE_KV ? o->reads : READ_LOG,
 		.body_max = body_max,
 		.cluster = config->cluster_id,
 		.rate = o->rate,
 		.poisson = o->poisson,
-		/* Where frames are lost on purpose, waiting long for each would measure only that. */
-		.retry_ns = o->faults > 0 ? 10000000 : 200000000,
+		.retry_ns = retry_ns(o, config),
 		.seed = rte_rand(),
 	};
 
@@ -279,6 +330,14 @@ static bool create_embedded(struct session_of_run *r, const struct config *confi
 		!load_create(&r->load, &settings, &r->cluster.client, error, size) ||
 		!embedded_place(&r->cluster, &r->load.stage, 1, error, size))
 		return false;
+	for (uint32_t i = 0; i < r->cluster.lcores_count && (o->kill_leader || o->transfer); i++) {
+		r->turns[i].stage = (struct stage){
+			.name = "turns",
+			.poll = gap_poll,
+			.self = &r->turns[i],
+		};
+		lcore_add(&r->cluster.lcores[i], &r->turns[i].stage);
+	}
 	if (o->faults > 0) {
 		faults_init(&r->faults, &r->cluster, o->faults, settings.seed);
 		lcore_add(&r->cluster.lcores[0], &r->faults.stage);
@@ -348,6 +407,7 @@ bool run(const struct options *options, const struct config *config, struct repo
 	report->config = config;
 	report->remote = r.remote;
 	report->killed = -1;
+	report->moved = -1;
 	if (!fits(&settings, config, error, size))
 		return false;
 	if (!(r.remote ? create_remote(&r, config, error, size)
@@ -358,8 +418,9 @@ bool run(const struct options *options, const struct config *config, struct repo
 		return false;
 	bool ok = wait_for_sessions(&r, error, size);
 
-	if (ok)
-		phases(&r);
+	if (ok && options->survive != NULL)
+		ok = survival_check(&r.cluster, options->survive, error, size);
+	ok = ok && phases(&r, error, size);
 	embedded_stop(&r.cluster);
 	stop_traces(&r);
 	if (!r.remote)

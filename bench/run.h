@@ -15,7 +15,7 @@
 #include "config/config.h"
 
 enum {
-	OUTCOME_STAGES = 4,
+	OUTCOME_STAGES = 5,
 	DROPS_KINDS_MAX = 32,
 };
 
@@ -25,7 +25,7 @@ struct drop_count {
 };
 
 struct stage_outcome {
-	const char *name; /* io, leader, acceptor, learner: over all replicas; or load. */
+	const char *name; /* io, leader, acceptor, learner, journal: over all replicas; or load. */
 	double cycles_per_commit;
 	double frames_per_turn; /* Of turns that did work. */
 };
@@ -40,6 +40,9 @@ struct outcome {
 	double cpu_us_per_commit;
 	double work_cycles_per_commit;
 	double batch_mean; /* Commands in an Accept. */
+	/* Of all replicas' journals. */
+	uint64_t writes;
+	uint64_t write_bytes; /* With what is padded. */
 	struct stage_outcome stages[OUTCOME_STAGES + 1];
 	struct histogram latencies;
 };
@@ -50,6 +53,8 @@ struct report {
 	struct probe before, after;
 	struct outcome saturated; /* Or the open loop's. */
 	struct outcome unloaded;  /* demo: one command at a time. */
+	uint64_t read_bytes;      /* Of all journals, at the start, one after the other, */
+	double read_s;            /* and what it took. */
 	double first_commit_s;    /* From the start of the stages. */
 	uint64_t drops;           /* Frames and messages, everywhere, for every reason: */
 	uint32_t drops_kinds;
@@ -67,6 +72,9 @@ struct report {
 	bool remote;                /* The replicas are processes of their own. */
 	bool interrupted;
 	int killed;          /* The replica that --kill-leader stopped, or -1. */
+	int moved;           /* That which --transfer told to hand over, or -1. Of either: */
+	uint64_t gap_ns;     /* the longest time without a commit then, */
+	uint64_t stall_ns;   /* and without a turn of some lcore. */
 	uint32_t unanswered; /* Commands without an answer after the drain. */
 };
 

@@ -10,19 +10,31 @@
 #include "config/members.h"
 #include "config/quorums.h"
 #include "config/scalars.h"
+#include "consensus/journal_block.h"
 
 enum {
 	MEBIBYTE = 1 << 20,
 	KV_COMMAND_BYTES = 24, /* Of the longest command's header: a compare-and-swap. */
 };
 
-static bool check_durability(const struct config *config, struct complaint *c)
+static bool check_journal(const struct config *config, struct complaint *c)
 {
-	if (config->durability != DURABILITY_NONE)
-		return complain(c, "durability",
-			"%s comes with the journal in a later version, give none, which keeps all in "
-			"memory",
-			config_durability_text(config->durability));
+	const struct config_journal *j = &config->journal;
+
+	if (config->durability == DURABILITY_NONE)
+		return true;
+	if (j->directory[0] == '\0')
+		return complain(c, "journal.directory",
+			"is missing, give where each replica has its data directory, or durability: "
+			"none, which keeps all in memory");
+	if (j->segment_bytes % JOURNAL_BLOCK_BYTES != 0)
+		return complain(c, "journal.segment_bytes",
+			"%" PRIu32 " is not a multiple of %d, give one such as %" PRIu32,
+			j->segment_bytes, JOURNAL_BLOCK_BYTES,
+			j->segment_bytes / JOURNAL_BLOCK_BYTES * JOURNAL_BLOCK_BYTES);
+	if ((j->depth & (j->depth - 1)) != 0)
+		return complain(c, "journal.depth",
+			"%" PRIu32 " is not a power of two, give 1, 2 or 4", j->depth);
 	return true;
 }
 
@@ -101,9 +113,9 @@ static bool read_scalars(const struct document *d, struct config *config, struct
 
 static bool read_document(const struct document *d, struct config *config, struct complaint *c)
 {
-	return read_scalars(d, config, c) && check_durability(config, c) &&
-		check_shards(config, c) && check_kv(config, c) && size_log(config, c) &&
-		members_read(d, config, c) && quorums_read(d, config, c) &&
+	return read_scalars(d, config, c) && check_journal(config, c) && check_shards(config, c) &&
+		check_kv(config, c) && size_log(config, c) && members_read(d, config, c) &&
+		quorums_read(d, config, c) &&
 		tunables_check(&config->tunables, config->shards, "tunables", c);
 }
 

@@ -16,17 +16,20 @@
 
 #include "config/address.h"
 #include "config/tunables.h"
+#include "consensus/durability.h"
 #include "consensus/limits.h"
 #include "consensus/quorum.h"
 
 enum {
 	CONFIG_PATH_MAX = 255,
 	CONFIG_NAME_MAX = 31,
-	CONFIG_PORTS_MAX = 8,     /* Ports of one replica or client. */
-	CONFIG_DEVARGS_MAX = 255, /* Characters of one port's devargs. */
-	CONFIG_CLIENTS_MAX = 16,  /* Known load generators. */
-	CONFIG_QUEUES_MAX = 16,   /* RX and TX queues of one port. */
-	CONFIG_LCORE_MAX = 127,   /* RTE_MAX_LCORE of Debian's DPDK, less one. */
+	CONFIG_PORTS_MAX = 8,       /* Ports of one replica or client. */
+	CONFIG_DEVARGS_MAX = 255,   /* Characters of one port's devargs. */
+	CONFIG_CLIENTS_MAX = 16,    /* Known load generators. */
+	CONFIG_QUEUES_MAX = 16,     /* RX and TX queues of one port. */
+	CONFIG_DIRECTORY_MAX = 199, /* Characters of the journals' directory. */
+	CONFIG_SEGMENTS_MAX = 1024,
+	CONFIG_LCORE_MAX = 127, /* RTE_MAX_LCORE of Debian's DPDK, less one. */
 	CONFIG_FILE_BYTES_MAX = 1 << 20,
 	KV_VALUE_BYTES_MAX = 4088, /* What a reply can say of a length, in whole words. */
 	CONFIG_ERROR_MAX = 512,    /* Bytes that hold every sentence. */
@@ -40,11 +43,6 @@ enum config_state_machine {
 	STATE_MACHINE_KV,
 };
 
-enum config_durability {
-	DURABILITY_NONE,
-	DURABILITY_ASYNC,
-	DURABILITY_SYNC,
-};
 
 enum config_integrity {
 	INTEGRITY_CRC32C,
@@ -72,12 +70,22 @@ struct config_ports {
 	char devargs[CONFIG_PORTS_MAX][CONFIG_DEVARGS_MAX + 1];
 };
 
+/* Where and how replicas keep their journals, unless durability is none. */
+struct config_journal {
+	char directory[CONFIG_DIRECTORY_MAX + 1]; /* Replica N's own is replica-N in it. */
+	uint32_t segment_bytes;
+	uint32_t segments;
+	uint32_t depth;
+	bool memory_backed;
+};
+
 /* Which lcore runs which stage; several may name one lcore. */
 struct config_stages {
 	uint32_t io;
 	uint32_t leader;
 	uint32_t learner;
 	uint32_t acceptors[SHARD_MAX]; /* One for each shard. */
+	uint32_t journal;              /* Unless durability is none. */
 };
 
 struct config_replica {
@@ -111,13 +119,14 @@ struct config {
 	uint32_t kv_capacity;
 	uint32_t kv_value_max;
 	uint32_t sessions_max;
-	enum config_durability durability;
+	enum durability durability;
 	enum config_integrity integrity;
 	uint32_t shards;
 	struct config_quorums quorums;
 
 	/* A replica's own. */
 	uint32_t log_mebibytes; /* Of all shards' logs together, a power of two. */
+	struct config_journal journal;
 	struct tunables tunables;
 
 	uint32_t replicas_count;
@@ -147,7 +156,7 @@ uint64_t config_log_bytes(const struct config *config);
 bool config_is_embedded(const struct config *config);
 
 const char *config_state_machine_text(enum config_state_machine s);
-const char *config_durability_text(enum config_durability d);
+const char *config_durability_text(enum durability d);
 const char *config_integrity_text(enum config_integrity i);
 const char *config_quorum_kind_text(enum config_quorum_kind k);
 

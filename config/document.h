@@ -32,6 +32,11 @@ enum scalar {
 	SCALAR_INTEGRITY,
 	SCALAR_SHARDS,
 	SCALAR_LOG_MEBIBYTES,
+	SCALAR_JOURNAL_DIRECTORY,
+	SCALAR_JOURNAL_SEGMENT_BYTES,
+	SCALAR_JOURNAL_SEGMENTS,
+	SCALAR_JOURNAL_DEPTH,
+	SCALAR_JOURNAL_MEMORY_BACKED,
 	SCALAR_QUORUMS_KIND,
 	SCALAR_QUORUMS_Q1,
 	SCALAR_QUORUMS_Q2,
@@ -53,6 +58,7 @@ struct document_node {
 	char *io;
 	char *leader;
 	char *learner;
+	char *journal;
 	char **acceptors;
 	uint32_t acceptors_count;
 };

@@ -19,6 +19,9 @@ static const struct field replica_leader =
 	LCORE("stages.leader", stages.leader, "the lcore that proposes");
 static const struct field replica_learner =
 	LCORE("stages.learner", stages.learner, "the lcore that delivers and applies");
+/* Read only when there is a journal. */
+static const struct field replica_journal =
+	LCORE("stages.journal", stages.journal, "the lcore that writes its journal");
 static const struct field client_name = FIELD_ROW("name", FIELD_TEXT, struct config_client, name,
 	.min = 1, .max = CONFIG_NAME_MAX, .required = true, .about = "a name for it");
 static const struct field client_lcore = FIELD_ROW("lcore", FIELD_UINT, struct config_client, lcore,
@@ -108,7 +111,7 @@ static bool read_acceptors(struct config_stages *stages, uint32_t shards,
 	return true;
 }
 
-static bool read_replica(struct config_replica *r, uint32_t shards,
+static bool read_replica(struct config_replica *r, const struct config *config,
 	const struct document_node *from, const char *parent, struct complaint *c)
 {
 	return field_set(&replica_id, r, parent, from->id, c) &&
@@ -117,8 +120,10 @@ static bool read_replica(struct config_replica *r, uint32_t shards,
 		field_set(&replica_queues, r, parent, from->queues, c) &&
 		field_set(&replica_io, r, parent, from->io, c) &&
 		field_set(&replica_leader, r, parent, from->leader, c) &&
-		read_acceptors(&r->stages, shards, from, parent, c) &&
-		field_set(&replica_learner, r, parent, from->learner, c);
+		read_acceptors(&r->stages, config->shards, from, parent, c) &&
+		field_set(&replica_learner, r, parent, from->learner, c) &&
+		(config->durability == DURABILITY_NONE ||
+			field_set(&replica_journal, r, parent, from->journal, c));
 }
 
 static bool read_client(struct config_client *l, const struct document_node *from,
@@ -284,7 +289,7 @@ bool members_read(const struct document *d, struct config *config, struct compla
 	config->replicas_count = d->replicas_count;
 	for (uint32_t i = 0; i < d->replicas_count; i++) {
 		key_index(parent, "replicas", i);
-		if (!read_replica(&config->replicas[i], config->shards, &d->replicas[i], parent, c))
+		if (!read_replica(&config->replicas[i], config, &d->replicas[i], parent, c))
 			return false;
 	}
 	config->clients_count = d->clients_count;

@@ -4,9 +4,10 @@
 
 #include "config/config.h"
 #include "config/document.h"
+#include "consensus/journal_block.h"
 
 static_assert(sizeof(enum config_state_machine) == sizeof(uint32_t), "field_set writes four bytes");
-static_assert(sizeof(enum config_durability) == sizeof(uint32_t), "field_set writes four bytes");
+static_assert(sizeof(enum durability) == sizeof(uint32_t), "field_set writes four bytes");
 static_assert(sizeof(enum config_integrity) == sizeof(uint32_t), "field_set writes four bytes");
 static_assert(sizeof(enum config_quorum_kind) == sizeof(uint32_t), "field_set writes four bytes");
 
@@ -67,7 +68,7 @@ static const struct field table[SCALAR_COUNT] = {
 		"bytes of a value of the kv machine at most"),
 	[SCALAR_SESSIONS_MAX] = UINT("sessions_max", sessions_max, 1, 1U << 20, "16384",
 		"open sessions at most; one more evicts the least recently used"),
-	[SCALAR_DURABILITY] = CHOICE("durability", durability, durability_choices, "none",
+	[SCALAR_DURABILITY] = CHOICE("durability", durability, durability_choices, "sync",
 		"what a vote waits for before it leaves"),
 	[SCALAR_INTEGRITY] = CHOICE("integrity", integrity, integrity_choices, "crc32c",
 		"what protects a frame's header and body"),
@@ -75,6 +76,18 @@ static const struct field table[SCALAR_COUNT] = {
 		UINT("shards", shards, 1, SHARD_MAX, "1", "acceptors of a replica, a power of two"),
 	[SCALAR_LOG_MEBIBYTES] = UINT("log.mebibytes", log_mebibytes, 0, 65536, "0",
 		"memory of a replica's log, a power of two (0: the least)"),
+	[SCALAR_JOURNAL_DIRECTORY] = FIELD_ROW("journal.directory", FIELD_TEXT, struct config,
+		journal.directory, .min = 1, .max = CONFIG_DIRECTORY_MAX,
+		.about = "where each replica has its data directory"),
+	[SCALAR_JOURNAL_SEGMENT_BYTES] = UINT("journal.segment_bytes", journal.segment_bytes,
+		1U << 20, 1U << 30, "67108864", "bytes of one file of a journal"),
+	[SCALAR_JOURNAL_SEGMENTS] = UINT("journal.segments", journal.segments, 2,
+		CONFIG_SEGMENTS_MAX, "16", "files of a journal"),
+	[SCALAR_JOURNAL_DEPTH] = UINT("journal.depth", journal.depth, 1, JOURNAL_DEPTH, "4",
+		"writes of a journal in flight at most, a power of two"),
+	[SCALAR_JOURNAL_MEMORY_BACKED] = FIELD_ROW("journal.memory_backed", FIELD_BOOL,
+		struct config, journal.memory_backed, .preset = "false",
+		.about = "the directory is in memory, and what is lost with it may be"),
 	[SCALAR_QUORUMS_KIND] = CHOICE("quorums.kind", quorums.kind, quorum_kind_choices,
 		"majority", "which sets of replicas are quorums"),
 	[SCALAR_QUORUMS_Q1] = UINT("quorums.q1", quorums.q1, 1, MEMBER_MAX, NULL,
@@ -97,7 +110,7 @@ const char *config_state_machine_text(enum config_state_machine s)
 	return state_machine_choices[s];
 }
 
-const char *config_durability_text(enum config_durability d)
+const char *config_durability_text(enum durability d)
 {
 	return durability_choices[d];
 }

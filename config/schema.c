@@ -60,6 +60,15 @@ static const struct cyaml_schema_field log_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const struct cyaml_schema_field journal_fields[] = {
+	SCALAR("directory", SCALAR_JOURNAL_DIRECTORY),
+	SCALAR("segment_bytes", SCALAR_JOURNAL_SEGMENT_BYTES),
+	SCALAR("segments", SCALAR_JOURNAL_SEGMENTS),
+	SCALAR("depth", SCALAR_JOURNAL_DEPTH),
+	SCALAR("memory_backed", SCALAR_JOURNAL_MEMORY_BACKED),
+	CYAML_FIELD_END,
+};
+
 static const struct cyaml_schema_field quorums_fields[] = {
 	SCALAR("kind", SCALAR_QUORUMS_KIND),
 	SCALAR("q1", SCALAR_QUORUMS_Q1),
@@ -76,6 +85,7 @@ static const struct cyaml_schema_field stages_fields[] = {
 	TEXT("leader", struct document_node, leader),
 	LIST("acceptors", struct document_node, acceptors, &entry_text),
 	TEXT("learner", struct document_node, learner),
+	TEXT("journal", struct document_node, journal),
 	CYAML_FIELD_END,
 };
 
@@ -119,6 +129,7 @@ static const struct cyaml_schema_field tunable_keys[] = {
 	TUNABLE("commit_idle_us", TUNABLE_COMMIT_IDLE_US),
 	TUNABLE("lag_max", TUNABLE_LAG_MAX),
 	TUNABLE("lag_timeout_ms", TUNABLE_LAG_TIMEOUT_MS),
+	TUNABLE("handover_ms", TUNABLE_HANDOVER_MS),
 	CYAML_FIELD_END,
 };
 
@@ -133,6 +144,7 @@ static const struct cyaml_schema_field document_fields[] = {
 	SCALAR("integrity", SCALAR_INTEGRITY),
 	SCALAR("shards", SCALAR_SHARDS),
 	GROUP("log", struct document, log_fields),
+	GROUP("journal", struct document, journal_fields),
 	GROUP("quorums", struct document, quorums_fields),
 	LIST("replicas", struct document, replicas, &entry_replica),
 	LIST("clients", struct document, clients, &entry_client),

@@ -40,7 +40,7 @@ static const struct field table[TUNABLE_COUNT] = {
 	[TUNABLE_HEARTBEAT_US] = UINT("heartbeat_us", heartbeat_us, 100, 1000000, "20000",
 		"microseconds between heartbeats of a leader"),
 	[TUNABLE_ELECTION_TIMEOUT_MS] = UINT("election_timeout_ms", election_timeout_ms, 1, 60000,
-		"1000", "milliseconds without a leader after which a replica stands"),
+		"150", "milliseconds without a leader after which a replica stands"),
 	[TUNABLE_PROGRESS_TIMEOUT_MS] = UINT("progress_timeout_ms", progress_timeout_ms, 1, 60000,
 		"2000", "milliseconds without anything chosen after which a leader steps down"),
 	[TUNABLE_RETRANSMIT_US] = UINT("retransmit_us", retransmit_us, 50, 1000000, "5000",
@@ -51,6 +51,8 @@ static const struct field table[TUNABLE_COUNT] = {
 		"instances a live follower may be behind before clients hear busy"),
 	[TUNABLE_LAG_TIMEOUT_MS] = UINT("lag_timeout_ms", lag_timeout_ms, 1, 600000, "2000",
 		"milliseconds without progress after which a follower is not live"),
+	[TUNABLE_HANDOVER_MS] = UINT("handover_ms", handover_ms, 0, 60000, "250",
+		"milliseconds to commit above which a leader hands over (0: never)"),
 };
 
 const struct field *tunables_fields(void)

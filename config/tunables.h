@@ -36,6 +36,7 @@ enum tunable {
 	TUNABLE_COMMIT_IDLE_US,
 	TUNABLE_LAG_MAX,
 	TUNABLE_LAG_TIMEOUT_MS,
+	TUNABLE_HANDOVER_MS,
 	TUNABLE_COUNT
 };
 
@@ -52,6 +53,7 @@ struct tunables {
 	uint32_t commit_idle_us; /* Nothing sent for so long: send the commit watermark alone. */
 	uint32_t lag_max;        /* Instances a live follower may be behind before `busy`. */
 	uint32_t lag_timeout_ms; /* A follower without progress for so long is not live. */
+	uint32_t handover_ms;    /* A leader that commits slower than this hands over; 0: never. */
 };
 
 /* The table, TUNABLE_COUNT rows in the order of enum tunable. */

@@ -155,7 +155,8 @@ static uint32_t write_entry(struct client *c, uint32_t index, uint64_t sequence,
 		if ((length & CLIENT_READ) != 0)
 			c->reads[count / 64] |= 1ull << (count % 64);
 		length &= ~CLIENT_READ;
-		memset(value + length, 0, (8 - length % 8) % 8);
+		if (length % 8 != 0)
+			memset(value + length, 0, 8 - length % 8);
 		e.sequence_length = entry_pack(ENTRY_COMMAND, sequence, length);
 	}
 	memcpy(at, &e, sizeof(e));
@@ -325,6 +326,11 @@ static void on_opened(struct client *c, const struct reply *r)
 		c->counters.late++; /* A second open of a retry: that session is left to expire. */
 		return;
 	}
+	if (r->result >= INSTANCE_TOP || find(c, r->result) != NULL) {
+		c->counters
+			.late++; /* No instance, or another session's: no honest member's word. */
+		return;
+	}
 	s->id = r->result;
 	s->next = 0;
 	s->base = 0;
@@ -410,6 +416,7 @@ static void follow(struct client *c, uint32_t leader, uint64_t now_ns)
 {
 	uint64_t soon_ns = now_ns + timeout(c, 0) / REDIRECT_SOONER;
 
+	c->moved = c->moved || c->leader != leader;
 	c->leader = leader;
 	if (!in_doubt(c) || c->named || c->followed)
 		return;
@@ -418,29 +425,34 @@ static void follow(struct client *c, uint32_t leader, uint64_t now_ns)
 		c->round_ns = soon_ns;
 }
 
-/* A member did what only a leader does. After a doubt, what waits for its timer goes out soon. */
-static void believe(struct client *c, uint32_t member, uint64_t now_ns)
+/* Another leads, and takes commands: what was sent to who led before waits no longer. */
+static void retry_all(struct client *c, uint64_t now_ns)
 {
-	bool doubted = in_doubt(c);
-
-	if (!doubted && member != c->leader)
-		return; /* Late, from one that has led: the other one has done nothing wrong. */
-	c->leader = member;
-	c->doubt = 0;
-	c->refused = false;
-	c->named = false;
-	if (!doubted)
-		return;
-	c->round_ns = now_ns;
 	for (uint32_t i = 0; i < c->count; i++) {
-		uint64_t soon_ns = now_ns + timeout(c, 0) / BUSY_SOONER;
 		struct client_session *s = &c->sessions[i];
 
 		s->tries = 0;
-		for (uint32_t k = 0; k < SESSION_WINDOW; k++)
-			if (s->commands[k].retry_ns > soon_ns)
-				s->commands[k].retry_ns = soon_ns;
+		for (uint32_t k = 0; s->outstanding >> k != 0; k++)
+			s->commands[(s->base + k) % SESSION_WINDOW].retry_ns = now_ns;
 	}
+}
+
+/* A member did what only a leader does. */
+static void believe(struct client *c, uint32_t member, uint64_t now_ns)
+{
+	bool another = in_doubt(c) || c->moved;
+
+	if (!in_doubt(c) && member != c->leader)
+		return; /* Late, from one that has led: the other one has done nothing wrong. */
+	c->leader = member;
+	c->doubt = 0;
+	c->moved = false;
+	c->refused = false;
+	c->named = false;
+	if (!another)
+		return;
+	c->round_ns = now_ns;
+	retry_all(c, now_ns);
 }
 
 static inline void on_one(struct client *c, const struct reply *r, uint64_t now_ns)
@@ -478,6 +490,30 @@ static inline void on_one(struct client *c, const struct reply *r, uint64_t now_
 		on_done(c, s, r);
 }
 
+static bool mute(const struct client *c, uint32_t member, uint64_t now_ns)
+{
+	return c->asked_ns[member] != 0 && now_ns - c->asked_ns[member] >= c->settings.retry_ns;
+}
+
+uint32_t client_reader(struct client *c, enum read_mode mode, uint64_t now_ns)
+{
+	if (mode <= READ_LEADER)
+		return c->leader;
+	for (uint32_t i = 0; i < c->settings.members; i++) {
+		c->reader = c->reader + 1 >= c->settings.members ? 0 : c->reader + 1;
+		if (!mute(c, c->reader, now_ns))
+			break;
+		/* Twice the timeout: it may be back. */
+		if (now_ns - c->asked_ns[c->reader] >= 2 * c->settings.retry_ns) {
+			c->asked_ns[c->reader] = now_ns - c->settings.retry_ns;
+			return c->reader;
+		}
+	}
+	if (c->asked_ns[c->reader] == 0)
+		c->asked_ns[c->reader] = now_ns;
+	return c->reader;
+}
+
 void client_on_reply(struct client *c, const struct message *m, const uint8_t *body,
 	uint64_t now_ns)
 {
@@ -485,6 +521,9 @@ void client_on_reply(struct client *c, const struct message *m, const uint8_t *b
 	uint32_t at = 0;
 	uint32_t refused = 0;
 
+	if (m->sender < c->settings.members)
+		c->asked_ns[m->sender] = 0;
+	c->reflects = (m->flags & FLAG_READ_STALE) != 0 ? m->watermark : 0;
 	for (uint32_t i = 0; i < m->count; i++) {
 		const struct reply *r = (const struct reply *)(const void *)(body + at);
 
@@ -492,8 +531,8 @@ void client_on_reply(struct client *c, const struct message *m, const uint8_t *b
 		on_one(c, r, now_ns);
 		at += (uint32_t)sizeof(*r) + (reply_length(r) + 7) / 8 * 8;
 	}
-	if (refused < m->count && m->sender < c->settings.members)
+	if (refused < m->count && m->flags == 0 && m->sender < c->settings.members)
 		believe(c, m->sender, now_ns);
-	else if (from_leader)
+	else if (refused > 0 && from_leader)
 		c->refused = true;
 }

@@ -20,6 +20,30 @@
 #include "consensus/limits.h"
 #include "consensus/message.h"
 
+/* How a command that changes nothing may go. */
+enum read_mode {
+	READ_LOG,    /* As any command. */
+	READ_LEADER, /* Linearizable, by the leader's round. */
+	READ_ANY,    /* Linearizable, by any member's round. */
+	READ_STALE,  /* What any member has applied: `reflects` tells how far that is. */
+};
+
+static inline const char *read_mode_text(enum read_mode mode)
+{
+	static const char *const texts[] = {"log", "leader", "any", "stale"};
+
+	return texts[mode];
+}
+
+/* Flags of a request whose commands are read so. */
+static inline uint8_t read_flags(enum read_mode mode)
+{
+	return mode == READ_LEADER   ? FLAG_READ
+		: mode == READ_ANY   ? FLAG_READ_ANY
+		: mode == READ_STALE ? FLAG_READ_STALE
+				     : 0;
+}
+
 struct client_settings {
 	uint32_t members;
 	uint32_t window;   /* Commands outstanding of a session: 1..SESSION_WINDOW. */
@@ -68,7 +92,7 @@ struct client_counters {
 	uint64_t retries;
 	uint64_t busy;
 	uint64_t redirects;
-	uint64_t late;    /* Replies to what was answered before. */
+	uint64_t late;    /* Replies to what was answered before, or that no honest member sends. */
 	uint64_t expired; /* Sessions that the service no longer knew: opened again. */
 };
 
@@ -78,10 +102,14 @@ struct client {
 	uint32_t leader;   /* Member to send to. */
 	uint32_t doubt;    /* Rounds of retries since a command was done, silent ones weigh more. */
 	uint32_t asked;    /* Member whose turn it was, while the leader is in doubt. */
+	bool moved;        /* The leader is another one, and has done no command yet. */
 	bool refused;      /* In this round the leader answered, though with a refusal. */
 	bool named;        /* While in doubt: a redirect named `leader`, which is asked next; */
 	bool followed;     /* so it was with the one asked last. */
 	uint64_t round_ns; /* When the last round began; in doubt: when the next may. */
+	uint32_t reader;   /* Member that the last read for any member went to. */
+	uint64_t asked_ns[MEMBER_MAX]; /* First read to it since it last answered; 0: none. */
+	uint64_t reflects; /* While `done` is told of a stale read: all below is in it; else 0. */
 	uint64_t
 		nonce; /* Opens carry it plus the session's index: another client's are not ours. */
 	uint64_t random;
@@ -116,6 +144,10 @@ uint32_t client_fill(struct client *c, uint8_t *body, uint32_t *bytes, uint64_t 
 /* Fills one body with what stood too long without an answer; one command at a time while nobody
  * knows who leads, to each member in turn. Count and receiver as above. */
 uint32_t client_fill_retries(struct client *c, uint8_t *body, uint32_t *bytes, uint64_t now_ns);
+
+/* Where a request of reads of this kind goes: the leader, or each member in its turn. Who was asked
+ * and does not answer within a timeout is passed over, but for one read in a timeout. */
+uint32_t client_reader(struct client *c, enum read_mode mode, uint64_t now_ns);
 
 /* Moves the reads of the body just filled with `count` entries to another one, which goes in a frame
  * of its own with FLAG_READ. Returns how many went; what stays moves up. */

@@ -23,6 +23,7 @@ static void back_off(struct election *e, uint64_t now_ns)
 	uint64_t timeout = e->settings->election_timeout_ns;
 
 	e->state = ELECTION_FOLLOWER;
+	e->consented = false;
 	e->stand_ns = now_ns + timeout / 4 + random_below(e, timeout / 2 + 1);
 }
 
@@ -73,10 +74,17 @@ static void discount_stall(struct election *e, uint64_t now_ns)
 	e->progress_ns += gap;
 }
 
+static bool may_stand(const struct election *e, uint64_t now_ns)
+{
+	uint32_t members = connected(e, now_ns);
+
+	return quorum_phase1(e->settings->quorum, members) &&
+		quorum_phase2(e->settings->quorum, members);
+}
+
 static void tick_follower(struct election *e, uint64_t now_ns, struct election_output *out)
 {
 	uint64_t timeout = e->settings->election_timeout_ns;
-	uint32_t members;
 
 	if (e->leader != ELECTION_NOBODY && !leader_alive(e, now_ns)) {
 		e->leader = ELECTION_NOBODY;
@@ -91,9 +99,7 @@ static void tick_follower(struct election *e, uint64_t now_ns, struct election_o
 			random_below(e, heartbeat + 1);
 		return;
 	}
-	members = connected(e, now_ns);
-	if (!quorum_phase1(e->settings->quorum, members) ||
-		!quorum_phase2(e->settings->quorum, members))
+	if (!may_stand(e, now_ns))
 		return;
 	e->state = ELECTION_PREVOTING;
 	e->ballot = ballot_make(ballot_round(e->highest) + 1, e->settings->self);
@@ -107,7 +113,7 @@ static void tick_follower(struct election *e, uint64_t now_ns, struct election_o
 static void tick_prevoting(struct election *e, uint64_t now_ns, uint64_t delivered,
 	struct election_output *out)
 {
-	if (leader_alive(e, now_ns) || now_ns >= e->phase_ns) {
+	if ((leader_alive(e, now_ns) && !e->consented) || now_ns >= e->phase_ns) {
 		back_off(e, now_ns);
 		return;
 	}
@@ -118,6 +124,7 @@ static void tick_prevoting(struct election *e, uint64_t now_ns, uint64_t deliver
 		return;
 	}
 	e->state = ELECTION_CANDIDATE;
+	e->consented = false;
 	e->highest = e->ballot;
 	e->phase_ns = now_ns + e->settings->election_timeout_ns;
 	out->stand = true;
@@ -211,6 +218,23 @@ void election_on_prevoted(struct election *e, const struct message *m)
 		e->grants_delivered = m->first;
 		e->grants_from = m->sender;
 	}
+}
+
+void election_on_timeout_now(struct election *e, const struct message *m, uint64_t now_ns)
+{
+	discount_stall(e, now_ns);
+	if (e->state != ELECTION_FOLLOWER || m->sender != e->leader ||
+		m->ballot != e->leader_ballot || !may_stand(e, now_ns))
+		return;
+
+	/* Nothing below can fail. */
+	e->state = ELECTION_PREVOTING;
+	e->consented = true;
+	e->ballot = ballot_make(ballot_round(e->highest) + 1, e->settings->self);
+	e->grants = (1u << e->settings->members) - 1;
+	e->grants_delivered = m->first;
+	e->grants_from = m->sender;
+	e->phase_ns = now_ns + e->settings->election_timeout_ns / 2;
 }
 
 bool election_on_promised(struct election *e, uint64_t ballot, uint64_t now_ns)

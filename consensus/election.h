@@ -8,6 +8,8 @@
  *              not stand; a leader that is not steps down.
  *          E3  a voter that hears a leader, or promised within the timeout, supports nobody.
  *          E4  silence while this node itself was stalled is not held against anyone.
+ *          E5  who stands without a pre-vote was told so by the leader that it hears, at that one's
+ *              ballot, and has delivered all that was chosen there.
  * Proofs:  tests/unit/test_election.c; tests/sim. (Ongaro, Consensus, 9.6: pre-vote.)
  */
 #ifndef CONSENSUS_ELECTION_H
@@ -47,6 +49,7 @@ struct election {
 	uint64_t phase_ns;             /* The pre-vote or the candidacy ends without success. */
 	uint64_t progress_ns; /* Leader: when a run was last chosen, or none was in flight. */
 	uint64_t ballot;      /* The one asked for, or held. */
+	bool consented;       /* The leader itself wants us to stand. */
 	uint32_t grants;
 	uint64_t grants_delivered; /* Highest delivered index among the grants. */
 	uint32_t grants_from;      /* Who has it. */
@@ -73,6 +76,9 @@ bool election_on_heartbeat(struct election *e, const struct message *m, uint64_t
 /* Is the pre-vote supported? */
 bool election_on_prevote(struct election *e, const struct message *m, uint64_t now_ns);
 void election_on_prevoted(struct election *e, const struct message *m);
+
+/* The leader wants this node to lead: it stands as if all had granted its pre-vote. */
+void election_on_timeout_now(struct election *e, const struct message *m, uint64_t now_ns);
 
 /* This node's acceptor promised another's ballot. True: step down. */
 bool election_on_promised(struct election *e, uint64_t ballot, uint64_t now_ns);

@@ -16,16 +16,32 @@ bool identity_on_hello(struct identity *i, const struct message *m, bool *answer
 		return false;
 	}
 	i->other_config &= ~(1u << m->sender);
-	if (i->uuids[m->sender] == 0)
-		i->uuids[m->sender] = m->uuid;
-	if (i->uuids[m->sender] != m->uuid) {
+	uint64_t *pin = i->durable_pins && i->uuids[m->sender] == 0 ? &i->unpinned[m->sender]
+								    : &i->uuids[m->sender];
+
+	if (*pin == 0)
+		*pin = m->uuid;
+	if (*pin != m->uuid) {
 		i->foreign |= 1u << m->sender;
 		return false;
 	}
+	if (i->uuids[m->sender] == 0)
+		return true;
 	if (m->ballot == i->settings->uuid)
 		i->exchanged |= 1u << m->sender;
 	*answer = m->flags == HELLO_ASKS;
 	return true;
+}
+
+void identity_pin(struct identity *i, uint32_t member, uint64_t uuid)
+{
+	if (member < i->settings->members && i->uuids[member] == 0)
+		i->uuids[member] = uuid;
+}
+
+void identity_restore(struct identity *i)
+{
+	i->exchanged = (1u << i->settings->members) - 1;
 }
 
 bool identity_complete(const struct identity *i)

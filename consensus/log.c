@@ -63,6 +63,13 @@ static bool pointed_to(const struct acceptor *a, const struct record *r, uint64_
 	return false;
 }
 
+/* The next record to go is looked at when room is needed again: it is far from the cache by now. */
+static void free_tail(struct log *log, uint64_t bytes)
+{
+	log->tail += bytes;
+	__builtin_prefetch(at(log, log->tail));
+}
+
 /* Frees what stands at the tail. False: it is needed and does not fit at the head. */
 static bool clean_one(struct log *log, struct acceptor *a)
 {
@@ -71,15 +78,19 @@ static bool clean_one(struct log *log, struct acceptor *a)
 
 	/* A rest shorter than a record, or marked: skipped. */
 	if (to_end(log, position) < RECORD_BYTES || (r->flags & SKIP_FLAG) != 0) {
-		log->tail += to_end(log, position);
+		free_tail(log, to_end(log, position));
 		return true;
 	}
-	/* Mostly all of it lies below lo, which one comparison tells. */
+	/* Mostly all of it is below the acceptor's tail already, which one comparison tells. */
+	if (r->first + r->count <= a->tail) {
+		free_tail(log, record_bytes(r->bytes));
+		return true;
+	}
 	if (r->first + r->count <= a->lo || !pointed_to(a, r, position, a->lo)) {
 		/* What was superseded is held elsewhere: nothing is gone with it. */
 		if (pointed_to(a, r, position, 0))
 			acceptor_drop(a, r->first + r->count);
-		log->tail += record_bytes(r->bytes);
+		free_tail(log, record_bytes(r->bytes));
 		return true;
 	}
 	if (!fits(log, r->bytes))
@@ -87,7 +98,7 @@ static bool clean_one(struct log *log, struct acceptor *a)
 	uint64_t moved = log_append(log, r, (const uint8_t *)(r + 1));
 
 	acceptor_relocate(a, r->first, r->count, position, moved);
-	log->tail += record_bytes(r->bytes);
+	free_tail(log, record_bytes(r->bytes));
 	return true;
 }
 
@@ -103,21 +114,31 @@ bool log_reserve(struct log *log, struct acceptor *a, uint32_t bytes)
 	return true;
 }
 
+static inline void stream_word(uint8_t *to, const uint8_t *from)
+{
+	_mm_stream_si128((__m128i *)(void *)to,
+		_mm_loadu_si128((const __m128i *)(const void *)from));
+}
+
 /* Past the cache: the log is larger than it, and is read only to repair. Whole lines, of which the
  * last is filled up: a line that is written in part is first read. */
 static void stream(uint8_t *to, const uint8_t *from, uint32_t bytes, uint32_t filled)
 {
 	uint32_t at = 0;
 
+	for (; at + LINE <= bytes; at += LINE) {
+		stream_word(to + at, from + at);
+		stream_word(to + at + 16, from + at + 16);
+		stream_word(to + at + 32, from + at + 32);
+		stream_word(to + at + 48, from + at + 48);
+	}
 	for (; at + 16 <= bytes; at += 16)
-		_mm_stream_si128((__m128i *)(void *)(to + at),
-			_mm_loadu_si128((const __m128i *)(const void *)(from + at)));
+		stream_word(to + at, from + at);
 	if (at < bytes) {
 		uint8_t last[16] = {0};
 
 		memcpy(last, from + at, bytes - at);
-		_mm_stream_si128((__m128i *)(void *)(to + at),
-			_mm_loadu_si128((const __m128i *)(const void *)last));
+		stream_word(to + at, last);
 		at += 16;
 	}
 	for (; at < filled; at += 16)

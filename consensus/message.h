@@ -21,16 +21,18 @@
 
 enum message_type {
 	/* Between a client and a replica. */
-	MESSAGE_REQUEST = 1, /* body: entries. echo: the client's own time stamp. FLAG_READ: they
-	                        are reads: of no session, not in the log; a reply repeats session
-	                        and sequence. */
-	MESSAGE_REPLY, /* body: replies. first: the leader the client should use (redirect). */
+	MESSAGE_REQUEST = 1, /* body: entries. echo: the client's own time stamp. One of FLAGS_READ:
+	                        they are reads: of no session, not in the log; a reply repeats
+	                        session and sequence. */
+	MESSAGE_REPLY, /* body: replies. FLAG_READ_STALE: of stale reads, which reflect all below
+	                  `watermark`, and nothing else. FLAG_READ_ANY: the sender does not lead. */
 
 	/* Phase 1, leader <-> each acceptor shard. shard is set in all of them. */
 	MESSAGE_PREPARE, /* ballot */
 	MESSAGE_PROMISE, /* ballot; first: lo; watermark: high (one past the highest voted). */
 	MESSAGE_PULL,    /* ballot; first: from; watermark: to, the stride's end. */
-	MESSAGE_VOTES, /* ballot; first: from; watermark: to: covered [from, to). body: records. */
+	MESSAGE_VOTES, /* ballot; first: from; watermark: to: covered [from, to). body: records, `count`
+	                  of them. */
 
 	/* Phase 2. */
 	MESSAGE_ACCEPT,   /* ballot, first, count; watermark: all below at this ballot is chosen. */
@@ -57,10 +59,21 @@ enum message_type {
 	/* Linearizable reads (leader's rule): round ballot, nonce in first. */
 	MESSAGE_READ_ROUND,
 	MESSAGE_READ_CONFIRM,
+	/* At any member (quorum's rule): ballot: what the asker drew at its start, nonce in first. */
+	MESSAGE_READ_PROBE,   /* To each acceptor shard. */
+	MESSAGE_READ_REPORT,  /* watermark: one past the highest instance voted for, at least lo. */
+	MESSAGE_READ_INDEX,   /* To the leader: a round of yours for what waits here. */
+	MESSAGE_READ_INDEXED, /* watermark: what was chosen when it was asked. */
+
+	/* Leadership transfer. ballot: the leader's; first: all below is chosen. To a member that is
+	 * to stand at once, without a pre-vote. */
+	MESSAGE_TIMEOUT_NOW,
 	MESSAGE_WIRE_END,
 
 	/* Between stages of one node only; never decoded from a wire. */
-	MESSAGE_DELIVERED = 64, /* learner -> acceptors, leader. first: delivered index. */
+	MESSAGE_DELIVERED = 64, /* learner -> acceptors, leader. first: delivered index; ballot,
+				   watermark: the last ballot by whose watermark something was
+				   delivered, and up to where. */
 	MESSAGE_RESEND,    /* leader -> acceptor: send the run {ballot, first, count} again from
 	                           the log to the members in `echo` (bitmask). */
 	MESSAGE_VOTED,     /* acceptor -> learner: we voted for, or hold as chosen (flag), this run;
@@ -73,12 +86,18 @@ enum message_type {
 	MESSAGE_LOST,      /* leader -> learner: `count` entries of admission_list that a lost
 	                      leadership took: who was not answered hears `unknown`. */
 	MESSAGE_READ,      /* leader -> learner: `count` reads, to be run once all below `first` is
-	                      applied; body: entries, then a u16 client handle of each. */
+	                      applied; body: entries, then a u16 client handle of each.
+	                      FLAG_READ_STALE: to be run at once; body: entries, all of client
+	                      `from`. */
 	MESSAGE_CATCH_UP,  /* leader -> learner: fetch below `first` from member `sender`. */
 	MESSAGE_ENROLLED,  /* leader -> acceptors: all members' uuids are pinned; body: MEMBER_MAX
 			     u64. Nothing is voted before. */
 	MESSAGE_GONE,      /* acceptor -> learner: member `sender` no longer holds the value of
 			     `first`; watermark: the oldest instance that it holds. */
+	MESSAGE_DURABLE, /* journal -> acceptor: its records up to position `first` are; watermark:
+			     what every shard's durable records say is delivered. */
+	MESSAGE_PINNED,  /* journal -> leader: its records up to position `first` are durable. */
+	MESSAGE_DISK_FAILED, /* journal -> acceptors, leader: for good. */
 };
 
 enum {
@@ -87,9 +106,12 @@ enum {
 	MESSAGE_SENDER_CLIENT = 255,
 	ENDPOINT_CLIENT_FIRST = 256, /* message.from: members below, client handles from here. */
 
-	FLAG_NOOP = 1,       /* ACCEPT, VOTED: a no-op run: no entries, payload_len 0. */
-	FLAG_CHOSEN = 2,     /* VOTED: known chosen, not only voted. */
-	FLAG_READ = 4,       /* REQUEST: the entries are reads. */
+	FLAG_NOOP = 1,        /* ACCEPT, VOTED: a no-op run: no entries, payload_len 0. */
+	FLAG_CHOSEN = 2,      /* VOTED: known chosen, not only voted. */
+	FLAG_READ = 4,        /* REQUEST: the entries are reads, for the leader, */
+	FLAG_READ_ANY = 8,    /* for any member, */
+	FLAG_READ_STALE = 16, /* for any member, of what it has applied by then. */
+	FLAGS_READ = FLAG_READ | FLAG_READ_ANY | FLAG_READ_STALE,
 	HEARTBEAT_LEADS = 1, /* The sender leads at `ballot`, whose no-op is chosen. */
 	PREVOTED_GRANTED = 1,
 };
@@ -99,6 +121,7 @@ enum refusal {
 	REFUSAL_TRIMMED,    /* below lo, or known chosen */
 	REFUSAL_BEHIND,     /* beyond the window, or the log is full */
 	REFUSAL_CONFLICT,   /* same ballot, other run: alarmed */
+	REFUSAL_UNKNOWN, /* what was promised or voted below `watermark` is lost to a damaged disk */
 };
 
 /* A decoded header in host order. Which fields mean what is with each type above. */
@@ -288,7 +311,8 @@ void message_encode(const struct message *m, struct message_wire *wire);
 
 /* Decodes `length` bytes (header and body; trailing Ethernet padding is cut by the caller).
  * DROP_NONE: *m is filled (but `from`), and the body's form is right for its type: every count
- * fits, every run lies in one block, every entry in the body. Reads nothing beyond `length`. */
+ * fits, every run lies in one block, every entry in the body, and every record's checksum is that of
+ * its entries. Reads nothing beyond `length`. */
 enum drop message_decode(const uint8_t *bytes, size_t length, struct message *m);
 
 /* Reads a header that message_decode has accepted before, without checking it again. */

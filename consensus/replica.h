@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "consensus/acceptor.h"
+#include "consensus/durability.h"
 #include "consensus/limits.h"
 #include "consensus/log.h"
 #include "consensus/message.h"
@@ -90,9 +91,12 @@ struct replica_settings {
 	uint64_t commit_idle_ns;
 	uint64_t lag_max;
 	uint64_t lag_timeout_ns;
+	uint64_t handover_ns; /* A leader that commits slower than this hands over; 0: never. */
 	uint64_t seed;
 	uint64_t uuid;
 	uint64_t config_hash; /* Of what all members must have alike. */
+	uint32_t life;        /* How often this node was started; 0 in mode none. */
+	enum durability durability;
 	const struct quorum *quorum;
 };
 
@@ -102,8 +106,14 @@ enum stage_kind {
 	STAGE_ACCEPTOR
 };
 
-/* Which stage a message is for; an acceptor's shard is m->shard. MESSAGE_DELIVERED goes to every
- * acceptor as well, MESSAGE_ENROLLED to every acceptor only. */
+/* Goes to every acceptor; MESSAGE_ENROLLED to no other stage. */
+static inline bool goes_to_acceptors(const struct message *m)
+{
+	return m->type == MESSAGE_DELIVERED || m->type == MESSAGE_ENROLLED ||
+		m->type == MESSAGE_DISK_FAILED;
+}
+
+/* Which stage a message is for; an acceptor's shard is m->shard. */
 static inline enum stage_kind stage_of(const struct message *m)
 {
 	switch (m->type) {
@@ -113,9 +123,11 @@ static inline enum stage_kind stage_of(const struct message *m)
 	case MESSAGE_FETCH:
 	case MESSAGE_CHOSEN:
 	case MESSAGE_READ_ROUND:
+	case MESSAGE_READ_PROBE:
 	case MESSAGE_RESEND:
 	case MESSAGE_RECALL:
 	case MESSAGE_ENROLLED:
+	case MESSAGE_DURABLE:
 		return STAGE_ACCEPTOR;
 	case MESSAGE_VOTED:
 	case MESSAGE_WATERMARK:

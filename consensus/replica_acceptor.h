@@ -3,13 +3,23 @@
  *
  * Owns:    the shard's promised ballot, votes and log; acknowledgements not yet sent.
  * Never:   answers a frame whose uuid is not the one pinned for its sender, nor votes before the
- *          leader stage has said who is enrolled.
+ *          leader stage has said who is enrolled; after the disk has failed, promises or votes.
  * Upholds: a vote leaves only after its record is in the log (mode none: in memory).
- * Proofs:  tests/unit/test_replica_acceptor.c; tests/sim.
+ *          G1  (mode sync) a promise, a vote, a repeated one, and what reports them leave only when
+ *              their records are durable.
+ *          G2  `lo` follows what is durably delivered, so that a restart comes to there again.
+ *          G3  where votes may be lost to a damaged disk it answers `unknown` until it has learned
+ *              what was chosen there.
+ * Proofs:  tests/unit/test_replica_acceptor.c, _log.c, _journal.c; tests/sim.
+ *
+ * MESSAGE_VOTED goes to our own learner at once, in every mode: the learner takes a run for chosen
+ * by what a quorum said, whose votes are durable; whether ours is does not matter to that.
  */
 #ifndef CONSENSUS_REPLICA_ACCEPTOR_H
 #define CONSENSUS_REPLICA_ACCEPTOR_H
 
+#include "consensus/gate.h"
+#include "consensus/journal.h"
 #include "consensus/replica.h"
 
 enum {
@@ -31,6 +41,18 @@ struct acceptor_counters {
 	uint64_t gone;
 	uint64_t foreign; /* Not enrolled, or another uuid. */
 	uint64_t log_full;
+	uint64_t journal_full; /* Inputs dropped for want of room in the journal, */
+	uint64_t gate_full;    /* or among the answers that wait for it. */
+	uint64_t unknown;      /* Refused: our vote there may be lost. */
+	uint64_t disk_failed;  /* Not heard: our disk failed. */
+};
+
+/* What the learner said last: all below `delivered`, and that our votes at exactly `ballot` below
+ * `watermark` are chosen. */
+struct delivery {
+	uint64_t delivered;
+	uint64_t ballot;
+	uint64_t watermark;
 };
 
 struct acceptor_stage {
@@ -38,7 +60,16 @@ struct acceptor_stage {
 	struct outlet *outlet;
 	uint32_t shard;
 	bool enrolled;
+	bool gated;  /* Mode sync. */
+	bool failed; /* The disk: neither promises nor votes any more. */
 	uint64_t uuids[MEMBER_MAX];
+	uint32_t lives[MEMBER_MAX];
+
+	const struct journal_port *journal; /* NULL: mode none. */
+	uint64_t blind;                     /* Votes from lo up to here may be lost; 0: none. */
+	uint64_t recorded_promise;          /* The last one with a record of its own. */
+	uint64_t noted_at;                  /* Position of the last note of what is delivered. */
+	struct delivery heard, noted;       /* noted: in the journal. */
 
 	/* Votes not yet acknowledged: all at one ballot, of one proposer. */
 	uint64_t acks_ballot;
@@ -50,6 +81,7 @@ struct acceptor_stage {
 	struct log log;
 	struct record records[RUN_COUNT_MAX]; /* Of an answer in the making. */
 	struct part parts[PARTS_MAX];
+	struct gate gate;
 	struct acceptor acceptor;
 };
 
@@ -57,8 +89,12 @@ struct acceptor_stage {
 void acceptor_stage_init(struct acceptor_stage *s, const struct replica_settings *settings,
 	uint32_t shard, struct outlet *outlet, uint8_t *log_bytes, uint64_t log_size);
 
-/* PREPARE, PULL, ACCEPT, FETCH, CHOSEN, READ_ROUND from the network or our own leader;
- * ENROLLED, DELIVERED, RESEND, RECALL from our own stages. */
+/* Modes async and sync, by settings->durability: before the first message, after a replay. */
+void acceptor_stage_journal(struct acceptor_stage *s, const struct journal_port *journal);
+
+/* PREPARE, PULL, ACCEPT, FETCH, CHOSEN, READ_ROUND, READ_PROBE from the
+ * network or our own leader;
+ * ENROLLED, DELIVERED, RESEND, RECALL, DURABLE, DISK_FAILED from our own stages. */
 void acceptor_stage_on_message(struct acceptor_stage *s, const struct message *m,
 	const uint8_t *body, uint64_t now_ns);
 

@@ -3,7 +3,10 @@
 #include <string.h>
 
 #include "consensus/check.h"
+#include "consensus/replica_enroll.h"
+#include "consensus/replica_reads.h"
 #include "consensus/replica_requests.h"
+#include "consensus/replica_transfer.h"
 
 enum {
 	RETRANSMIT_LOOK = 64, /* Runs from the oldest on that are looked at for retransmission. */
@@ -17,6 +20,12 @@ void leader_stage_init(struct leader_stage *s, const struct replica_settings *se
 	s->settings = settings;
 	s->outlet = outlet;
 	s->enrolled = false;
+	s->failed = false;
+	s->fill_to = 0;
+	s->journal = NULL;
+	s->marked = false;
+	s->pins_waiting = 0;
+	memset(s->lives, 0, sizeof(s->lives));
 	s->leads = false;
 	s->opened = false;
 	s->opening = 0;
@@ -34,12 +43,30 @@ void leader_stage_init(struct leader_stage *s, const struct replica_settings *se
 	s->replies_bytes = 0;
 	s->replies_to = 0;
 	s->lost_at = ADMISSION_SLOTS;
+	s->transfer.state = TRANSFER_NONE;
+	handover_begin(&s->handover, 0);
 	memset(&s->counters, 0, sizeof(s->counters));
 	identity_init(&s->identity, settings);
 	election_init(&s->election, settings);
 	proposer_init(&s->proposer, settings);
-	reads_init(&s->reads);
+	reads_init(&s->reads, READ_RULE_LEADER);
+	reads_init(&s->any_reads, READ_RULE_QUORUM);
 	admission_clear(&s->admission);
+}
+
+void leader_stage_journal(struct leader_stage *s, const struct journal_port *journal)
+{
+	s->journal = journal;
+	s->identity.durable_pins = true;
+}
+
+void leader_stage_restore(struct leader_stage *s, const struct leader_past *past)
+{
+	s->delivered = past->delivered;
+	proposer_on_delivered(&s->proposer, past->delivered);
+	/* One ballot serves one phase 1: the next one is above all that was promised or voted here. */
+	s->election.highest = past->promised;
+	leader_restore_pins(s, past);
 }
 
 void leader_send(struct leader_stage *s, const struct target *to, const struct message *m,
@@ -64,89 +91,6 @@ void leader_send_local(struct leader_stage *s, const struct message *m, const vo
 	const struct target to = {.local = true};
 
 	leader_send(s, &to, m, body);
-}
-
-/* ---- Reads ---- */
-
-/* A read of a lost leadership has changed nothing: another leader may have it. */
-static void refuse_reads(struct leader_stage *s)
-{
-	for (uint32_t b = 0; b < 2; b++) {
-		struct read_batch *batch = &s->reads.batches[b];
-		uint32_t offset = 0;
-
-		for (uint32_t i = 0; i < batch->count; i++) {
-			const struct entry *e =
-				(const struct entry *)(const void *)(batch->body + offset);
-
-			leader_refuse(s, batch->clients[i], e);
-			offset += entry_bytes(entry_length(e));
-		}
-	}
-	reads_clear(&s->reads);
-}
-
-/* The round, to every shard that has not confirmed it, our own too. */
-static void ask_reads(struct leader_stage *s, uint64_t now_ns)
-{
-	struct message m = {
-		.type = MESSAGE_READ_ROUND,
-		.ballot = s->reads.ballot,
-		.first = s->reads.nonce,
-	};
-
-	s->reads.sent_ns = now_ns;
-	for (uint32_t shard = 0; shard < s->settings->shards; shard++) {
-		m.shard = (uint16_t)shard;
-		leader_send_members(s, reads_unconfirmed(&s->reads, leader_members(s), shard), &m,
-			NULL);
-	}
-}
-
-static void begin_reads(struct leader_stage *s, uint64_t now_ns)
-{
-	reads_begin(&s->reads, s->proposer.ballot);
-	s->counters.read_rounds++;
-	ask_reads(s, now_ns);
-}
-
-/* `count` reads of a confirmed batch, from number `from` on. */
-static void hand_over(struct leader_stage *s, const struct read_batch *b, uint32_t from,
-	uint32_t count, uint32_t at, uint32_t bytes)
-{
-	const struct target to = {.local = true};
-	const struct part parts[] = {
-		{.bytes = b->body + at, .length = bytes},
-		{.bytes = b->clients + from, .length = count * (uint32_t)sizeof(b->clients[0])},
-	};
-	const struct message read = {
-		.type = MESSAGE_READ,
-		.first = b->index,
-		.count = (uint16_t)count,
-		.payload_len = (uint16_t)(parts[0].length + parts[1].length),
-	};
-
-	s->outlet->send(s->outlet->context, &to, &read, parts, 2);
-}
-
-static void on_read_confirm(struct leader_stage *s, const struct message *m)
-{
-	const struct read_batch *b = reads_round(&s->reads);
-	uint32_t from = 0;
-	uint32_t at = 0;
-
-	if (!reads_on_confirm(&s->reads, s->settings, m))
-		return;
-	while (from < b->count) {
-		uint32_t bytes;
-		uint32_t count = reads_piece(b, from, at, s->settings->body_max, &bytes);
-
-		CHECK(count > 0);
-		hand_over(s, b, from, count, at, bytes);
-		from += count;
-		at += bytes;
-	}
-	reads_end(&s->reads);
 }
 
 /* ---- Leadership ---- */
@@ -200,10 +144,11 @@ static void step_down(struct leader_stage *s, uint64_t now_ns)
 	}
 	if (s->leads) {
 		give_up_taken(s);
-		refuse_reads(s);
+		leader_reads_lost(s);
 	}
 	s->leads = false;
 	s->opened = false;
+	s->transfer.state = TRANSFER_NONE;
 	s->batch_count = 0;
 	s->batch_bytes = 0;
 }
@@ -261,20 +206,6 @@ static void start_phase1(struct leader_stage *s)
 	s->leads = false;
 }
 
-/* Once every member is exchanged; alone, at the first tick. */
-static void enroll_if_complete(struct leader_stage *s)
-{
-	if (s->enrolled || !identity_complete(&s->identity))
-		return;
-	const struct message m = {
-		.type = MESSAGE_ENROLLED,
-		.payload_len = sizeof(s->identity.uuids),
-	};
-
-	s->enrolled = true;
-	leader_send_local(s, &m, s->identity.uuids);
-}
-
 /* ---- Answers of the others ---- */
 
 static void on_accepted(struct leader_stage *s, const struct message *m, const uint8_t *body,
@@ -285,6 +216,8 @@ static void on_accepted(struct leader_stage *s, const struct message *m, const u
 
 	if (proposer_on_accepted(&s->proposer, m, body)) {
 		election_progress(&s->election, now_ns);
+		handover_on_chosen(&s->handover, s->settings->handover_ns,
+			s->proposer.window.chosen, now_ns);
 		/* Its slot is not reused before the next proposal (Jacobson, Congestion Avoidance and
 		 * Control, 1988; Karn: a run that was sent again tells nothing). */
 		if (!oldest->resent)
@@ -295,7 +228,18 @@ static void on_accepted(struct leader_stage *s, const struct message *m, const u
 		s->counters.terms++;
 		outlet_watch(s->outlet, TRANSITION_LEADING, s->proposer.ballot, s->opening, 1);
 		election_won(&s->election, now_ns);
+		handover_begin(&s->handover, now_ns);
 	}
+}
+
+/* The member's votes below m->watermark may be lost. */
+static void on_unknown(struct leader_stage *s, const struct message *m, uint64_t now_ns)
+{
+	/* Who can not promise does not stand. */
+	if (m->sender == s->settings->self && s->election.state == ELECTION_CANDIDATE)
+		step_down(s, now_ns);
+	if (m->watermark > s->fill_to && m->watermark <= s->delivered + 2 * ACCEPTOR_WINDOW)
+		s->fill_to = m->watermark;
 }
 
 static void on_refused(struct leader_stage *s, const struct message *m, uint64_t now_ns)
@@ -306,6 +250,8 @@ static void on_refused(struct leader_stage *s, const struct message *m, uint64_t
 		step_down(s, now_ns);
 		return;
 	}
+	if (m->flags == REFUSAL_UNKNOWN)
+		on_unknown(s, m, now_ns);
 	if (m->flags != REFUSAL_TRIMMED)
 		return;
 	proposer_on_trimmed(&s->proposer, m);
@@ -349,33 +295,6 @@ static void on_prevote(struct leader_stage *s, const struct message *m, uint64_t
 	leader_send_members(s, 1u << m->sender, &answer_message, NULL);
 }
 
-static void send_hello(struct leader_stage *s, uint32_t members, uint8_t flags)
-{
-	for (uint32_t i = 0; i < s->settings->members; i++) {
-		const struct message m = {
-			.type = MESSAGE_HELLO,
-			.flags = flags,
-			.ballot = s->identity.uuids[i],
-			.first = s->settings->config_hash,
-		};
-
-		leader_send_members(s, members & 1u << i, &m, NULL);
-	}
-}
-
-static void on_hello(struct leader_stage *s, const struct message *m)
-{
-	bool answer_it;
-
-	if (!identity_on_hello(&s->identity, m, &answer_it)) {
-		s->counters.foreign++;
-		return;
-	}
-	if (answer_it)
-		send_hello(s, 1u << m->sender, 0);
-	enroll_if_complete(s);
-}
-
 void leader_stage_on_message(struct leader_stage *s, const struct message *m, const uint8_t *body,
 	uint64_t now_ns)
 {
@@ -386,16 +305,28 @@ void leader_stage_on_message(struct leader_stage *s, const struct message *m, co
 	if (m->type == MESSAGE_DELIVERED) {
 		s->delivered = m->first > s->delivered ? m->first : s->delivered;
 		proposer_on_delivered(&s->proposer, s->delivered);
+		leader_reads_delivered(s);
 		return;
 	}
 	if (m->type == MESSAGE_HELLO) {
-		on_hello(s, m);
+		leader_on_hello(s, m);
 		return;
 	}
-	if (!s->enrolled || !identity_admits(&s->identity, m->sender, m->uuid)) {
+	if (m->type == MESSAGE_PINNED) {
+		leader_on_pinned(s, m->first);
+		return;
+	}
+	if (m->type == MESSAGE_DISK_FAILED) {
+		s->failed = true;
+		step_down(s, now_ns);
+		return;
+	}
+	if (!s->enrolled || !identity_admits(&s->identity, m->sender, m->uuid) ||
+		m->life < s->lives[m->sender]) {
 		s->counters.foreign++;
 		return;
 	}
+	s->lives[m->sender] = m->life;
 	switch (m->type) {
 	case MESSAGE_ACCEPTED:
 		on_accepted(s, m, body, now_ns);
@@ -418,8 +349,14 @@ void leader_stage_on_message(struct leader_stage *s, const struct message *m, co
 	case MESSAGE_PREVOTED:
 		election_on_prevoted(&s->election, m);
 		return;
+	case MESSAGE_TIMEOUT_NOW:
+		election_on_timeout_now(&s->election, m, now_ns);
+		return;
 	case MESSAGE_READ_CONFIRM:
-		on_read_confirm(s, m);
+	case MESSAGE_READ_REPORT:
+	case MESSAGE_READ_INDEX:
+	case MESSAGE_READ_INDEXED:
+		leader_on_read_answer(s, m, now_ns);
 		return;
 	default:
 		return; /* A reply: for clients only. */
@@ -511,6 +448,20 @@ static void retransmit(struct leader_stage *s, uint64_t now_ns)
 	}
 }
 
+/* A member whose disk lost votes counts again once it has learned what was chosen there: in an idle
+ * cluster nothing would be. */
+static void fill_for_the_blind(struct leader_stage *s, uint64_t now_ns)
+{
+	if (!s->leads || s->outlet->room(s->outlet->context) < STAGE_ROOM)
+		return;
+	leader_propose_batch(s, now_ns);
+	uint32_t room = proposer_room(&s->proposer);
+	uint64_t missing = s->fill_to - s->proposer.window.end;
+
+	if (room > 0 && s->proposer.window.end < s->fill_to)
+		leader_propose_noops(s, room < missing ? room : (uint32_t)missing, now_ns);
+}
+
 static void run_election(struct leader_stage *s, uint64_t now_ns)
 {
 	struct election_output out = election_on_tick(&s->election, now_ns, s->delivered,
@@ -536,9 +487,9 @@ void leader_stage_on_tick(struct leader_stage *s, uint64_t now_ns)
 	uint32_t asked = identity_asks(&s->identity, now_ns);
 
 	if (asked != 0)
-		send_hello(s, asked, HELLO_ASKS);
-	enroll_if_complete(s);
-	if (!s->enrolled)
+		leader_send_hello(s, asked, HELLO_ASKS);
+	leader_enroll_if_complete(s);
+	if (!s->enrolled || s->failed)
 		return;
 	run_election(s, now_ns);
 	/* Phase 1 gave up by itself: the election's timer takes another ballot. */
@@ -550,12 +501,15 @@ void leader_stage_on_tick(struct leader_stage *s, uint64_t now_ns)
 		tell_lost(s);
 	else if (s->proposer.state >= PROPOSER_REPROPOSING && !s->opened)
 		repropose(s, now_ns);
+	leader_handover_tick(s, now_ns);
 	retransmit(s, now_ns);
-	if (s->reads.under_way && now_ns >= s->reads.sent_ns + s->settings->retransmit_ns)
-		ask_reads(s, now_ns);
+	if (s->proposer.window.end < s->fill_to)
+		fill_for_the_blind(s, now_ns);
+	leader_reads_tick(s, now_ns);
 	if (s->leads && s->proposer.window.chosen != s->watermark_sent &&
 		now_ns >= s->sent_ns + s->settings->commit_idle_ns)
 		send_heartbeat(s, now_ns);
+	leader_transfer_tick(s, now_ns);
 }
 
 void leader_stage_flush(struct leader_stage *s, uint64_t now_ns)
@@ -564,8 +518,7 @@ void leader_stage_flush(struct leader_stage *s, uint64_t now_ns)
 
 	if (s->leads && now_ns >= s->batch_ns + s->settings->linger_ns)
 		leader_propose_batch(s, now_ns);
-	if (__builtin_expect(reads_ready(&s->reads), 0))
-		begin_reads(s, now_ns);
+	leader_reads_flush(s, now_ns);
 	leader_flush_answers(s);
 	if (p->state >= PROPOSER_REPROPOSING && p->window.chosen != s->watermark_told) {
 		s->watermark_told = p->window.chosen;

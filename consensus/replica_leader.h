@@ -14,7 +14,9 @@
 
 #include "consensus/admission.h"
 #include "consensus/election.h"
+#include "consensus/handover.h"
 #include "consensus/identity.h"
+#include "consensus/journal.h"
 #include "consensus/proposer.h"
 #include "consensus/reads.h"
 #include "consensus/replica.h"
@@ -23,6 +25,20 @@ enum {
 	/* Runs in flight that hide the round trip of a rack many times over: 4096 commands in full
 	 * frames of an MTU of 1500. */
 	LEADER_RUNS_EAGER = 256
+};
+
+enum transfer_state {
+	TRANSFER_NONE,
+	TRANSFER_DRAINING, /* Nothing new is taken; what is in flight gets chosen. */
+	TRANSFER_TOLD,     /* The target stands, if it heard us. */
+};
+
+/* The lead goes to another member. */
+struct transfer {
+	enum transfer_state state;
+	uint32_t target;
+	uint64_t until_ns; /* Then we go on. */
+	uint64_t sent_ns;
 };
 
 struct leader_counters {
@@ -37,10 +53,15 @@ struct leader_counters {
 	uint64_t retransmitted;
 	uint64_t terms; /* Leaderships won. */
 	uint64_t step_downs;
+	uint64_t transfers;        /* Begun: by command, */
+	uint64_t handovers;        /* and of these because this leader was slow; */
+	uint64_t transfers_failed; /* the target did not take the lead in time. */
 	uint64_t reads;
 	uint64_t read_rounds;
-	uint64_t conflicts; /* Alarm: REFUSAL_CONFLICT heard. */
-	uint64_t foreign;   /* Frames of an unpinned uuid. */
+	uint64_t
+		read_indices; /* Asked of the leader: what was voted for was not applied in time. */
+	uint64_t conflicts;   /* Alarm: REFUSAL_CONFLICT heard. */
+	uint64_t foreign;     /* Frames of an unpinned uuid. */
 };
 
 /* A member as flow control sees it. */
@@ -54,6 +75,13 @@ struct leader_stage {
 	const struct replica_settings *settings;
 	struct outlet *outlet;
 	bool enrolled;
+	bool failed;                        /* Our disk: we neither lead nor stand. */
+	const struct journal_port *journal; /* NULL: mode none. */
+	bool marked;                        /* The journal says that we were enrolled. */
+	uint32_t pins_waiting;              /* Bitmask: appended, and not durable yet. */
+	uint64_t pins_at[MEMBER_MAX];       /* Their positions. */
+	uint32_t lives[MEMBER_MAX];
+	uint64_t fill_to;   /* No-ops up to here let a member that lost votes count again. */
 	bool leads;         /* Our no-op is chosen: commands are taken. */
 	bool opened;        /* Our no-op is proposed. */
 	uint64_t opening;   /* The no-op's instance. */
@@ -75,12 +103,15 @@ struct leader_stage {
 	uint32_t lost_at; /* A lost leadership's admission is told to the learner from this slot
 	                     on; ADMISSION_SLOTS: it was. */
 
+	struct transfer transfer;
+	struct handover handover;
 	struct leader_counters counters;
 	struct identity identity;
 	struct election election;
 	struct proposer proposer;
 	struct admission admission;
-	struct reads reads;
+	struct reads reads;                  /* By the leader's rule, */
+	struct reads any_reads;              /* and by the quorum's, while another leads. */
 	struct entry retries[RUN_COUNT_MAX]; /* Of the frame in hand. */
 	_Alignas(8) uint8_t batch[(BODY_MAX + 7) / 8 * 8];
 	_Alignas(8) uint8_t scratch[(BODY_MAX + 7) / 8 * 8];
@@ -91,12 +122,30 @@ struct leader_stage {
 void leader_stage_init(struct leader_stage *s, const struct replica_settings *settings,
 	struct outlet *outlet);
 
+/* Modes async and sync: pins count once the journal has them. Before the first message. */
+void leader_stage_journal(struct leader_stage *s, const struct journal_port *journal);
+
+/* What the journal says of this node's earlier lives. */
+struct leader_past {
+	uint64_t promised; /* Highest of all shards. */
+	uint64_t delivered;
+	uint64_t pins[MEMBER_MAX];
+	bool enrolled;
+};
+
+/* After a replay and leader_stage_journal, before the first message. */
+void leader_stage_restore(struct leader_stage *s, const struct leader_past *past);
+
 /* Would a request become proposals now, or only a longer queue? Requests may wait in front of the
  * stage until it is so: what is in flight stays in the caches, and what others say is heard first. */
 bool leader_stage_eager(const struct leader_stage *s, uint64_t now_ns);
 
 void leader_stage_on_message(struct leader_stage *s, const struct message *m, const uint8_t *body,
 	uint64_t now_ns);
+
+/* Hands the lead to a member. False: we do not lead, a transfer is under way, or it is nobody whom
+ * we hear. Whether it succeeds is seen by who leads, or in transfers_failed. */
+bool leader_stage_transfer(struct leader_stage *s, uint32_t member, uint64_t now_ns);
 
 /* Timers: heartbeats, elections, retransmission, phase 1. Cheap when nothing is due. */
 void leader_stage_on_tick(struct leader_stage *s, uint64_t now_ns);

@@ -31,6 +31,8 @@ void learner_stage_init(struct learner_stage *s, const struct replica_settings *
 	s->source = MEMBER_MAX;
 	s->gone = 0;
 	s->beyond = false;
+	s->commit_ballot = 0;
+	s->commit_to = 0;
 	s->told = 0;
 	s->told_ns = 0;
 	s->stuck_at = 0;
@@ -49,7 +51,10 @@ void learner_stage_init(struct learner_stage *s, const struct replica_settings *
 		s->replies[i].client = 0;
 		s->replies[i].count = 0;
 		s->replies[i].bytes = 0;
+		s->replies[i].flags = 0;
+		s->replies[i].watermark = 0;
 	}
+	s->stale = (struct reply_buffer){.flags = FLAG_READ_STALE};
 	learner_init(&s->learner);
 }
 
@@ -211,6 +216,34 @@ bool learner_stage_checkpoint(const struct learner_stage *s, uint64_t instance, 
 	return __atomic_load_n(&c->instance, __ATOMIC_RELAXED) == instance;
 }
 
+static void tell_delivered(struct learner_stage *s)
+{
+	const struct message m = {
+		.type = MESSAGE_DELIVERED,
+		.first = s->learner.delivered,
+		.ballot = s->commit_ballot,
+		.watermark = s->commit_to,
+	};
+	const struct target to = {.local = true};
+
+	s->told = s->learner.delivered;
+	learner_send(s, &to, &m, NULL);
+}
+
+/* By which ballot a run is known chosen: a journal must know it of each. Of a chosen record the
+ * record itself says it. */
+static void note_commit(struct learner_stage *s, const struct learner_run *run)
+{
+	if (run->chosen)
+		return;
+	if (__builtin_expect(run->ballot != s->commit_ballot, 0)) {
+		if (s->told != s->learner.delivered)
+			tell_delivered(s);
+		s->commit_ballot = run->ballot;
+	}
+	s->commit_to = run->first + run->count;
+}
+
 static void recall(struct learner_stage *s, uint64_t first)
 {
 	const struct message m = {
@@ -238,6 +271,7 @@ static void deliver(struct learner_stage *s)
 		}
 		outlet_watch(s->outlet, TRANSITION_DELIVERED, run->ballot, run->first, run->count);
 		apply_run(s, run);
+		note_commit(s, run);
 		s->counters.delivered_runs++;
 		release(s, learner_delivered(&s->learner));
 		s->gone = 0;
@@ -285,6 +319,15 @@ static void run_reads(struct learner_stage *s, const struct message *m, const ui
 	s->counters.reads += m->count;
 }
 
+/* All of one client, whatever is applied by now. */
+static void run_stale_reads(struct learner_stage *s, const struct message *m, const uint8_t *body)
+{
+	gather_reads(s, m, body);
+	s->machine.query(s->machine.state, s->commands, m->count, s->results);
+	learner_reply_stale(s, m->from, m->count);
+	s->counters.reads += m->count;
+}
+
 static void refuse_reads(struct learner_stage *s, const struct message *m, const uint8_t *body)
 {
 	gather_reads(s, m, body);
@@ -308,6 +351,10 @@ static void run_waiting_reads(struct learner_stage *s)
 
 static void on_read(struct learner_stage *s, const struct message *m, const uint8_t *body)
 {
+	if (m->flags == FLAG_READ_STALE) {
+		run_stale_reads(s, m, body);
+		return;
+	}
 	if (m->first <= s->learner.delivered) {
 		run_reads(s, m, body);
 		return;
@@ -345,7 +392,7 @@ static bool on_voted(struct learner_stage *s, const struct message *m, const uin
 		learner_on_watermark(&s->learner, m->ballot, m->watermark);
 	if (!learner_add(&s->learner, &run, &replaced))
 		return false;
-	s->retained += keeps ? 1 : 0;
+	s->retained += run.frame != NULL ? 1 : 0;
 	s->counters.unretained += !keeps && m->payload_len > 0 ? 1 : 0;
 	release(s, replaced);
 	if (run.chosen && m->sender != s->settings->self)
@@ -531,13 +578,9 @@ static void ask_for_missing(struct learner_stage *s, uint64_t now_ns)
 
 void learner_stage_on_tick(struct learner_stage *s, uint64_t now_ns)
 {
-	const struct message m = {.type = MESSAGE_DELIVERED, .first = s->learner.delivered};
-	const struct target to = {.local = true};
-
 	if (s->told != s->learner.delivered && now_ns - s->told_ns >= TELL_EVERY_NS) {
-		s->told = s->learner.delivered;
 		s->told_ns = now_ns;
-		learner_send(s, &to, &m, NULL);
+		tell_delivered(s);
 	}
 	ask_for_missing(s, now_ns);
 }

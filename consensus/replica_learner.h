@@ -5,7 +5,8 @@
  *          that wait for their index.
  * Never:   answers a command unless this node leads, or took it and lost the lead (MESSAGE_LOST).
  * Upholds: a command's reply leaves only after it was applied in log order.
- *          LR3  a read runs only once the index noted on its arrival is applied.
+ *          LR3  a read runs only once its index is applied.
+ *          LR6  a stale read's answer tells the instance that it reflects.
  * Proofs:  tests/unit/test_replica_learner.c; tests/sim.
  */
 #ifndef CONSENSUS_REPLICA_LEARNER_H
@@ -51,6 +52,8 @@ struct reply_buffer {
 	uint16_t client; /* 0: free. */
 	uint32_t count;
 	uint32_t bytes;
+	uint8_t flags;      /* FLAG_READ_STALE: of stale reads, */
+	uint64_t watermark; /* which reflect all below. */
 	_Alignas(8) uint8_t body[(BODY_MAX + 7) / 8 * 8];
 };
 
@@ -68,12 +71,14 @@ struct learner_stage {
 	struct machine machine;
 	struct session_table sessions;
 	uint64_t digest;
-	uint32_t leader;      /* Member id that leads, as far as we heard. */
-	uint64_t silent_from; /* What is applied from this instance on is not answered by us. */
-	uint32_t source;      /* Whom to fetch from. */
-	uint32_t gone;        /* Members that no longer hold what comes next. */
-	bool beyond;          /* All of them: this replica can not catch up, and stands. */
-	uint64_t told;        /* Delivered index that the other stages know. */
+	uint32_t leader;        /* Member id that leads, as far as we heard. */
+	uint64_t silent_from;   /* What is applied from this instance on is not answered by us. */
+	uint32_t source;        /* Whom to fetch from. */
+	uint32_t gone;          /* Members that no longer hold what comes next. */
+	bool beyond;            /* All of them: this replica can not catch up, and stands. */
+	uint64_t commit_ballot; /* The last ballot by whose watermark something was delivered, */
+	uint64_t commit_to;     /* and up to where. */
+	uint64_t told;          /* Delivered index that the other stages know. */
 	uint64_t told_ns;
 	uint64_t stuck_at;   /* Delivered index when it last moved, */
 	uint64_t stuck_ns;   /* and when. */
@@ -89,6 +94,7 @@ struct learner_stage {
 	struct session *command_sessions[RUN_COUNT_MAX];
 	struct result results[RUN_COUNT_MAX];
 	struct reply_buffer replies[REPLY_BUFFERS];
+	struct reply_buffer stale;        /* Of one MESSAGE_READ only. */
 	uint32_t reads_next, reads_count; /* Ring of what waits. */
 	struct waiting_reads reads[READS_WAITING];
 	struct learner learner;

@@ -7,8 +7,11 @@ static void flush_replies(struct learner_stage *s, struct reply_buffer *b)
 	if (b->count == 0)
 		return;
 	const struct target to = {.client = b->client};
+	const uint8_t not_led = s->leader == s->settings->self ? 0 : FLAG_READ_ANY;
 	const struct message m = {
 		.type = MESSAGE_REPLY,
+		.flags = b->flags | not_led,
+		.watermark = b->watermark,
 		.count = (uint16_t)b->count,
 		.payload_len = (uint16_t)b->bytes,
 	};
@@ -31,8 +34,8 @@ static struct reply_buffer *buffer_of(struct learner_stage *s, uint16_t client)
 	return b;
 }
 
-void learner_reply_as(struct learner_stage *s, uint16_t client, uint64_t session, uint64_t sequence,
-	const struct result *result)
+static void append(struct learner_stage *s, struct reply_buffer *b, uint64_t session,
+	uint64_t sequence, const struct result *result)
 {
 	uint32_t padded = (result->length + 7) / 8 * 8;
 	const struct reply r = {
@@ -41,10 +44,6 @@ void learner_reply_as(struct learner_stage *s, uint16_t client, uint64_t session
 		.result = result->result,
 	};
 
-	struct reply_buffer *b = s->reply_last;
-
-	if (b->client != client)
-		b = s->reply_last = buffer_of(s, client);
 	if (b->bytes + sizeof(r) + padded > s->settings->body_max)
 		flush_replies(s, b);
 	memcpy(b->body + b->bytes, &r, sizeof(r));
@@ -55,6 +54,27 @@ void learner_reply_as(struct learner_stage *s, uint16_t client, uint64_t session
 	b->bytes += (uint32_t)sizeof(r) + padded;
 	b->count++;
 	s->counters.replies++;
+}
+
+void learner_reply_as(struct learner_stage *s, uint16_t client, uint64_t session, uint64_t sequence,
+	const struct result *result)
+{
+	struct reply_buffer *b = s->reply_last;
+
+	if (b->client != client)
+		b = s->reply_last = buffer_of(s, client);
+	append(s, b, session, sequence, result);
+}
+
+void learner_reply_stale(struct learner_stage *s, uint16_t client, uint32_t count)
+{
+	struct reply_buffer *b = &s->stale;
+
+	b->client = client;
+	b->watermark = s->learner.delivered;
+	for (uint32_t i = 0; i < count; i++)
+		append(s, b, s->commands[i].session, s->commands[i].sequence, &s->results[i]);
+	flush_replies(s, b);
 }
 
 void learner_reply(struct learner_stage *s, uint16_t client, uint64_t session, uint64_t sequence,

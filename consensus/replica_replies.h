@@ -24,6 +24,9 @@ void learner_reply(struct learner_stage *s, uint16_t client, uint64_t session, u
 /* The replies of a whole batch of commands: they mostly have no values and go to one client. */
 void learner_reply_all(struct learner_stage *s, uint32_t count);
 
+/* The results of `count` stale reads of one client, marked with what is applied now. */
+void learner_reply_stale(struct learner_stage *s, uint16_t client, uint32_t count);
+
 void learner_flush_replies(struct learner_stage *s);
 
 #endif

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "consensus/check.h"
+#include "consensus/replica_reads.h"
 
 /* ---- Answers of admission: they speak of this copy only ---- */
 
@@ -174,7 +175,7 @@ bool leader_stage_eager(const struct leader_stage *s, uint64_t now_ns)
 
 	/* An eighth of the window is left for the frames that are taken with the last one. */
 	return !s->leads ||
-		(window_runs(w) < LEADER_RUNS_EAGER &&
+		(s->transfer.state == TRANSFER_NONE && window_runs(w) < LEADER_RUNS_EAGER &&
 			window_span(w) <= s->settings->window - s->settings->window / 8 &&
 			!follower_lags(s, s->settings->window / 8, now_ns));
 }
@@ -183,7 +184,8 @@ bool leader_stage_eager(const struct leader_stage *s, uint64_t now_ns)
 static bool may_take(const struct leader_stage *s, uint64_t now_ns)
 {
 	/* A frame of many commands may become many proposals. */
-	return s->batch_count < proposer_capacity(&s->proposer) &&
+	return s->transfer.state == TRANSFER_NONE &&
+		s->batch_count < proposer_capacity(&s->proposer) &&
 		s->outlet->room(s->outlet->context) >= STAGE_ROOM && !follower_lags(s, 0, now_ns);
 }
 
@@ -320,7 +322,7 @@ static void take_frame(struct leader_stage *s, const struct message *m, const ui
 	}
 }
 
-static void refuse_all(struct leader_stage *s, const struct message *m, const uint8_t *body)
+void leader_refuse_frame(struct leader_stage *s, const struct message *m, const uint8_t *body)
 {
 	uint32_t offset = 0;
 
@@ -332,46 +334,17 @@ static void refuse_all(struct leader_stage *s, const struct message *m, const ui
 	}
 }
 
-static void take_read(struct leader_stage *s, uint16_t client, const struct entry *e)
-{
-	if (entry_kind(e) != ENTRY_COMMAND) {
-		s->counters.bad_commands++;
-		leader_answer(s, client, e, REPLY_BAD_COMMAND, 0);
-	} else if (entry_bytes(entry_length(e)) > run_limit(s)) {
-		s->counters.too_large++;
-		leader_answer(s, client, e, REPLY_TOO_LARGE, 0);
-	} else if (!reads_add(&s->reads, e, client, s->proposer.window.chosen,
-			   s->settings->body_max)) {
-		s->counters.busy++;
-		leader_answer(s, client, e, REPLY_BUSY, 0);
-	} else {
-		s->counters.reads++;
-	}
-}
-
-static void take_reads(struct leader_stage *s, const struct message *m, const uint8_t *body)
-{
-	uint32_t offset = 0;
-
-	for (uint32_t i = 0; i < m->count; i++) {
-		const struct entry *e = (const struct entry *)(const void *)(body + offset);
-
-		take_read(s, m->from, e);
-		offset += entry_bytes(entry_length(e));
-	}
-}
-
 void leader_on_request(struct leader_stage *s, const struct message *m, const uint8_t *body,
 	uint64_t now_ns)
 {
 	uint32_t offset = 0;
 
-	if (!s->leads) {
-		refuse_all(s, m, body);
+	if (__builtin_expect(m->flags != 0, 0)) {
+		leader_take_reads(s, m, body);
 		return;
 	}
-	if (__builtin_expect((m->flags & FLAG_READ) != 0, 0)) {
-		take_reads(s, m, body);
+	if (!s->leads) {
+		leader_refuse_frame(s, m, body);
 		return;
 	}
 	if (take_whole(s, m, body, now_ns)) {

@@ -43,6 +43,7 @@ void leader_propose_batch(struct leader_stage *s, uint64_t now_ns);
 void leader_answer(struct leader_stage *s, uint16_t client, const struct entry *e,
 	enum reply_status status, uint64_t result);
 void leader_refuse(struct leader_stage *s, uint16_t client, const struct entry *e);
+void leader_refuse_frame(struct leader_stage *s, const struct message *m, const uint8_t *body);
 void leader_flush_answers(struct leader_stage *s);
 
 /* A member said how far it is: flow control. */

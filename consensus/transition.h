@@ -18,7 +18,8 @@ enum transition_event {
 	TRANSITION_CHOSEN,    /* leader: all below `first` is chosen at `ballot`. */
 	TRANSITION_LEADING,   /* leader: its no-op at `first` is chosen: it takes commands. */
 	TRANSITION_STEPPED_DOWN,
-	TRANSITION_DELIVERED, /* learner: executed [first, first + count). */
+	TRANSITION_TRANSFERRING, /* leader: hands its lead to member `first`. */
+	TRANSITION_DELIVERED,    /* learner: executed [first, first + count). */
 	TRANSITION_EVENTS
 };
 
@@ -34,7 +35,7 @@ static inline const char *transition_text(uint32_t event)
 {
 	static const char *const texts[TRANSITION_EVENTS] = {"promised", "voted", "refused",
 		"stored", "preparing", "proposed", "chosen", "leading", "stepped-down",
-		"delivered"};
+		"transferring", "delivered"};
 
 	return event < TRANSITION_EVENTS ? texts[event] : "unknown";
 }

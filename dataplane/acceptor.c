@@ -18,5 +18,6 @@ uint32_t acceptor_poll(void *self, uint64_t now_ns)
 		work += turn.count;
 	}
 	acceptor_stage_flush(s, now_ns);
+	spent_free(&c->spent);
 	return work;
 }

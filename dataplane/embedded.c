@@ -24,6 +24,7 @@ static uint32_t lcores_of(const struct config *config)
 		most = s->io > most ? s->io : most;
 		most = s->leader > most ? s->leader : most;
 		most = s->learner > most ? s->learner : most;
+		most = s->journal > most ? s->journal : most;
 		for (uint32_t shard = 0; shard < config->shards; shard++)
 			most = s->acceptors[shard] > most ? s->acceptors[shard] : most;
 	}
@@ -34,7 +35,8 @@ struct eal_request embedded_request(const struct config *config, uint32_t lcores
 {
 	struct eal_request r = {.program = "paxwire"};
 	uint64_t each = session_slots(config->sessions_max) * sizeof(struct session) +
-		(uint64_t)config->log_mebibytes * MEBIBYTE + app_bytes(config);
+		(uint64_t)config->log_mebibytes * MEBIBYTE + app_bytes(config) +
+		store_bytes(config);
 	r.heap_mebibytes = MEMORY_MIB +
 		(uint32_t)((config->replicas_count * each +
 				   (uint64_t)config->sessions_max * SESSION_BYTES) /
@@ -178,6 +180,13 @@ static void place(struct embedded *e, uint32_t lcore, struct stage *stage)
 		e->lcores_count = lcore;
 }
 
+static void watch_disks(struct embedded *e)
+{
+	for (uint32_t i = 0; i < e->replicas_count; i++)
+		for (uint32_t l = 0; e->replicas[i].store != NULL && l < e->lcores_count; l++)
+			lcore_watch_disk(&e->lcores[l], &e->replicas[i].store->outstanding);
+}
+
 bool embedded_place(struct embedded *e, struct stage *client, uint32_t client_lcore, char *error,
 	size_t size)
 {
@@ -187,7 +196,8 @@ bool embedded_place(struct embedded *e, struct stage *client, uint32_t client_lc
 	for (uint32_t i = 0; i < e->replicas_count; i++) {
 		const struct config_stages *s = &e->config->replicas[i].stages;
 
-		if (s->io == 0 || s->leader == 0 || s->learner == 0 || s->acceptors[0] == 0) {
+		if (s->io == 0 || s->leader == 0 || s->learner == 0 || s->acceptors[0] == 0 ||
+			(e->config->durability != DURABILITY_NONE && s->journal == 0)) {
 			snprintf(error, size,
 				"%s: replicas[%u].stages: lcore 0 is for control: place stages from 1 on.",
 				e->config->path, i);
@@ -212,8 +222,11 @@ bool embedded_place(struct embedded *e, struct stage *client, uint32_t client_lc
 		for (uint32_t shard = 0; shard < e->config->shards; shard++)
 			place(e, s->acceptors[shard], &r->acceptor_polls[shard]);
 		place(e, s->learner, &r->learner_poll);
+		if (r->store != NULL)
+			place(e, s->journal, &r->store->poll);
 		place(e, s->io, &r->io.out);
 	}
+	watch_disks(e);
 	return true;
 }
 
@@ -238,6 +251,8 @@ void embedded_kill(struct embedded *e, uint32_t replica)
 	__atomic_store_n(&r->io.out.stopped, true, __ATOMIC_RELAXED);
 	__atomic_store_n(&r->leader_poll.stopped, true, __ATOMIC_RELAXED);
 	__atomic_store_n(&r->learner_poll.stopped, true, __ATOMIC_RELAXED);
+	if (r->store != NULL)
+		__atomic_store_n(&r->store->poll.stopped, true, __ATOMIC_RELAXED);
 	for (uint32_t s = 0; s < e->config->shards; s++)
 		__atomic_store_n(&r->acceptor_polls[s].stopped, true, __ATOMIC_RELAXED);
 }

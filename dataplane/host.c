@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "consensus/session.h"
+#include "dataplane/store.h"
 
 enum {
 	MEMORY_MIB = 192, /* Pools and stages, besides what the configuration sizes. */
@@ -18,6 +19,7 @@ struct eal_request host_request(const struct config *config, const struct config
 	for (uint32_t i = 0; i < ports->count; i++)
 		r.devices[i] = ports->devargs[i];
 	r.heap_mebibytes = MEMORY_MIB + config->log_mebibytes +
+		(uint32_t)(store_bytes(config) / MEBIBYTE) +
 		(uint32_t)(session_slots(config->sessions_max) * sizeof(struct session) / MEBIBYTE);
 	return r;
 }

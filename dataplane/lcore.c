@@ -32,6 +32,19 @@ void lcore_add(struct lcore *l, struct stage *stage)
 	l->stages[l->stages_count++] = stage;
 }
 
+void lcore_watch_disk(struct lcore *l, const uint32_t *outstanding)
+{
+	l->disks[l->disks_count++] = outstanding;
+}
+
+static bool disk_writes(const struct lcore *l)
+{
+	for (uint32_t i = 0; i < l->disks_count; i++)
+		if (__atomic_load_n(l->disks[i], __ATOMIC_RELAXED) > 0)
+			return true;
+	return false;
+}
+
 /* ns = tsc * mult >> 32: no division in a turn. Set once, before any lcore starts. */
 static uint64_t clock_mult;
 static uint64_t clock_base;
@@ -168,7 +181,9 @@ static int lcore_main(void *argument)
 		l->turns++;
 		answer_cpu(l, &own);
 		idle_turns = work > 0 ? 0 : idle_turns + 1;
-		if (work == 0)
+		if (disk_writes(l))
+			sched_yield();
+		else if (work == 0)
 			idle(l, idle_turns);
 	}
 	answer_cpu(l, &own);

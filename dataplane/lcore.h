@@ -15,7 +15,8 @@
 #include "dataplane/stage.h"
 
 enum {
-	LCORE_STAGES_MAX = 64
+	LCORE_STAGES_MAX = 64,
+	LCORE_DISKS_MAX = 9,
 };
 
 struct lcore {
@@ -23,6 +24,11 @@ struct lcore {
 	uint32_t stages_count;
 	struct stage *stages[LCORE_STAGES_MAX];
 	enum idle_policy idle;
+	/* Writes in flight of the journals of this process: while there are some, every turn ends
+	 * with a yield, busy or not. Else the kernel's part of a write waits for a poller's whole time
+	 * slice, 4 ms, on the CPU that took the disk's interrupt. */
+	uint32_t disks_count;
+	const uint32_t *disks[LCORE_DISKS_MAX];
 	bool accounts; /* Cycles per stage: two more clock reads a stage and turn. */
 	bool stop;     /* Set by control: relaxed, seen at the next turn. */
 	bool running;
@@ -35,6 +41,9 @@ struct lcore {
 
 void lcore_init(struct lcore *l, uint32_t id, enum idle_policy idle);
 void lcore_add(struct lcore *l, struct stage *stage);
+
+/* `outstanding` outlives the loop. Before it starts. */
+void lcore_watch_disk(struct lcore *l, const uint32_t *outstanding);
 
 /* Starts the loop on its lcore; false: DPDK has no such idle lcore. */
 bool lcore_start(struct lcore *l);

@@ -13,10 +13,21 @@ static uint32_t take(struct replica *r, struct handoff *h, uint64_t now_ns)
 	return turn.count;
 }
 
+/* What control has asked for since. */
+static void take_transfer(struct replica *r, uint64_t now_ns)
+{
+	const struct live *live = live_read(&r->live);
+
+	if (likely(live->transfers == r->transfers_seen))
+		return;
+	r->transfers_seen = live->transfers;
+	leader_stage_transfer(r->leader, live->transfer_to, now_ns);
+}
+
 uint32_t leader_poll(void *self, uint64_t now_ns)
 {
 	struct replica *r = self;
-	const struct crossing *c = &r->crossings[POSITION_LEADER];
+	struct crossing *c = &r->crossings[POSITION_LEADER];
 	uint32_t work = 0;
 
 	leader_stage_tune(r->leader, turn_settings(r));
@@ -28,8 +39,10 @@ uint32_t leader_poll(void *self, uint64_t now_ns)
 		work += take(r, &r->requests, now_ns);
 	if (now_ns - r->leader_tick_ns >= TICK_NS) {
 		r->leader_tick_ns = now_ns;
+		take_transfer(r, now_ns);
 		leader_stage_on_tick(r->leader, now_ns);
 	}
 	leader_stage_flush(r->leader, now_ns);
+	spent_free(&c->spent);
 	return work;
 }

@@ -24,5 +24,6 @@ uint32_t learner_poll(void *self, uint64_t now_ns)
 		r->learner_tick_ns = now_ns;
 		learner_stage_on_tick(r->learner, now_ns);
 	}
+	spent_free(&c->spent);
 	return work;
 }

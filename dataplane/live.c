@@ -21,6 +21,7 @@ void live_tune(struct live *l, const struct tunables *t)
 	s->commit_idle_ns = t->commit_idle_us * US;
 	s->lag_max = t->lag_max;
 	s->lag_timeout_ns = t->lag_timeout_ms * MS;
+	s->handover_ns = t->handover_ms * MS;
 }
 
 bool live_publish(struct live **slot, const struct live *next)

@@ -1,5 +1,6 @@
 /*
- * live.h - what may change while a replica runs: its tunables, and where the members are.
+ * live.h - what may change while a replica runs: its tunables, where the members are, and to whom the
+ * lead is to go.
  *
  * Owns:    one immutable value at a time, published with RCU (liburcu's QSBR flavour). Control
  *          makes and frees the values; an lcore is a reader, quiescent between two of its turns.
@@ -32,6 +33,8 @@ struct live {
 		settings; /* The tunables in the stages' units, and what is fixed. */
 	struct tunables tunables;
 	struct live_member members[MEMBER_MAX];
+	uint64_t transfers;   /* Asked for so far; the last one, */
+	uint32_t transfer_to; /* to this member. */
 };
 
 /* Sets everything in settings that follows from the tunables. */

@@ -17,13 +17,14 @@
 #include <rte_lcore.h>
 
 #include "dataplane/app.h"
+#include "dataplane/format.h"
 #include "dataplane/host.h"
 #include "dataplane/replica.h"
 #include "dataplane/telemetry.h"
 #include "dataplane/trace.h"
 
 enum {
-	LCORES_MAX = 3 + SHARD_MAX, /* One for each stage at most. */
+	LCORES_MAX = 4 + SHARD_MAX, /* One for each stage at most. */
 	PREFIX_MAX = 64,
 	PATH_TEXT_MAX = 256,
 };
@@ -35,6 +36,8 @@ static const char help[] =
 	"  --config FILE   the cluster; config/profiles/ holds some to start from\n"
 	"  --replica N     which of its replicas this is (--id is the same)\n"
 	"  --trace FILE    every protocol transition as a line; - is standard output\n"
+	"  --format        make its data directory, with a new identity, and end: once, before\n"
+	"                  it runs for the first time\n"
 	"\n"
 	"paxwire-ctl shows and tunes it while it runs.\n";
 
@@ -42,6 +45,7 @@ struct options {
 	const char *config;
 	const char *trace;
 	uint32_t replica;
+	bool format;
 	int eal_count;
 	char **eal;
 };
@@ -74,6 +78,7 @@ static bool options_parse(int argc, char **argv, struct options *o)
 		{"replica", required_argument, NULL, 'r'},
 		{"id", required_argument, NULL, 'r'},
 		{"trace", required_argument, NULL, 't'},
+		{"format", no_argument, NULL, 'f'},
 		{"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0},
 	};
@@ -85,6 +90,8 @@ static bool options_parse(int argc, char **argv, struct options *o)
 			o->config = optarg;
 		} else if (option == 't') {
 			o->trace = optarg;
+		} else if (option == 'f') {
+			o->format = true;
 		} else if (option == 'r') {
 			replica_given = field_parse_uint(optarg, 0, MEMBER_MAX - 1, &o->replica);
 		} else {
@@ -126,17 +133,25 @@ static void place_stages(const struct config_stages *s)
 	for (uint32_t shard = 0; shard < config.shards; shard++)
 		place(s->acceptors[shard], &replica.acceptor_polls[shard]);
 	place(s->learner, &replica.learner_poll);
+	if (replica.store != NULL)
+		place(s->journal, &replica.store->poll);
 	place(s->io, &replica.io.out);
+	for (uint32_t i = 0; replica.store != NULL && i < lcores_count; i++)
+		lcore_watch_disk(&lcores[i], &replica.store->outstanding);
 }
 
 static bool want_lcores(const struct config_stages *s, struct eal_request *request, char *error,
 	size_t size)
 {
-	bool control = s->io == 0 || s->leader == 0 || s->learner == 0;
+	bool durable = config.durability != DURABILITY_NONE;
+	bool control =
+		s->io == 0 || s->leader == 0 || s->learner == 0 || (durable && s->journal == 0);
 
 	eal_want_lcore(request, s->io);
 	eal_want_lcore(request, s->leader);
 	eal_want_lcore(request, s->learner);
+	if (durable)
+		eal_want_lcore(request, s->journal);
 	for (uint32_t i = 0; i < config.shards; i++) {
 		eal_want_lcore(request, s->acceptors[i]);
 		control = control || s->acceptors[i] == 0;
@@ -221,11 +236,14 @@ static bool create(const struct options *o, char *error, size_t size)
 static void attend(FILE *trace)
 {
 	const struct timespec nap = {.tv_nsec = 10000000};
+	char sentence[CONFIG_ERROR_MAX];
 
 	while (!ended) {
 		nanosleep(&nap, NULL);
 		if (trace != NULL)
 			trace_drain(&replica, trace);
+		if (replica_attend(&replica, sentence, sizeof(sentence)))
+			fprintf(stderr, "paxwire: %s\n", sentence);
 	}
 }
 
@@ -242,10 +260,8 @@ static void say_goodbye(uint32_t id, FILE *trace)
 		learner_stage_delivered(replica.learner), learner_stage_digest(replica.learner));
 }
 
-static bool load(const struct options *o, struct eal_request *request, char *error, size_t size)
+static bool load_config(const struct options *o, char *error, size_t size)
 {
-	static char prefix[PREFIX_MAX];
-
 	if (!config_load(o->config, &config, error, size))
 		return false;
 	if (o->replica >= config.replicas_count) {
@@ -253,6 +269,14 @@ static bool load(const struct options *o, struct eal_request *request, char *err
 			config.path, o->replica, config.replicas_count - 1);
 		return false;
 	}
+	return true;
+}
+
+/* What it needs of DPDK. */
+static bool make_request(const struct options *o, struct eal_request *request, char *error,
+	size_t size)
+{
+	static char prefix[PREFIX_MAX];
 	const struct config_replica *self = &config.replicas[o->replica];
 
 	snprintf(prefix, sizeof(prefix), "paxwire-%u-%u", config.cluster_id, o->replica);
@@ -263,6 +287,18 @@ static bool load(const struct options *o, struct eal_request *request, char *err
 	request->more = o->eal;
 	return host_check(&config, o->replica, &self->ports, error, size) &&
 		want_lcores(&self->stages, request, error, size);
+}
+
+static int format(const struct options *o)
+{
+	char error[CONFIG_ERROR_MAX];
+
+	if (!format_replica(&config, o->replica, error, sizeof(error)))
+		return fail(error);
+	printf("paxwire: replica %u of %s (cluster %u) has a new identity and an empty journal in "
+	       "%s/replica-%u\n",
+		o->replica, config.name, config.cluster_id, config.journal.directory, o->replica);
+	return EXIT_SUCCESS;
 }
 
 static bool run(const struct options *o, FILE *trace, char *error, size_t size)
@@ -310,7 +346,11 @@ int main(int argc, char **argv)
 
 	if (!options_parse(argc, argv, &options))
 		return EXIT_FAILURE;
-	if (!load(&options, &request, error, sizeof(error)))
+	if (!load_config(&options, error, sizeof(error)))
+		return fail(error);
+	if (options.format)
+		return format(&options);
+	if (!make_request(&options, &request, error, sizeof(error)))
 		return fail(error);
 	if (options.trace != NULL) {
 		trace = strcmp(options.trace, "-") == 0 ? stdout : fopen(options.trace, "w");

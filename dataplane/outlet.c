@@ -119,7 +119,7 @@ static void send_own(struct crossing *c, uint32_t position, const struct message
 static void send_local(struct crossing *c, const struct message *m, const struct part *parts,
 	uint32_t parts_count)
 {
-	bool to_acceptors = m->type == MESSAGE_DELIVERED || m->type == MESSAGE_ENROLLED;
+	bool to_acceptors = goes_to_acceptors(m);
 
 	for (uint32_t s = 0; to_acceptors && s < c->replica->settings.shards; s++)
 		send_own(c, POSITION_ACCEPTOR + s, m, parts, parts_count);
@@ -135,6 +135,7 @@ void outlet_send(void *crossing, const struct target *to, const struct message *
 	struct message m = *given;
 
 	m.uuid = s->uuid;
+	m.life = s->life;
 	m.cluster = c->replica->cluster;
 	if (to->local) {
 		send_local(c, &m, parts, parts_count);

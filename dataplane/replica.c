@@ -8,7 +8,9 @@
 #include <rte_malloc.h>
 #include <rte_random.h>
 
+#include "consensus/replay.h"
 #include "dataplane/heap.h"
+#include "dataplane/lcore.h"
 
 static void settings_from(struct replica *r, const struct config *config, uint32_t id)
 {
@@ -20,6 +22,7 @@ static void settings_from(struct replica *r, const struct config *config, uint32
 		.seed = rte_rand(),
 		.uuid = rte_rand() | 1,
 		.config_hash = config_hash(config),
+		.durability = config->durability,
 		.quorum = &r->quorum,
 	};
 }
@@ -86,16 +89,110 @@ static bool memory_create(struct replica *r, const struct config *config)
 	return ok;
 }
 
+/* The store of a durable mode, its replica's identity, and the rings by which it answers. */
+static bool store_create(struct replica *r, const struct config *config, char *error, size_t size)
+{
+	bool ok;
+
+	if (config->durability == DURABILITY_NONE)
+		return true;
+	r->store = calloc(1, sizeof(*r->store));
+	if (r->store == NULL) {
+		snprintf(error, size, "out of memory.");
+		return false;
+	}
+	if (!store_open(r->store, config, r->settings.self, error, size))
+		return false;
+	r->settings.uuid = r->store->superblock.uuid;
+	ok = ring_create(r, POSITION_JOURNAL, POSITION_LEADER);
+	for (uint32_t s = 0; ok && s < config->shards; s++)
+		ok = ring_create(r, POSITION_JOURNAL, POSITION_ACCEPTOR + s);
+	if (!ok)
+		snprintf(error, size, "the journal's rings do not fit DPDK's memory.");
+	return ok;
+}
+
 static void stage_init(struct stage *stage, const char *name,
 	uint32_t (*poll)(void *self, uint64_t now_ns), void *self)
 {
 	*stage = (struct stage){.name = name, .poll = poll, .self = self};
 }
 
-static void release_mbuf(void *context, void *frame)
+static void release_mbuf(void *crossing, void *frame)
 {
-	(void)context;
-	rte_pktmbuf_free(frame);
+	struct crossing *c = crossing;
+
+	spent_add(&c->spent, frame);
+}
+
+static void found(void *replay, const struct journal_found *write)
+{
+	replay_write(replay, write);
+}
+
+/* What earlier lives wrote, into the stages. */
+static bool store_replay(struct replica *r, struct replay *replay, struct journal_start *start,
+	struct superblock *life, char *error, size_t size)
+{
+	struct store *s = r->store;
+	struct journal_end end;
+
+	replay_init(replay, &r->live->settings, r->acceptors, r->learner, &s->superblock,
+		s->superblock_result, 0);
+	s->read_ns = lcore_now_ns();
+	if (!store_read(s, found, replay, &end, error, size))
+		return false;
+	s->read_ns = lcore_now_ns() - s->read_ns;
+	enum replay_result result = replay_end(replay, &end, start);
+
+	if (result != REPLAY_OK) {
+		snprintf(error, size, "%s: %s", s->directory.path, replay_text(result));
+		return false;
+	}
+	*life = replay_next_life(replay, &end);
+	return true;
+}
+
+/* Appending goes to the lanes from now on. */
+static void store_join(struct replica *r, const struct leader_past *past)
+{
+	for (uint32_t lane = 0; lane < JOURNAL_LANES; lane++)
+		r->ports[lane] = store_port(r->store, lane);
+	leader_stage_journal(r->leader, &r->ports[JOURNAL_LANE_LEADER]);
+	leader_stage_restore(r->leader, past);
+	for (uint32_t s = 0; s < r->settings.shards; s++)
+		acceptor_stage_journal(r->acceptors[s], &r->ports[s]);
+}
+
+/* A new life begins where the last one ended. */
+static bool store_resume(struct replica *r, const struct config *config, char *error, size_t size)
+{
+	struct replay *replay = calloc(1, sizeof(*replay));
+	struct journal_start start;
+	struct superblock life;
+	bool ok;
+
+	if (replay == NULL) {
+		snprintf(error, size, "out of memory.");
+		return false;
+	}
+	ok = store_replay(r, replay, &start, &life, error, size);
+	if (ok) {
+		/* Before anything is polled, all stages' settings are control's. */
+		r->settings.life = life.life;
+		r->live->settings.life = life.life;
+		ok = store_start(r->store, config, &r->live->settings,
+			&r->crossings[POSITION_JOURNAL].outlet, &life, &start, error, size);
+	}
+	if (ok)
+		store_join(r, &replay->past);
+	free(replay);
+	return ok;
+}
+
+bool replica_attend(struct replica *r, char *error, size_t size)
+{
+	return r->store != NULL && store_attend(r->store, error, size);
 }
 
 bool replica_create(struct replica *r, const struct config *config, uint32_t id,
@@ -109,6 +206,8 @@ bool replica_create(struct replica *r, const struct config *config, uint32_t id,
 		snprintf(error, size, "%s: quorums: %s.", config->path, quorum_result_text(quorum));
 		return false;
 	}
+	if (!store_create(r, config, error, size))
+		return false;
 	struct live first = {.settings = r->settings};
 
 	live_tune(&first, &config->tunables);
@@ -135,7 +234,8 @@ bool replica_create(struct replica *r, const struct config *config, uint32_t id,
 	}
 	leader_stage_init(r->leader, &r->live->settings, &r->crossings[POSITION_LEADER].outlet);
 	learner_stage_init(r->learner, &r->live->settings, &r->crossings[POSITION_LEARNER].outlet,
-		machine, r->sessions, config->sessions_max, release_mbuf, NULL);
+		machine, r->sessions, config->sessions_max, release_mbuf,
+		&r->crossings[POSITION_LEARNER]);
 	stage_init(&r->io.stage, "io", io_poll, r);
 	stage_init(&r->io.out, "io_out", io_out_poll, r);
 	stage_init(&r->leader_poll, "leader", leader_poll, r);
@@ -147,7 +247,7 @@ bool replica_create(struct replica *r, const struct config *config, uint32_t id,
 			config_log_bytes(config));
 		stage_init(&r->acceptor_polls[s], "acceptor", acceptor_poll, c);
 	}
-	return true;
+	return r->store == NULL || store_resume(r, config, error, size);
 }
 
 static void empty(struct handoff *h)
@@ -165,6 +265,9 @@ static void empty(struct handoff *h)
 
 void replica_destroy(struct replica *r)
 {
+	if (r->store != NULL)
+		store_close(r->store);
+	free(r->store);
 	empty(&r->requests);
 	for (uint32_t from = 0; from < POSITIONS_MAX; from++)
 		for (uint32_t to = 0; to < POSITIONS_MAX; to++)
@@ -208,6 +311,15 @@ bool replica_tune(struct replica *r, const char *name, const char *value, char *
 	if (!tunables_set(&tunables, r->settings.shards, name, value, error, size))
 		return false;
 	live_tune(&next, &tunables);
+	return publish(r, &next, error, size);
+}
+
+bool replica_transfer(struct replica *r, uint32_t member, char *error, size_t size)
+{
+	struct live next = *r->live;
+
+	next.transfers++;
+	next.transfer_to = member;
 	return publish(r, &next, error, size);
 }
 

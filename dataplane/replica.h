@@ -23,12 +23,14 @@
 #include "dataplane/live.h"
 #include "dataplane/network.h"
 #include "dataplane/stage.h"
+#include "dataplane/store.h"
 
 enum {
 	/* Positions: a ring is named by the positions of its producer and its consumer. */
 	POSITION_IO = 0,
 	POSITION_LEADER,
 	POSITION_LEARNER,
+	POSITION_JOURNAL,
 	POSITION_ACCEPTOR, /* and the shards after it */
 	POSITIONS_MAX = POSITION_ACCEPTOR + SHARD_MAX,
 
@@ -50,6 +52,25 @@ struct stash {
 	struct rte_mbuf *mbufs[HANDOFF_BURST];
 };
 
+/* Mbufs of the turn that go back to their pools together at its end. */
+struct spent {
+	uint32_t count;
+	struct rte_mbuf *mbufs[HANDOFF_BURST];
+};
+
+static inline void spent_free(struct spent *s)
+{
+	rte_pktmbuf_free_bulk(s->mbufs, s->count);
+	s->count = 0;
+}
+
+static inline void spent_add(struct spent *s, struct rte_mbuf *mbuf)
+{
+	s->mbufs[s->count++] = mbuf;
+	if (unlikely(s->count == HANDOFF_BURST))
+		spent_free(s);
+}
+
 /* What a stage sends through: the outlet's context. */
 struct crossing {
 	struct replica *replica;
@@ -62,6 +83,7 @@ struct crossing {
 	uint32_t room;                          /* Messages that each ring still takes, at least. */
 	uint32_t reserved; /* Of which the frames of this burst may need so many. */
 	struct stash data, control;
+	struct spent spent;
 	uint64_t counters[NETWORK_ROUTES_MAX]; /* Frames sent on each route. */
 	uint64_t no_mbuf;                      /* Messages dropped for an empty pool. */
 	uint64_t ring_full;                    /* Messages dropped for a full ring. */
@@ -104,22 +126,33 @@ struct replica {
 	struct learner_stage *learner;
 	struct acceptor_stage *acceptors[SHARD_MAX];
 	uint64_t leader_tick_ns;
+	uint64_t transfers_seen; /* Of live's: the leader stage has begun, or refused, as many. */
 	uint64_t learner_tick_ns;
 	struct session *sessions;
 	uint8_t *logs[SHARD_MAX];
+	struct store *store; /* NULL: durability none. */
+	struct journal_port ports[JOURNAL_LANES];
 };
 
 /* Everything a replica needs but its port: false with one sentence in `error`. */
 bool replica_create(struct replica *r, const struct config *config, uint32_t id,
 	const struct machine *machine, char *error, size_t size);
+/* After its stages stopped: an orderly end, which a journal notes. */
 void replica_destroy(struct replica *r);
 
 /* Its own address and links, and where the other members are. Before the stages are polled. */
 bool replica_attach(struct replica *r, const struct endpoint *self,
 	const struct live_member *members, char *error, size_t size);
 
+/* Control's part of the journal, some times a second: segments are added ahead of need. True: the
+ * journal has something to say for the first time; the sentence is in `error`. */
+bool replica_attend(struct replica *r, char *error, size_t size);
+
 /* Changes one tunable while the stages run. Control only. False: a sentence in `error`. */
 bool replica_tune(struct replica *r, const char *name, const char *value, char *error, size_t size);
+
+/* The leader stage is to hand its lead to a member (leader_stage_transfer). Control only. */
+bool replica_transfer(struct replica *r, uint32_t member, char *error, size_t size);
 
 /* Changes where a member is. Control only. */
 bool replica_move(struct replica *r, uint32_t member, const struct live_member *to, char *error,

@@ -65,8 +65,19 @@ static struct replica *find(const char *text, struct parameters *p, struct rte_t
 	return NULL;
 }
 
+/* Does a shard not know what it voted for, for its disk lost it? */
+static bool is_blind(const struct replica *r)
+{
+	for (uint32_t i = 0; i < r->settings.shards; i++)
+		if (READ(r->acceptors[i]->acceptor.lo) < READ(r->acceptors[i]->blind))
+			return true;
+	return false;
+}
+
 static const char *condition(const struct replica *r)
 {
+	if (READ(r->leader->failed))
+		return "stands: its disk failed; mend it, then start the replica again";
 	if (READ(r->learner->beyond))
 		return "stands: it fell beyond every other member's log and must be replaced";
 	if (READ(r->leader->identity.other_config) != 0)
@@ -75,8 +86,12 @@ static const char *condition(const struct replica *r)
 		return READ(r->leader->identity.foreign) != 0
 			? "stands: a member restarted under its old id and is refused"
 			: "waits for all members: the first start needs every one of them";
+	if (is_blind(r))
+		return "learns again what its disk lost, and votes once it has";
 	if (READ(r->leader->leads))
-		return "leads";
+		return READ(r->leader->transfer.state) == TRANSFER_NONE
+			? "leads"
+			: "leads, and hands over: it takes nothing new";
 	return READ(r->leader->election.leader) == ELECTION_NOBODY ? "follows nobody" : "follows";
 }
 
@@ -103,6 +118,10 @@ static int on_status(struct replica *r, const struct parameters *p, struct rte_t
 	rte_tel_data_add_dict_u64(d, "sessions", READ(r->learner->sessions.count));
 	rte_tel_data_add_dict_u64(d, "sessions_evicted", READ(r->learner->sessions.evicted));
 	rte_tel_data_add_dict_u64(d, "step_downs", READ(r->leader->counters.step_downs));
+	rte_tel_data_add_dict_u64(d, "transfers", READ(r->leader->counters.transfers));
+	rte_tel_data_add_dict_u64(d, "handovers", READ(r->leader->counters.handovers));
+	rte_tel_data_add_dict_u64(d, "transfers_failed",
+		READ(r->leader->counters.transfers_failed));
 	rte_tel_data_add_dict_u64(d, "retransmitted", READ(r->leader->counters.retransmitted));
 	rte_tel_data_add_dict_u64(d, "conflicts", READ(r->leader->counters.conflicts));
 	rte_tel_data_add_dict_u64(d, "unreachable_members", READ(r->io.network.unknown));
@@ -186,7 +205,8 @@ static int on_drops(struct replica *r, const struct parameters *p, struct rte_te
 	(void)p;
 
 	const struct network_counters *n = &r->io.network.counters;
-	uint64_t no_mbuf = 0, ring_full = 0, acceptor_foreign = 0, log_full = 0;
+	uint64_t no_mbuf = 0, ring_full = 0;
+	struct acceptor_counters sum = {0};
 
 	rte_tel_data_start_dict(d);
 	for (uint32_t i = 1; i < FRAME_DROP_REASONS; i++)
@@ -197,11 +217,17 @@ static int on_drops(struct replica *r, const struct parameters *p, struct rte_te
 		ring_full += READ(r->crossings[i].ring_full);
 	}
 	for (uint32_t s = 0; s < r->settings.shards; s++) {
-		acceptor_foreign += READ(r->acceptors[s]->counters.foreign);
-		log_full += READ(r->acceptors[s]->counters.log_full);
+		const struct acceptor_counters *c = &r->acceptors[s]->counters;
+
+		sum.foreign += READ(c->foreign);
+		sum.log_full += READ(c->log_full);
+		sum.journal_full += READ(c->journal_full);
+		sum.gate_full += READ(c->gate_full);
+		sum.unknown += READ(c->unknown);
+		sum.disk_failed += READ(c->disk_failed);
 	}
 	rte_tel_data_add_dict_u64(d, "foreign_uuid",
-		acceptor_foreign + READ(r->leader->counters.foreign));
+		sum.foreign + READ(r->leader->counters.foreign));
 	rte_tel_data_add_dict_u64(d, "lost_on_the_way", READ(r->io.lost));
 	rte_tel_data_add_dict_u64(d, "late_or_twice", READ(r->io.late));
 	rte_tel_data_add_dict_u64(d, "missed_by_the_device", missed(&r->io.network));
@@ -211,7 +237,11 @@ static int on_drops(struct replica *r, const struct parameters *p, struct rte_te
 	rte_tel_data_add_dict_u64(d, "too_many_clients", READ(n->crowded));
 	rte_tel_data_add_dict_u64(d, "no_mbuf", no_mbuf);
 	rte_tel_data_add_dict_u64(d, "ring_full", ring_full);
-	rte_tel_data_add_dict_u64(d, "log_full", log_full);
+	rte_tel_data_add_dict_u64(d, "log_full", sum.log_full);
+	rte_tel_data_add_dict_u64(d, "journal_full", sum.journal_full);
+	rte_tel_data_add_dict_u64(d, "gate_full", sum.gate_full);
+	rte_tel_data_add_dict_u64(d, "votes_unknown", sum.unknown);
+	rte_tel_data_add_dict_u64(d, "disk_failed", sum.disk_failed);
 	rte_tel_data_add_dict_u64(d, "busy_answers", READ(r->leader->counters.busy));
 	return 0;
 }
@@ -261,6 +291,34 @@ static bool moved(struct replica *r, const struct parameters *p, char *error, si
 		return false;
 	}
 	return replica_move(r, member, &to, error, size);
+}
+
+/* Begun only: who leads then, status tells. */
+static int on_transfer(struct replica *r, const struct parameters *p, struct rte_tel_data *d)
+{
+	uint32_t leader = READ(r->leader->election.leader);
+	char error[TEXT_MAX];
+	uint32_t member;
+
+	if (p->count != 2)
+		return refuse(d, "give a replica's id, and the member that is to lead");
+	if (!field_parse_uint(p->at[1], 0, r->settings.members - 1, &member) ||
+		member == r->settings.self) {
+		snprintf(error, sizeof(error), "\"%s\" is no other member's id", p->at[1]);
+		return refuse(d, error);
+	}
+	if (!READ(r->leader->leads)) {
+		if (leader == ELECTION_NOBODY || leader == r->settings.self)
+			return refuse(d, "nobody leads: there is nothing to hand over");
+		snprintf(error, sizeof(error), "replica %u leads: tell that one", leader);
+		return refuse(d, error);
+	}
+	if (READ(r->leader->transfer.state) != TRANSFER_NONE)
+		return refuse(d, "it hands over already: wait until status says that it is done");
+	if (!replica_transfer(r, member, error, sizeof(error)))
+		return refuse(d, error);
+	rte_tel_data_start_dict(d);
+	return rte_tel_data_add_dict_u64(d, "to", member);
 }
 
 static int on_routes(struct replica *r, const struct parameters *p, struct rte_tel_data *d)
@@ -351,6 +409,8 @@ static const struct {
 		"All tunables. Parameters: id, or id,name,value to set one"},
 	{"/paxwire/routes", on_routes,
 		"Where the members are. Parameters: id, or id,member,address[,mac] to move one"},
+	{"/paxwire/transfer", on_transfer,
+		"Hands the lead to another member. Parameters: id,member"},
 	{"/paxwire/digests", on_digests, "Hashes of what was executed, by instance. Parameter: id"},
 	{"/paxwire/heap", on_heap, "jemalloc's figures. Parameter: id"},
 };

@@ -55,11 +55,11 @@ static inline bool turn_next(struct turn *t)
 	return true;
 }
 
-/* The frame was handled: freed here, unless it was handed on or retained. */
+/* The frame was handled: freed with the turn's others, unless it was handed on or retained. */
 static inline void turn_done(struct turn *t, bool retained)
 {
 	if (!retained && !t->crossing->in_taken)
-		rte_pktmbuf_free(t->mbuf);
+		spent_add(&t->crossing->spent, t->mbuf);
 	t->crossing->in = NULL;
 }
 

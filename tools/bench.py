@@ -13,8 +13,9 @@ import sys
 import tempfile
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-PROGRAM = os.path.join(ROOT, "build", "bench", "paxwire-bench")
-MICRO = os.path.join(ROOT, "build", "bench", "micro", "paxwire-micro")
+BUILD = "build-release"  # Of `tools/run release`.
+PROGRAM = os.path.join(ROOT, BUILD, "bench", "paxwire-bench")
+MICRO = os.path.join(ROOT, BUILD, "bench", "micro", "paxwire-micro")
 CLUSTER = os.path.join(ROOT, "tests", "cluster", "cluster.py")
 
 # What, arguments, CPU microseconds a commit that are the aim.
@@ -28,6 +29,15 @@ POINTS = [
     ("batched, one lcore, kv, half gets", ["--machine", "kv"], None),
 ]
 TRACE = ("batched, one lcore, every transition traced", ["--trace", os.devnull], None)
+# What, arguments, milliseconds without a commit that are the aim, at most.
+FAILOVERS = [
+    ("killed; heartbeat 20 ms, election timeout 150 ms (default)", ["--kill-leader"], 300),
+    ("killed; heartbeat 1 ms, election timeout 5 ms",
+     ["--kill-leader", "--set", "heartbeat_us=1000", "--set", "election_timeout_ms=5"], 20),
+    ("told to hand over", ["--transfer"], None),
+]
+# Slow enough that a dead member is out (lag_timeout_ms) before it is too far behind (lag_max).
+FAILOVER_RATE = 2000
 AGAIN = 5  # Runs discarded of one point before it is given up.
 
 
@@ -82,6 +92,20 @@ def embedded(options):
               flush=True)
 
 
+def failovers(options):
+    """Each time of a fresh cluster: in memory a killed member stays out."""
+    print("\n| the leader is | times | no commit, p50 ms | max ms (aim) "
+          "| longest stall of the lcore then, p50 ms | max ms |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    for what, arguments, aim in FAILOVERS:
+        runs = [run_json([PROGRAM, "--rate", str(FAILOVER_RATE), "--warmup", "0.2",
+                          "--seconds", "1"] + arguments) for _ in range(options.kills)]
+        gaps = [r["gap_ms"] for r in runs]
+        stalls = [r["stall_ms"] for r in runs]
+        print(f"| {what} | {len(runs)} | {statistics.median(gaps):.1f} | {max(gaps):.1f} ({aim or '-'}) "
+              f"| {statistics.median(stalls):.1f} | {max(stalls):.1f} |", flush=True)
+
+
 def processes(options):
     print("\n| four processes, each in a network namespace | commits/s | p50 us | p99 us "
           "| unloaded p50 us | ping-pong p50 us | ratio | ports alone, frames/s |")
@@ -90,7 +114,8 @@ def processes(options):
         runs = []
         for _ in range(options.runs):
             done = subprocess.run([sys.executable, CLUSTER, "--bench", str(options.seconds), mode],
-                                  capture_output=True, text=True, check=False)
+                                  capture_output=True, text=True, check=False,
+                                  env=os.environ | {"PAXWIRE_BUILD": BUILD})
             if done.returncode != 0 or not done.stdout.startswith("{"):
                 print(f"| {mode} | not here: {done.stdout.strip() or done.stderr.strip()} |")
                 break
@@ -110,16 +135,73 @@ def processes(options):
               f"| {median(lambda r: r['port_frames_per_s']) / 1e6:.2f} M |", flush=True)
 
 
+def fio(directory, jobs, block_bytes, depth, seconds):
+    """Bytes a second that the disk alone takes, each job into a file of its own, written before."""
+    with tempfile.TemporaryDirectory(dir=directory) as folder:
+        command = ["fio", "--name=disk", f"--directory={folder}", "--rw=write", "--ioengine=io_uring",
+                   "--fixedbufs=1", "--direct=1", "--sync=dsync", f"--bs={block_bytes}",
+                   f"--iodepth={depth}", f"--numjobs={jobs}", "--size=256m", "--overwrite=1",
+                   "--time_based", f"--runtime={seconds}", "--group_reporting",
+                   "--output-format=json"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            sys.exit(f"bench: fio failed: {done.stderr.strip()}")
+        return json.loads(done.stdout)["jobs"][0]["write"]["bw_bytes"]
+
+
+# What, arguments of the benchmark.
+JOURNALS = [
+    ("64-byte commands", ["--sessions", "16384"]),
+    ("1024-byte commands", ["--sessions", "4096", "--value", "1024"]),
+]
+
+
+def journals(options):
+    """Three replicas, three journals and the load in one process: against fio with three jobs, in
+    writes of the journals' own mean size and as many in flight, on the same disk right after."""
+    print("\n| three journals on one disk, sync | commits/s | writes/s | bytes a write "
+          "| values MB/s, all journals | fio MB/s, 3 jobs | ratio | p50 us | p99 us |")
+    print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
+    for what, arguments in JOURNALS:
+        runs = []
+        for _ in range(options.runs):
+            with tempfile.TemporaryDirectory(dir=options.directory) as folder:
+                run = run_json([PROGRAM, "--durability", "sync", "--directory", folder, "--format",
+                                "--lcores", "2", "--seconds", str(options.seconds)] + arguments)
+            block = max(4096, round(run["journal_write_bytes"] / 4096) * 4096)
+            run["fio"] = fio(options.directory, 3, block, run["journal_depth"], options.seconds)
+            run["values"] = 3 * run["commits_per_s"] * run["value_bytes"]
+            runs.append(run)
+
+        def median(of):
+            return statistics.median(of(run) for run in runs)
+
+        print(f"| {what} | {median(lambda r: r['commits_per_s']) / 1e3:.0f} K "
+              f"| {median(lambda r: r['journal_writes_per_s']):.0f} "
+              f"| {median(lambda r: r['journal_write_bytes']):.0f} "
+              f"| {median(lambda r: r['values']) / 1e6:.0f} "
+              f"| {median(lambda r: r['fio']) / 1e6:.0f} "
+              f"| {median(lambda r: r['values'] / r['fio']):.2f} "
+              f"| {median(lambda r: r['latency_us']['p50']):.0f} "
+              f"| {median(lambda r: r['latency_us']['p99']):.0f} |", flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2)
+    parser.add_argument("--kills", type=int, default=20, help="leaders killed for each row; 0: none")
     parser.add_argument("--micro", metavar="FILE",
                         default=os.path.join(ROOT, "build", "micro.json"))
+    parser.add_argument("--directory", default=ROOT, help="on the disk that takes the journals")
+    parser.add_argument("--only", choices=("failovers", "embedded", "journals", "processes"))
     options = parser.parse_args()
     print(machine() + f"; medians of {options.runs} runs\n")
-    embedded(options)
-    processes(options)
+    for what in (failovers, embedded, journals, processes):
+        if options.only in (None, what.__name__):
+            what(options)
+    if options.only:
+        return
     print(f"\nMicro-benchmarks ({options.micro}):", flush=True)
     sys.exit(subprocess.run([MICRO, f"--benchmark_out={options.micro}",
                              "--benchmark_out_format=json", "--benchmark_min_time=0.1"],

@@ -61,12 +61,14 @@ def run_wp(folder, path, timeout, function=None):
     if function:
         command += ["-wp-fct", function]
     # Frama-C finds its files by PWD, not by the directory it runs in.
-    output = subprocess.run(command + [path], cwd=folder, capture_output=True, text=True,
-                            env=dict(os.environ, PWD=folder, WHY3CONFIG=WHY3_CONFIG),
-                            check=False).stdout
+    ended = subprocess.run(command + [path], cwd=folder, capture_output=True, text=True,
+                           env=dict(os.environ, PWD=folder, WHY3CONFIG=WHY3_CONFIG), check=False)
+    output = ended.stdout
     counted = re.search(r"Proved goals:\s*(\d+)\s*/\s*(\d+)", output)
     failed = re.findall(r"\[(?:Failed|Timeout|Unknown)\] Goal (\S+)", output)
     warned = re.findall(r"Missing RTE guards|No code nor implicit assigns clause", output)
+    if ended.returncode != 0:
+        return 0, 0, [f"frama-c ended with status {ended.returncode}"]
     if not counted or warned:
         return 0, 0, warned or output.splitlines()[-5:]
     return int(counted.group(1)), int(counted.group(2)), failed

@@ -20,6 +20,7 @@ enum {
 
 /* As paxwire-bench has it on one lcore. */
 static const char cluster_text[] = "cluster: {name: micro, id: 1}\n"
+				   "durability: none\n"
 				   "quorums: {kind: majority}\n"
 				   "tunables: {idle: busy, packing: true, batch: 0, window: 4096}\n"
 				   "replicas:\n"

@@ -8,6 +8,7 @@ usage: bad_input.py PAXWIRE PAXWIRE-BENCH PAXWIRE-KV CONFIG-FOLDER [--own-interf
 Prints a line for each rule, then `N passed, N failed`.
 """
 
+import fcntl
 import os
 import re
 import subprocess
@@ -17,6 +18,7 @@ import tempfile
 PATIENCE_S = 100  # For what takes a second: a stall of the machine is none of ours.
 SKIP = 77
 PORT = "net_af_packet0,iface=%s,framesz=2048,framecnt=4096"
+MEMORY = ("durability: sync", "durability: none")
 # Lines that getopt and DPDK write before ours.
 OTHERS = re.compile(r"EAL: |TELEMETRY: |eth_dev_macaddr_set\(\): |"
                     r"\S*paxwire(-bench|-kv)?: (unrecognized option|option '.*' requires)")
@@ -103,6 +105,20 @@ def refuse_options(p, hosts):
              '--embedded takes a number from 1 to 9, not "10".')
     p.refuse("a number that is none", bench, ["--seconds", "x"],
              '--seconds takes a number from 0.1 to 86400, not "x".')
+    p.refuse("a mode of reads that is none", bench, ["--reads", "round"],
+             '--reads is log, leader, any or stale, not "round".')
+    p.refuse("a kill elsewhere", bench, ["--config", hosts, "--kill-leader"],
+             "--kill-leader and --transfer are for a cluster in this process: elsewhere there "
+             "are kill and `paxwire-ctl transfer`.")
+    p.refuse("a kill and a transfer", bench, ["--kill-leader", "--transfer"],
+             "--kill-leader and --transfer are two runs: give one of them.")
+    p.refuse("a tunable without a value", bench, ["--set", "batch"],
+             '--set takes NAME=VALUE, not "batch".')
+    p.refuse("a tunable that is none", bench, ["--set", "bach=8"],
+             "'bach' is no tunable: `paxwire-ctl tunables` lists them")
+    p.refuse("a tunable against the rules between them", bench, ["--set", "election_timeout_ms=5"],
+             "heartbeat_us: 20000 is more than a third of election_timeout_ms, which is 5 ms, "
+             "give at most 1666 or a longer timeout")
     p.refuse("not a number", bench, ["--faults", "nan"],
              '--faults takes a number from 0 to 50, not "nan".')
     p.refuse("a fraction of a byte", bench, ["--value", "1.5"],
@@ -142,7 +158,8 @@ def refuse_placements(p, hosts):
     """Lcores and EAL arguments."""
     zero = p.file("three-hosts-af_packet", ("io: 1", "io: 0"))
     acceptor = p.file("three-hosts-af_packet", ("acceptors: [2]", "acceptors: [0]"))
-    for path in (zero, acceptor):
+    journal = p.file("three-hosts-af_packet", ("journal: 3}", "journal: 0}"))
+    for path in (zero, acceptor, journal):
         p.refuse("a stage on lcore 0", "paxwire", ["--config", path, "--replica", "0"],
                  f"{path}: stages: lcore 0 is for control: place them on lcores from 1 on.")
     zero = p.file("embedded", ("learner: 1", "learner: 0"))
@@ -164,13 +181,58 @@ def refuse_placements(p, hosts):
              refused)
 
 
+def refuse_directories(p):
+    """Data directories: which is none of ours, and which is to be formatted."""
+    above = os.path.join(p.folder, "journals")
+    data = ("directory: /var/lib/paxwire",
+            f"directory: {above}\n  segments: 2\n  segment_bytes: 1048576")
+    ours = p.file("three-hosts-af_packet", data)
+    other = p.file("three-hosts-af_packet", data, ("id: 2\n\nmtu", "id: 3\n\nmtu"))
+    changed = p.file("three-hosts-af_packet", data, ("sessions_max: 16384", "sessions_max: 9999"))
+    memory = p.file("three-hosts-af_packet", MEMORY)
+    start, make = ["--replica", "0"], ["--replica", "0", "--format"]
+    directory = os.path.join(above, "replica-0")
+    p.refuse("nothing to format", "paxwire", ["--config", memory, *make],
+             f"{memory}: durability: none keeps nothing on disk: there is nothing to format.")
+    p.refuse("no folder for the directories", "paxwire", ["--config", ours, *make],
+             f"journal.directory: {directory} can not be made (No such file or directory): make "
+             f"{above} first, writable for this user.")
+    os.mkdir(above)
+    p.refuse("no directory", "paxwire", ["--config", ours, *start],
+             f"journal.directory: {directory} is not there: if this replica never ran, format it "
+             "with `paxwire-ctl format`; else give it its directory back.")
+    os.mkdir(directory)
+    p.refuse("an empty directory", "paxwire", ["--config", ours, *start],
+             f"journal.directory: {directory} is not formatted: if this replica never ran, format "
+             "it with `paxwire-ctl format`; else it has lost its promises and must be replaced.")
+    done = subprocess.run([p.paths["paxwire"], "--config", ours, *make], capture_output=True,
+                          text=True, check=False)
+    if done.returncode != 0:
+        return done.stderr.strip()
+    p.refuse("a formatted directory formatted again", "paxwire", ["--config", ours, *make],
+             f"{directory} is formatted already: to give up all that it holds, remove it first.")
+    p.refuse("another cluster's directory", "paxwire", ["--config", other, *start],
+             f"journal.directory: {directory} is that of replica 0 of cluster 2, not of replica 0 "
+             "of cluster 3: give each replica its own.")
+    p.refuse("another configuration's directory", "paxwire", ["--config", changed, *start],
+             f"{changed}: {directory} was formatted with another file: one of the keys that all "
+             "replicas have alike (config/README.md marks them) differs: give the file that it "
+             "was formatted with.")
+    with open(os.path.join(directory, "lock"), "rb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        p.refuse("a directory in use", "paxwire", ["--config", ours, *start],
+                 f"journal.directory: {directory} is in use by another process: stop that one "
+                 "first, or give each replica its own.")
+    return None
+
+
 def refuse_ports(p):
     """Ports, and values that they do not carry."""
     ring = p.file("embedded")
     p.refuse("rings", "paxwire", ["--config", ring, "--replica", "0"],
              f"{ring}: replicas[0].ports: `ring` is for replicas in one process: give a port of "
              "this host, such as net_af_packet0,iface=eth0, or run paxwire-bench --config.")
-    none = p.file("three-hosts-af_packet", ("iface=eth0", "iface=no_such_if0"))
+    none = p.file("three-hosts-af_packet", ("iface=eth0", "iface=no_such_if0"), MEMORY)
     sentence = (f'port "{PORT % "no_such_if0"}": there is no interface no_such_if0: `ip link` '
                 "lists those there are.")
     p.refuse("an interface that is not there", "paxwire", ["--config", none, "--replica", "0"],
@@ -194,13 +256,14 @@ def refuse_interfaces(p):
     if problem is not None:
         print(f"there is no network namespace for an interface of our own: {problem}")
         return False
-    narrow = p.file("three-hosts-af_packet", ("iface=eth0", "iface=lo"))
+    narrow = p.file("three-hosts-af_packet", ("iface=eth0", "iface=lo"), MEMORY)
     sentence = (f'port "{PORT % "lo"}": lo carries 1000 bytes, the cluster\'s mtu is 1500: run '
                 "`ip link set lo mtu 1500`, or lower mtu in every host's file.")
     rule = "an interface with too small an MTU"
     p.refuse(rule, "paxwire", ["--config", narrow, "--replica", "0"], sentence, before)
     p.refuse(rule, "paxwire-bench", ["--config", narrow], sentence, before)
     many = p.file("three-hosts-af_packet", ("iface=eth0", "iface=lo"), ("mtu: 1500", "mtu: 1000"),
+                  MEMORY,
                   ("framecnt=4096", "framecnt=64"),  # Locked memory: an ordinary user has little.
                   ("    stages:", "    queues: 16\n    stages:"))
     p.refuse("more queues than the port has", "paxwire", ["--config", many, "--replica", "0"],
@@ -236,6 +299,9 @@ def main():
             refuse_client(p, hosts)
             refuse_placements(p, hosts)
             refuse_ports(p)
+            problem = refuse_directories(p)
+            if problem is not None:
+                print(f"skipped: data directories: {problem}")
     print(f"{p.passed} passed, {p.failed} failed")
     return 0 if p.failed == 0 else 1
 

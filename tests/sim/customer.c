@@ -118,7 +118,15 @@ static void send_read(struct customer *c, struct customer_read *read)
 		read->to = (uint16_t)((read->to + 1u) % c->client.settings.members);
 	read->unheard = true;
 	read->retry_ns = c->now_ns + READ_RETRY_NS;
-	send(c, read->to, FLAG_READ, &e, 1, sizeof(e));
+	send(c, read->to, read->flags, &e, 1, sizeof(e));
+}
+
+/* All kinds, at all members. */
+static uint8_t flags_of(const struct customer *c, uint64_t sequence)
+{
+	const uint8_t kinds[] = {FLAG_READ, FLAG_READ_ANY, FLAG_READ_ANY, FLAG_READ_STALE};
+
+	return kinds[sequence / c->client.settings.members % sizeof(kinds)];
 }
 
 /* New ones, as long as commands are asked for; and those that nobody answered. */
@@ -134,6 +142,7 @@ static void ask_reads(struct customer *c)
 			.seen = c->oracle->seen,
 			.retry_ns = c->now_ns,
 			.to = (uint16_t)(c->read_next % c->client.settings.members),
+			.flags = flags_of(c, c->read_next),
 		};
 		c->read_next++;
 	}
@@ -142,7 +151,7 @@ static void ask_reads(struct customer *c)
 			send_read(c, &c->reads[i]);
 }
 
-static void on_read(struct customer *c, const struct reply *r)
+static void on_read(struct customer *c, const struct message *m, const struct reply *r)
 {
 	struct customer_read *read = &c->reads[reply_sequence(r) % CUSTOMER_READS];
 
@@ -150,7 +159,13 @@ static void on_read(struct customer *c, const struct reply *r)
 		return;
 	switch (reply_status(r)) {
 	case REPLY_OK:
-		oracle_on_read(c->oracle, read->seen, r->result);
+		if ((m->flags & FLAG_READ_STALE) != 0)
+			oracle_on_stale_read(c->oracle, m->watermark, r->result);
+		else
+			oracle_on_read(c->oracle, read->seen, r->result);
+		if (((m->flags & FLAG_READ_STALE) != 0) != (read->flags == FLAG_READ_STALE))
+			oracle_violation(c->oracle,
+				"answer: a stale read is not marked, or another one is");
 		read->retry_ns = UINT64_MAX;
 		return;
 	case REPLY_REDIRECT:
@@ -203,7 +218,7 @@ void customer_receive(struct customer *c, const struct packet *packet, uint64_t 
 		const struct reply *r = (const struct reply *)(const void *)body;
 
 		if (r->session == READ_SESSION)
-			on_read(c, r);
+			on_read(c, &m, r);
 		body += sizeof(*r) + (reply_length(r) + 7) / 8 * 8;
 	}
 }

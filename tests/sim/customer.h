@@ -18,7 +18,7 @@ enum {
 	CUSTOMER_SESSIONS_MAX = 24,
 	CUSTOMER_MEMORY = 16384,
 	CUSTOMER_VALUE_MAX = 40,
-	CUSTOMER_READS = 4, /* Outstanding at a time. */
+	CUSTOMER_READS = 6, /* Outstanding at a time. */
 };
 
 struct customer_read {
@@ -27,6 +27,7 @@ struct customer_read {
 	uint64_t retry_ns; /* UINT64_MAX: it is not outstanding. */
 	bool unheard;      /* Nobody answered its last copy. */
 	uint16_t to;       /* Any member: one that led before may believe that it still does. */
+	uint8_t flags;     /* Of which kind it is. */
 };
 
 struct customer {

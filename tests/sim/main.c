@@ -22,6 +22,7 @@ struct options {
 	uint64_t trace_events;
 	bool trace;
 	bool expect_caught;
+	bool slow_leader;
 	enum mutant mutant;
 };
 
@@ -32,6 +33,7 @@ struct totals {
 	uint64_t commits;
 	uint64_t reads;
 	uint64_t faults;
+	uint64_t crashes;
 };
 
 static struct world world;
@@ -39,9 +41,10 @@ static struct world world;
 static void usage(void)
 {
 	puts("usage: paxwire-sim --seeds N [--first S] [--jobs J]\n"
+	     "       paxwire-sim --slow-leader --seeds N        no fault but that: the lead moves\n"
 	     "       paxwire-sim --trace SEED [--events N]      print a seed's timeline\n"
-	     "       paxwire-sim --mutant NAME --seeds N        must be caught: forgetful, swap,\n"
-	     "                                                  one-vote, stale-read");
+	     "       paxwire-sim --mutant NAME --seeds N        must be caught; --mutant ?\n"
+	     "                                                  lists them");
 }
 
 static const char *const mutant_names[] = {
@@ -50,17 +53,33 @@ static const char *const mutant_names[] = {
 	[MUTANT_SWAP] = "swap",
 	[MUTANT_ONE_VOTE] = "one-vote",
 	[MUTANT_STALE_READ] = "stale-read",
+	[MUTANT_NO_PROBE] = "no-probe",
+	[MUTANT_OWN_REPORT] = "own-report",
+	[MUTANT_REUSED_ROUND] = "reused-round",
+	[MUTANT_NO_HANDOVER] = "no-handover",
+	[MUTANT_DISK + DISK_MUTANT_UNGATED - 1] = "ungated",
+	[MUTANT_DISK + DISK_MUTANT_REPEATED - 1] = "repeated-vote",
+	[MUTANT_DISK + DISK_MUTANT_PREPARE - 1] = "early-prepare",
+	[MUTANT_DISK + DISK_MUTANT_HOLE - 1] = "hole",
+	[MUTANT_DISK + DISK_MUTANT_REWRITE - 1] = "rewrite",
+	[MUTANT_DISK + DISK_MUTANT_LO - 1] = "lo-on-torn",
+	[MUTANT_DISK + DISK_MUTANT_SIGHTED - 1] = "sighted",
+	[MUTANT_DISK + DISK_MUTANT_NO_SECOND - 1] = "no-second",
+};
+
+enum {
+	MUTANTS = sizeof(mutant_names) / sizeof(mutant_names[0])
 };
 
 static enum mutant mutant_named(const char *name)
 {
-	for (int i = MUTANT_FORGETFUL; i <= MUTANT_STALE_READ; i++)
+	for (int i = MUTANT_FORGETFUL; i < MUTANTS; i++)
 		if (strcmp(mutant_names[i], name) == 0)
 			return (enum mutant)i;
-	fprintf(stderr,
-		"paxwire-sim: no mutant is named \"%s\"; there are forgetful, swap, one-vote, "
-		"stale-read.\n",
-		name);
+	fprintf(stderr, "paxwire-sim: no mutant is named \"%s\"; there are", name);
+	for (int i = MUTANT_FORGETFUL; i < MUTANTS; i++)
+		fprintf(stderr, "%s %s", i == MUTANT_FORGETFUL ? "" : ",", mutant_names[i]);
+	fputs(".\n", stderr);
 	exit(1);
 }
 
@@ -86,6 +105,7 @@ static struct options parse(int argc, char **argv)
 		{"trace", required_argument, NULL, 't'},
 		{"events", required_argument, NULL, 'e'},
 		{"mutant", required_argument, NULL, 'm'},
+		{"slow-leader", no_argument, NULL, 'l'},
 		{"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0},
 	};
@@ -115,6 +135,9 @@ static struct options parse(int argc, char **argv)
 			o.mutant = mutant_named(optarg);
 			o.expect_caught = true;
 			break;
+		case 'l':
+			o.slow_leader = true;
+			break;
 		case 'h':
 			usage();
 			exit(0);
@@ -137,7 +160,8 @@ static void explain(const struct options *o, uint64_t seed, const struct world_r
 		seed, r->passed ? "passed" : world.oracle.violation, r->commits, r->faults,
 		(double)r->virtual_ns / 1e6);
 	if (!r->passed)
-		printf("again: paxwire-sim --trace %" PRIu64 "%s%s\n", seed,
+		printf("again: paxwire-sim%s --trace %" PRIu64 "%s%s\n",
+			o->slow_leader ? " --slow-leader" : "", seed,
 			o->mutant == MUTANT_NONE ? "" : " --mutant ",
 			o->mutant == MUTANT_NONE ? "" : mutant_names[o->mutant]);
 }
@@ -147,6 +171,7 @@ static struct totals run_job(const struct options *o, uint32_t job)
 {
 	struct totals t = {0};
 
+	world.slow_leader = o->slow_leader;
 	for (uint64_t i = job; i < o->seeds; i += o->jobs) {
 		uint64_t seed = o->first + i;
 		struct world_result r = world_run(&world, seed, o->mutant);
@@ -154,6 +179,7 @@ static struct totals run_job(const struct options *o, uint32_t job)
 		t.commits += r.commits;
 		t.reads += r.reads;
 		t.faults += r.faults;
+		t.crashes += r.crashes;
 		if (r.passed) {
 			t.passed++;
 		} else {
@@ -204,6 +230,7 @@ static struct totals run_all(const struct options *o)
 		all.commits += t.commits;
 		all.reads += t.reads;
 		all.faults += t.faults;
+		all.crashes += t.crashes;
 		if (t.failed > 0)
 			all.failed_seed = t.failed_seed;
 	}
@@ -226,15 +253,18 @@ int main(int argc, char **argv)
 	uint64_t runs = t.passed + t.failed;
 
 	if (o.expect_caught) {
-		printf("mutant %s: %s\n", mutant_names[o.mutant],
-			t.failed > 0 ? world.oracle.violation : "not caught");
+		if (t.failed > 0)
+			printf("mutant %s: seed %" PRIu64 ": %s\n", mutant_names[o.mutant],
+				t.failed_seed, world.oracle.violation);
+		else
+			printf("mutant %s: not caught\n", mutant_names[o.mutant]);
 		return t.failed > 0 ? 0 : 1;
 	}
 	if (runs > 0 && !o.trace)
 		printf("%" PRIu64 " seeds in %.1f s (%.0f a second), %" PRIu64 " commits, %" PRIu64
-		       " reads and %" PRIu64 " faults a seed\n",
+		       " reads and %" PRIu64 " faults a seed, %" PRIu64 " crashes recovered\n",
 			runs, seconds, (double)runs / seconds, t.commits / runs, t.reads / runs,
-			t.faults / runs);
+			t.faults / runs, t.crashes);
 	printf("%" PRIu64 " passed, %" PRIu64 " failed\n", t.passed, t.failed);
 	return t.failed == 0 ? 0 : 1;
 }

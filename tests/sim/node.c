@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "consensus/check.h"
+#include "tests/sim/boot.h"
 
 /* The number of the stage's queue. */
 static uint32_t queue_of(const struct message *m)
@@ -41,10 +42,10 @@ static void enqueue_copy(struct node *n, uint32_t stage, const struct frame *f)
 	enqueue(n, stage, copy);
 }
 
-/* To our own stages. DELIVERED and ENROLLED go to more than one. */
+/* To our own stages; some messages go to more than one. */
 static void send_local(struct node *n, const struct frame *f)
 {
-	bool to_acceptors = f->m.type == MESSAGE_DELIVERED || f->m.type == MESSAGE_ENROLLED;
+	bool to_acceptors = goes_to_acceptors(&f->m);
 
 	for (uint32_t shard = 0; to_acceptors && shard < n->settings.shards; shard++)
 		enqueue_copy(n, STAGE_ACCEPTOR + shard, f);
@@ -63,7 +64,7 @@ static void send_wire(struct node *n, const struct frame *f, uint16_t to)
 		(uint16_t)(HEADER_BYTES + f->m.payload_len));
 }
 
-static void node_send(void *context, const struct target *to, const struct message *m,
+void node_send(void *context, const struct target *to, const struct message *m,
 	const struct part *parts, uint32_t parts_count)
 {
 	struct node *n = context;
@@ -80,11 +81,15 @@ static void node_send(void *context, const struct target *to, const struct messa
 	if (!to->local)
 		f->m.sender = (uint8_t)n->settings.self;
 	f->m.uuid = n->settings.uuid;
+	f->m.life = n->settings.life;
 	f->m.cluster = 1;
 	f->m.counter = n->counter++;
 	if (!m->checksum_known)
 		f->m.checksum = bytes == 0 ? 0 : message_crc(f->body, bytes);
 	CHECK(f->m.checksum == (bytes == 0 ? 0 : message_crc(f->body, bytes)));
+	if (n->durable && !to->local)
+		witness_on_sent(&n->witness, &f->m, f->body,
+			(to->members & ~(1u << n->settings.self)) != 0);
 	if (to->local)
 		send_local(n, f);
 	else if (to->client >= ENDPOINT_CLIENT_FIRST)
@@ -115,21 +120,9 @@ static uint32_t node_room(void *context)
 	return room;
 }
 
-void node_init(struct node *n, const struct replica_settings *settings, struct network *network,
-	struct trace *trace, struct random *random, const struct machine *machine)
+void node_clear(struct node *n, const struct machine *machine)
 {
-	n->settings = *settings;
-	n->settings.uuid = random_next(random);
-	n->outlet = (struct outlet){.context = n, .send = node_send, .room = node_room};
-	n->network = network;
-	n->trace = trace;
-	n->random = random;
-	n->now_ns = 0;
-	n->counter = 0;
-	n->alive = true;
-	n->skips_rounds = false;
-	n->paused_until_ns = 0;
-	n->dropped = 0;
+	n->crashing = false;
 	memset(n->queues, 0, sizeof(n->queues));
 	n->frames_free_count = FRAMES_MAX;
 	for (uint32_t i = 0; i < FRAMES_MAX; i++)
@@ -137,9 +130,34 @@ void node_init(struct node *n, const struct replica_settings *settings, struct n
 	leader_stage_init(&n->leader, &n->settings, &n->outlet);
 	learner_stage_init(&n->learner, &n->settings, &n->outlet, machine, n->sessions,
 		SIM_SESSIONS, frame_release, n);
-	for (uint32_t shard = 0; shard < settings->shards; shard++)
+	for (uint32_t shard = 0; shard < n->settings.shards; shard++)
 		acceptor_stage_init(&n->acceptors[shard], &n->settings, shard, &n->outlet,
 			n->logs[shard], SIM_LOG_BYTES);
+}
+
+void node_init(struct node *n, const struct replica_settings *settings, struct network *network,
+	struct trace *trace, struct random *random, const struct machine *machine)
+{
+	n->settings = *settings;
+	n->settings.uuid = random_next(random) | 1;
+	n->outlet = (struct outlet){.context = n, .send = node_send, .room = node_room};
+	n->network = network;
+	n->trace = trace;
+	n->random = random;
+	n->now_ns = 0;
+	n->counter = 0;
+	n->alive = true;
+	n->durable = settings->durability == DURABILITY_SYNC;
+	n->stays_out = false;
+	n->crash_steps = 0;
+	n->disk_mutant = DISK_MUTANT_NONE;
+	n->flaw = FLAW_NONE;
+	n->starved = false;
+	n->paused_until_ns = 0;
+	n->dropped = 0;
+	node_clear(n, machine);
+	if (n->durable)
+		boot_format(n);
 }
 
 void node_receive(struct node *n, const uint8_t *bytes, uint16_t length, uint16_t from,
@@ -168,32 +186,12 @@ void node_receive(struct node *n, const uint8_t *bytes, uint16_t length, uint16_
 	enqueue(n, queue_of(&m), f);
 }
 
-/* Everybody seems to confirm the round at once. */
-static void skip_round(struct node *n)
-{
-	const struct reads *r = &n->leader.reads;
-
-	for (uint32_t i = 0; r->under_way && i < n->settings.members * n->settings.shards; i++) {
-		uint32_t member = i % n->settings.members;
-		const struct message m = {
-			.type = MESSAGE_READ_CONFIRM,
-			.ballot = r->ballot,
-			.first = r->nonce,
-			.shard = (uint16_t)(i / n->settings.members),
-			.sender = (uint8_t)member,
-			.uuid = n->leader.identity.uuids[member],
-		};
-
-		leader_stage_on_message(&n->leader, &m, NULL, n->now_ns);
-	}
-}
-
 static void run_burst(struct node *n, uint32_t stage)
 {
 	struct queue *q = &n->queues[stage];
 	uint32_t burst = 1 + (uint32_t)random_below(n->random, 8);
 
-	for (; burst > 0 && q->head != q->tail; burst--) {
+	for (; burst > 0 && q->head != q->tail && !n->crashing; burst--) {
 		struct frame *f = &n->frames[q->frames[q->tail++ % QUEUE_MAX]];
 		bool retained = false;
 
@@ -202,16 +200,17 @@ static void run_burst(struct node *n, uint32_t stage)
 		else if (stage == STAGE_LEARNER)
 			retained =
 				learner_stage_on_message(&n->learner, &f->m, f->body, f, n->now_ns);
-		else
+		else {
+			boot_break_rules(n, &f->m);
 			acceptor_stage_on_message(&n->acceptors[stage - STAGE_ACCEPTOR], &f->m,
 				f->body, n->now_ns);
+		}
 		if (!retained)
 			frame_release(n, f);
 	}
 	if (stage == STAGE_LEADER) {
 		leader_stage_flush(&n->leader, n->now_ns);
-		if (n->skips_rounds)
-			skip_round(n);
+		flaw_strike(n);
 	} else if (stage == STAGE_LEARNER)
 		learner_stage_flush(&n->learner, n->now_ns);
 	else
@@ -223,11 +222,12 @@ void node_turn(struct node *n, uint64_t now_ns)
 	uint32_t stages = STAGE_ACCEPTOR + n->settings.shards;
 
 	n->now_ns = now_ns;
+	boot_complete(n);
 	leader_stage_on_tick(&n->leader, now_ns);
 	leader_stage_flush(&n->leader, now_ns);
 	learner_stage_on_tick(&n->learner, now_ns);
 	learner_stage_flush(&n->learner, now_ns);
-	for (;;) {
+	while (!n->crashing) {
 		uint32_t waiting[STAGES_MAX];
 		uint32_t count = 0;
 
@@ -235,7 +235,10 @@ void node_turn(struct node *n, uint64_t now_ns)
 			if (n->queues[s].head != n->queues[s].tail)
 				waiting[count++] = s;
 		if (count == 0 || random_percent(n->random, 3))
-			return;
+			break;
 		run_burst(n, waiting[random_below(n->random, count)]);
+		if (n->durable && random_percent(n->random, 30))
+			boot_flush(n);
 	}
+	boot_flush(n);
 }

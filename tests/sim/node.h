@@ -12,12 +12,17 @@
 #include <stdint.h>
 
 #include "consensus/replica.h"
+#include "consensus/replay.h"
 #include "consensus/replica_acceptor.h"
+#include "consensus/replica_journal.h"
 #include "consensus/replica_leader.h"
 #include "consensus/replica_learner.h"
+#include "tests/sim/disk.h"
+#include "tests/sim/flaws.h"
 #include "tests/sim/network.h"
 #include "tests/sim/random.h"
 #include "tests/sim/trace.h"
+#include "tests/sim/witness.h"
 
 enum {
 	SIM_BODY_MAX = PACKET_BYTES_MAX - HEADER_BYTES,
@@ -41,6 +46,19 @@ struct queue {
 	uint32_t frames[QUEUE_MAX];
 };
 
+/* Rules of the disk that a mutant breaks. */
+enum disk_mutant {
+	DISK_MUTANT_NONE,
+	DISK_MUTANT_UNGATED,   /* Votes and promises do not wait for the disk. */
+	DISK_MUTANT_REPEATED,  /* A repeated vote does not. */
+	DISK_MUTANT_PREPARE,   /* Prepare leaves before the own promise is durable. */
+	DISK_MUTANT_HOLE,      /* Durable is the last write, not the prefix of them. */
+	DISK_MUTANT_REWRITE,   /* A block is written again with what was appended since. */
+	DISK_MUTANT_LO,        /* What a torn tail took is told as trimmed. */
+	DISK_MUTANT_SIGHTED,   /* Lost votes are taken for none. */
+	DISK_MUTANT_NO_SECOND, /* The superblocks' promises are not heard. */
+};
+
 struct node {
 	struct replica_settings settings;
 	struct outlet outlet;
@@ -50,9 +68,18 @@ struct node {
 	uint64_t now_ns;
 	uint64_t counter;
 	bool alive;
-	bool skips_rounds; /* Mutant: reads at once. */
+	enum flaw flaw;
+	bool durable;         /* Mode sync; else none. */
+	bool crashing;        /* The process ends here, in the middle of what it does. */
+	bool stays_out;       /* Its disk lost too much: replay said so. */
+	uint64_t crash_steps; /* It crashes at the disk's so manieth step; 0: no. */
+	enum disk_mutant disk_mutant;
 	uint64_t paused_until_ns;
+	bool starved; /* Its turns come seldom, whatever arrives. */
 	uint64_t dropped;
+	struct witness witness;
+	struct disk disk;
+	struct journal_stage journal;
 
 	struct queue queues[STAGES_MAX];
 	uint32_t frames_free_count;
@@ -66,9 +93,23 @@ struct node {
 	_Alignas(64) uint8_t logs[SIM_SHARDS_MAX][SIM_LOG_BYTES];
 };
 
-/* `settings` is copied; the uuid is drawn from `random`. */
+/* `settings` is copied; the uuid is drawn from `random`. With settings->durability sync its disk is
+ * formatted, and node_boot starts it. */
 void node_init(struct node *n, const struct replica_settings *settings, struct network *network,
 	struct trace *trace, struct random *random, const struct machine *machine);
+
+/* What its disk brings to an end next: UINT64_MAX: nothing. */
+static inline uint64_t node_disk_ns(const struct node *n)
+{
+	return n->durable ? disk_next_ns(&n->disk) : UINT64_MAX;
+}
+
+/* Stages, queues and frames as a new process has them. */
+void node_clear(struct node *n, const struct machine *machine);
+
+/* To the node's own stages. */
+void node_send(void *node, const struct target *to, const struct message *m,
+	const struct part *parts, uint32_t parts_count);
 
 /* A packet arrives: decoded, and queued for its stage; or counted as dropped. */
 void node_receive(struct node *n, const uint8_t *bytes, uint16_t length, uint16_t from,

@@ -15,6 +15,7 @@ void oracle_start(struct oracle *o)
 	o->executed = 0;
 	o->acknowledged = 0;
 	o->reads = 0;
+	o->stale_reads = 0;
 	o->seen = 0;
 	o->violated = false;
 	o->violation[0] = 0;
@@ -151,6 +152,21 @@ void oracle_on_read(struct oracle *o, uint64_t seen, uint64_t result)
 			" was seen before a read was asked, which was answered from %" PRIu64,
 			seen, result);
 	see(o, result);
+}
+
+/* Between the last command seen and `reflects` nothing was executed, and nothing will be. */
+void oracle_on_stale_read(struct oracle *o, uint64_t reflects, uint64_t result)
+{
+	bool right = result <= reflects && reflects < ORACLE_INSTANCES_MAX;
+
+	o->stale_reads++;
+	for (uint64_t i = result; right && i < reflects; i++)
+		right = o->executions[i].generation != o->generation;
+	if (!right)
+		oracle_violation(o,
+			"stale read: it says that it reflects all below instance %" PRIu64
+			", and was answered from %" PRIu64,
+			reflects, result);
 }
 
 void oracle_on_acknowledged(struct oracle *o, uint64_t session, uint64_t sequence, uint64_t result)

@@ -52,6 +52,7 @@ struct oracle {
 	uint64_t executed;
 	uint64_t acknowledged;
 	uint64_t reads;
+	uint64_t stale_reads;
 	uint64_t seen; /* Instances below were acknowledged, or seen by a read that was answered. */
 	bool violated;
 	char violation[ORACLE_TEXT_MAX];
@@ -69,6 +70,9 @@ void oracle_on_acknowledged(struct oracle *o, uint64_t session, uint64_t sequenc
 /* A client was told that the commands below instance `result` executed; when it asked, `seen` was
  * so much. */
 void oracle_on_read(struct oracle *o, uint64_t seen, uint64_t result);
+
+/* A client was told so without a round, of all that stands below `reflects`. */
+void oracle_on_stale_read(struct oracle *o, uint64_t reflects, uint64_t result);
 
 /* The first violation is kept; the run ends at it. */
 void oracle_violation(struct oracle *o, const char *format, ...)

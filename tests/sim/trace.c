@@ -21,6 +21,11 @@ static const char *const names[] = {
 	[MESSAGE_HELLO] = "HELLO",
 	[MESSAGE_READ_ROUND] = "READ_ROUND",
 	[MESSAGE_READ_CONFIRM] = "READ_CONFIRM",
+	[MESSAGE_READ_PROBE] = "READ_PROBE",
+	[MESSAGE_READ_REPORT] = "READ_REPORT",
+	[MESSAGE_READ_INDEX] = "READ_INDEX",
+	[MESSAGE_READ_INDEXED] = "READ_INDEXED",
+	[MESSAGE_TIMEOUT_NOW] = "TIMEOUT_NOW",
 };
 
 static struct trace_event *add(struct trace *t, uint64_t at_ns, const char *what, uint16_t port,

@@ -8,6 +8,9 @@
 
 enum {
 	TURN_EVERY_US = 200, /* A node's turn when nothing arrives. */
+	STARVED_US = 2500,   /* A starved node's. */
+	SLOW_AFTER_MS = 20,  /* --slow-leader: who leads by then is starved, */
+	MOVED_MS = 400,      /* and leads no longer by then. */
 	FAULTY_MS = 400,     /* Virtual time with faults, at most. */
 	CALM_MS = 4000,      /* After the last fault: the bound for progress. */
 };
@@ -106,12 +109,44 @@ static void isolate_leader(struct world *w)
 	}
 }
 
+static uint32_t leading(const struct world *w)
+{
+	for (uint32_t i = 0; i < w->members; i++)
+		if (w->nodes[i].alive && w->nodes[i].leader.leads)
+			return i;
+	return WORLD_MEMBERS_MAX;
+}
+
+/* An operator moves the lead, whatever is going on. */
+static void transfer_lead(struct world *w)
+{
+	uint32_t from = leading(w);
+	uint32_t to = (uint32_t)random_below(&w->random, w->members);
+
+	if (from < w->members && leader_stage_transfer(&w->nodes[from].leader, to, w->now_ns))
+		trace_fault(&w->trace, w->now_ns, "is to hand over to", (uint16_t)from,
+			(uint16_t)to);
+}
+
+/* A neighbour takes its processor for a while. */
+static void starve_one(struct world *w)
+{
+	uint16_t victim = (uint16_t)random_below(&w->random, w->members);
+	struct node *n = &w->nodes[victim];
+
+	n->starved = !n->starved;
+	trace_fault(&w->trace, w->now_ns, n->starved ? "is starved" : "is fed again", victim,
+		TRACE_NOBODY);
+}
+
 static void fault(struct world *w)
 {
 	uint64_t kind = random_below(&w->random, 100);
 
 	w->faults++;
-	if (kind < 35)
+	if (w->durable && random_percent(&w->random, 15))
+		power_fault(w);
+	else if (kind < 35)
 		draw_network_faults(w);
 	else if (kind < 60)
 		draw_cuts(w);
@@ -119,8 +154,12 @@ static void fault(struct world *w)
 		pause_one(w);
 	else if (kind < 85)
 		isolate_leader(w);
-	else if (kind < 90)
+	else if (kind < 89 && !w->durable)
 		kill_one(w);
+	else if (kind < 93)
+		transfer_lead(w);
+	else if (kind < 95)
+		starve_one(w);
 	else
 		mend_cuts(w);
 	w->fault_next_ns = w->now_ns + between(&w->random, 100, 4000) * US;
@@ -137,11 +176,40 @@ static void calm_down(struct world *w)
 		.delay_max_ns = 20 * US,
 	};
 	for (uint32_t i = 0; i < w->members; i++)
+		w->nodes[i].starved = false;
+	for (uint32_t i = 0; i < w->members; i++)
 		if (w->nodes[i].paused_until_ns > w->now_ns) {
 			w->nodes[i].paused_until_ns = w->now_ns;
 			w->turn_next_ns[i] = w->now_ns;
 		}
+	power_calm(w);
 	trace_fault(&w->trace, w->now_ns, "sees the faults stop", 0, TRACE_NOBODY);
+}
+
+static enum flaw flaw_of(enum mutant mutant)
+{
+	switch (mutant) {
+	case MUTANT_STALE_READ:
+		return FLAW_LEADER_ALONE;
+	case MUTANT_NO_PROBE:
+		return FLAW_NO_PROBE;
+	case MUTANT_OWN_REPORT:
+		return FLAW_OWN_REPORT;
+	case MUTANT_REUSED_ROUND:
+		return FLAW_ROUND_REUSED;
+	default:
+		return FLAW_NONE;
+	}
+}
+
+/* Off, so tight that leaders hand over for nothing, or with some reason. */
+static uint64_t handover_ns(struct world *w)
+{
+	if (w->mutant == MUTANT_NO_HANDOVER)
+		return 0;
+	if (w->slow_leader)
+		return 800 * US;
+	return random_percent(&w->random, 50) ? between(&w->random, 50, 2000) * US : 0;
 }
 
 static void start(struct world *w, uint64_t seed, enum mutant mutant)
@@ -156,11 +224,15 @@ static void start(struct world *w, uint64_t seed, enum mutant mutant)
 	w->trace.count = 0;
 	oracle_start(&w->oracle);
 	w->members = random_percent(r, 75) ? 3 : 5;
+	w->durable = mutant >= MUTANT_DISK || (mutant == MUTANT_NONE && random_percent(r, 50));
 	w->faults = 0;
 	w->killed = 0;
 	w->isolated_until_ns = 0;
 	w->calm = false;
 	w->fault_next_ns = between(r, 1, 12) * MS;
+	if (w->slow_leader)
+		w->fault_next_ns = UINT64_MAX;
+	w->slowed = WORLD_MEMBERS_MAX;
 	if (mutant == MUTANT_ONE_VOTE) {
 		const uint32_t each[] = {1, 2, 4, 8, 16};
 
@@ -185,7 +257,9 @@ static void start(struct world *w, uint64_t seed, enum mutant mutant)
 		.commit_idle_ns = 20 * US,
 		.lag_max = 4096,
 		.lag_timeout_ns = 50 * MS,
+		.handover_ns = handover_ns(w),
 		.quorum = &w->quorum,
+		.durability = w->durable ? DURABILITY_SYNC : DURABILITY_NONE,
 	};
 
 	for (uint32_t i = 0; i < w->members; i++) {
@@ -195,13 +269,18 @@ static void start(struct world *w, uint64_t seed, enum mutant mutant)
 		settings.self = i;
 		settings.seed = random_next(r);
 		node_init(&w->nodes[i], &settings, &w->network, &w->trace, r, &machine);
-		w->nodes[i].skips_rounds = mutant == MUTANT_STALE_READ;
+		w->nodes[i].flaw = flaw_of(mutant);
 		w->turn_next_ns[i] = random_below(r, TURN_EVERY_US * US);
 		memset(w->promised[i], 0, sizeof(w->promised[i]));
 	}
+	for (uint32_t i = 0; i < w->members && mutant >= MUTANT_DISK; i++)
+		w->nodes[i].disk_mutant = (enum disk_mutant)(mutant - MUTANT_DISK + 1);
+	power_start(w);
 	if (mutant == MUTANT_SWAP)
 		w->oracle.machines[1].swap = true;
 	customer_init(&w->customer, &w->network, &w->oracle, &w->trace, r, w->members);
+	/* That run is longer, and the oracle's tables are not. */
+	w->customer.every_ns += w->slow_leader ? 6 * MS : 0;
 }
 
 /* After every event of a node: what must hold of it whatever happens. */
@@ -227,8 +306,9 @@ static void check_node(struct world *w, uint32_t id)
 static void turn(struct world *w, uint32_t id)
 {
 	node_turn(&w->nodes[id], w->now_ns);
-	w->turn_next_ns[id] = w->now_ns + TURN_EVERY_US * US;
+	w->turn_next_ns[id] = w->now_ns + (w->nodes[id].starved ? STARVED_US : TURN_EVERY_US) * US;
 	check_node(w, id);
+	power_look(w, id);
 }
 
 static void arrive(struct world *w)
@@ -243,10 +323,21 @@ static void arrive(struct world *w)
 		struct node *n = &w->nodes[p->to];
 
 		node_receive(n, p->bytes, p->length, p->from, w->now_ns);
-		if (n->paused_until_ns <= w->now_ns && !random_percent(&w->random, 20))
+		if (n->paused_until_ns <= w->now_ns && !random_percent(&w->random, 20) &&
+			!n->starved)
 			turn(w, p->to);
 	}
 	network_give_back(&w->network, p);
+}
+
+/* Its turn, or what its disk brings to an end; but not while it is paused. */
+static uint64_t node_next_ns(const struct world *w, uint32_t id)
+{
+	const struct node *n = &w->nodes[id];
+	uint64_t disk = node_disk_ns(n);
+
+	disk = disk < n->paused_until_ns ? n->paused_until_ns : disk;
+	return disk < w->turn_next_ns[id] ? disk : w->turn_next_ns[id];
 }
 
 /* The next thing that happens; moves the clock to it. */
@@ -254,14 +345,18 @@ static void step(struct world *w)
 {
 	uint64_t at = network_next_ns(&w->network);
 	uint64_t customer_at = customer_next_ns(&w->customer);
+	uint64_t power_at = power_next_ns(w);
 	uint32_t who = WORLD_MEMBERS_MAX;
 
 	for (uint32_t i = 0; i < w->members; i++)
-		if (w->nodes[i].alive && w->turn_next_ns[i] < at) {
-			at = w->turn_next_ns[i];
+		if (w->nodes[i].alive && node_next_ns(w, i) < at) {
+			at = node_next_ns(w, i);
 			who = i;
 		}
-	if (w->fault_next_ns <= at && w->fault_next_ns <= customer_at) {
+	if (power_at <= at && power_at <= customer_at && power_at <= w->fault_next_ns) {
+		w->now_ns = power_at;
+		power_turn(w);
+	} else if (w->fault_next_ns <= at && w->fault_next_ns <= customer_at) {
 		w->now_ns = w->fault_next_ns;
 		fault(w);
 	} else if (customer_at <= at) {
@@ -281,12 +376,12 @@ static bool settled(const struct world *w)
 {
 	const struct node *one = NULL;
 
-	if (!customer_idle(&w->customer))
+	if (!customer_idle(&w->customer) || !power_settled(w))
 		return false;
 	for (uint32_t i = 0; i < w->members; i++) {
 		const struct node *n = &w->nodes[i];
 
-		if (!n->alive)
+		if (!n->alive || power_beyond(w, i))
 			continue;
 		if (one != NULL &&
 			learner_stage_delivered(&n->learner) !=
@@ -302,7 +397,7 @@ static void check_end(struct world *w)
 	const struct node *one = NULL;
 
 	for (uint32_t i = 0; i < w->members; i++) {
-		if (!w->nodes[i].alive)
+		if (!w->nodes[i].alive || power_beyond(w, i))
 			continue;
 		if (one != NULL &&
 			(w->oracle.machines[i].sum != w->oracle.machines[one->settings.self].sum ||
@@ -315,13 +410,43 @@ static void check_end(struct world *w)
 	}
 }
 
+/* Who leads at first becomes slow. True: another leads, and all that is left is to finish. */
+static bool lead_moved(struct world *w)
+{
+	uint32_t leader = leading(w);
+
+	if (w->slowed == WORLD_MEMBERS_MAX && w->now_ns > SLOW_AFTER_MS * MS &&
+		leader < w->members) {
+		w->slowed = leader;
+		w->slowed_ns = w->now_ns;
+		w->nodes[leader].starved = true;
+		trace_fault(&w->trace, w->now_ns, "is starved", (uint16_t)leader, TRACE_NOBODY);
+	}
+	if (w->slowed == WORLD_MEMBERS_MAX)
+		return false;
+	if (leader < w->members && leader != w->slowed)
+		return true;
+	if (w->now_ns - w->slowed_ns > MOVED_MS * MS)
+		oracle_violation(&w->oracle,
+			"handover: replica %u is slow, and still leads after %u ms", w->slowed,
+			MOVED_MS);
+	return false;
+}
+
+/* The faults have done what they should. */
+static bool enough(struct world *w)
+{
+	if (w->slow_leader)
+		return lead_moved(w);
+	return w->now_ns > FAULTY_MS * MS || w->oracle.acknowledged >= WORLD_COMMITS;
+}
+
 struct world_result world_run(struct world *w, uint64_t seed, enum mutant mutant)
 {
 	start(w, seed, mutant);
 	while (!w->oracle.violated) {
 		step(w);
-		if (!w->calm &&
-			(w->now_ns > FAULTY_MS * MS || w->oracle.acknowledged >= WORLD_COMMITS)) {
+		if (!w->calm && enough(w)) {
 			customer_stop(&w->customer, WORLD_COMMITS);
 			calm_down(w);
 		}
@@ -339,6 +464,7 @@ struct world_result world_run(struct world *w, uint64_t seed, enum mutant mutant
 		.commits = w->oracle.acknowledged,
 		.reads = w->oracle.reads,
 		.faults = w->faults + w->network.faults_count,
+		.crashes = w->power.crashes,
 		.virtual_ns = w->now_ns,
 	};
 }

@@ -36,7 +36,8 @@ static const char small[] = "cluster:\n"
 			    "  - id: 2\n"
 			    "    address: 10.0.0.3\n"
 			    "    ports: [ring]\n"
-			    "    stages: {io: 1, leader: 2, acceptors: [3], learner: 4}\n";
+			    "    stages: {io: 1, leader: 2, acceptors: [3], learner: 4}\n"
+			    "durability: none\n";
 
 static char text[TEXT_MAX];
 static char error[CONFIG_ERROR_MAX];

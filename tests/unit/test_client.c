@@ -186,6 +186,24 @@ static void a_session_that_is_not_ours_is_not_opened(void **state)
 	assert_int_equal(client.counters.late, 0);
 }
 
+static void an_id_that_no_member_can_give_opens_nothing(void **state)
+{
+	/* Else: the session counts as open and is closed, and each such reply takes a slot of the
+	 * index, until a search in it finds no end. */
+	(void)state;
+	given_client(2);
+	assert_int_equal(fill(), 2);
+	when_reply(client.nonce, 0, REPLY_OPENED, CLIENT_CLOSED);
+	when_reply(client.nonce, 0, REPLY_OPENED, INSTANCE_TOP);
+	assert_int_equal(client.opened, 0);
+	assert_int_equal(client.outstanding, 2);
+	when_reply(client.nonce, 0, REPLY_OPENED, ID);
+	when_reply(client.nonce + 1, 0, REPLY_OPENED, ID); /* The other one's. */
+	assert_int_equal(client.opened, 1);
+	assert_int_equal(client.sessions[1].id, CLIENT_CLOSED);
+	assert_int_equal(client.counters.late, 3);
+}
+
 static void a_session_may_expire_for_ever(void **state)
 {
 	(void)state;
@@ -333,6 +351,7 @@ int main(void)
 		cmocka_unit_test_setup(replies_of_one_frame_are_all_heard, setup),
 		cmocka_unit_test_setup(a_second_open_of_a_retry_is_left_to_expire, setup),
 		cmocka_unit_test_setup(a_session_that_is_not_ours_is_not_opened, setup),
+		cmocka_unit_test_setup(an_id_that_no_member_can_give_opens_nothing, setup),
 		cmocka_unit_test_setup(a_session_may_expire_for_ever, setup),
 		cmocka_unit_test_setup(an_expired_session_opens_again_and_counts_from_zero, setup),
 		cmocka_unit_test_setup(sessions_whose_ids_collide_are_told_apart, setup),

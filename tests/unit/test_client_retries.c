@@ -213,6 +213,19 @@ static void in_doubt_the_answer_of_one_asked_before_is_as_good(void **state)
 	assert_int_equal(client.leader, 1);
 }
 
+static void who_answers_a_read_without_leading_is_not_believed_to_lead(void **state)
+{
+	const struct message marked = {.sender = 1, .count = 1, .flags = FLAG_READ_ANY};
+
+	(void)state;
+	given_doubt();
+	assert_int_equal(asked(), 1);
+	put_reply(ID, 1, REPLY_OK, 0);
+	client_on_reply(&client, &marked, replies, now);
+	assert_int_equal(dones_count, 1);
+	assert_int_equal(asked(), 2);
+}
+
 static void a_late_answer_moves_nobody_from_a_leader_that_is_not_in_doubt(void **state)
 {
 	(void)state;
@@ -315,6 +328,46 @@ static void a_leader_that_answers_is_kept(void **state)
 	}
 }
 
+static void once_another_leads_what_waits_goes_out_at_once(void **state)
+{
+	/* Else: a command waits out its back-off, though the new leader takes commands. */
+	(void)state;
+	given_opened(2);
+	client_want(&client, 0, 10);
+	client_want(&client, 1, 10);
+	while (fill() > 0)
+		continue;
+	now++;
+	when_reply(ID, 0, REPLY_REDIRECT, 1);
+	assert_int_equal(client.leader, 1);
+	/* That one may not lead at all: first it must do a command. */
+	assert_int_equal(fill_retries(), 0);
+	when_reply(ID, 1, REPLY_BUSY, 0);
+	assert_int_equal(fill_retries(), 0);
+	when_reply(ID, 0, REPLY_OK, 0);
+	assert_int_equal(fill_retries(), 2 * WINDOW - 1);
+	/* Once. */
+	when_reply(ID, 1, REPLY_OK, 0);
+	assert_int_equal(fill_retries(), 0);
+}
+
+static void once_a_silent_leader_was_left_what_waits_goes_out_at_once(void **state)
+{
+	(void)state;
+	given_opened(2);
+	client_want(&client, 0, 3);
+	client_want(&client, 1, 3);
+	while (fill() > 0)
+		continue;
+	while (client.leader == 0) {
+		now += 100 * RETRY;
+		fill_retries();
+	}
+	assert_int_equal(fill_retries(), 0);
+	when_reply(ID, 0, REPLY_OK, 0);
+	assert_int_equal(fill_retries(), 2 * WINDOW - 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -330,6 +383,8 @@ int main(void)
 			a_leader_that_is_silent_is_left_for_each_of_the_others_in_turn, setup),
 		cmocka_unit_test_setup(in_doubt_one_command_asks_and_the_others_wait, setup),
 		cmocka_unit_test_setup(in_doubt_the_pace_is_that_of_a_first_retry, setup),
+		cmocka_unit_test_setup(who_answers_a_read_without_leading_is_not_believed_to_lead,
+			setup),
 		cmocka_unit_test_setup(who_answers_in_doubt_leads_and_all_goes_there_soon, setup),
 		cmocka_unit_test_setup(after_a_doubt_every_session_begins_at_the_first_pace, setup),
 		cmocka_unit_test_setup(in_doubt_the_answer_of_one_asked_before_is_as_good, setup),
@@ -343,6 +398,9 @@ int main(void)
 		cmocka_unit_test_setup(frames_of_one_sweep_are_one_round_of_silence, setup),
 		cmocka_unit_test_setup(a_redirect_is_followed_sooner_than_busy, setup),
 		cmocka_unit_test_setup(a_leader_that_answers_is_kept, setup),
+		cmocka_unit_test_setup(once_another_leads_what_waits_goes_out_at_once, setup),
+		cmocka_unit_test_setup(once_a_silent_leader_was_left_what_waits_goes_out_at_once,
+			setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -40,7 +40,7 @@ static void what_a_file_says_is_loaded(void **state)
 	(void)state;
 	given_small_with(
 		"mtu: 9000\nudp_port: 99\nstate_machine: kv\nkv: {capacity: 5, value_max: 4000}\n"
-		"sessions_max: 6\ndurability: none\nintegrity: crc32c\n"
+		"sessions_max: 6\nintegrity: crc32c\n"
 		"log: {mebibytes: 512}\n"
 		"clients:\n"
 		"  - name: load\n"
@@ -123,12 +123,13 @@ static void refuses_an_unknown_key_and_lists_the_known_ones(void **state)
 {
 	(void)state;
 	refuses_addition("colour: red\n",
-		"colour: is an unknown key (line 17), give cluster, mtu, udp_port, "
-		"state_machine, kv, sessions_max, durability, integrity, shards, log, quorums, "
+		"colour: is an unknown key (line 18), give cluster, mtu, udp_port, "
+		"state_machine, kv, sessions_max, durability, integrity, shards, log, "
+		"journal, quorums, "
 		"replicas, clients or tunables");
 	refuses_change("leader: 2,", "lead: 2,",
-		"replicas[0].stages.lead: is an unknown key (line 8), give io, leader, acceptors "
-		"or learner");
+		"replicas[0].stages.lead: is an unknown key (line 8), give io, leader, "
+		"acceptors, learner or journal");
 	refuses_change("  - id: 1\n", "  - id: 1\n    hue: 3\n",
 		"replicas[1].hue: is an unknown key (line 10), give id, address, mac, ports, queues "
 		"or stages");
@@ -138,15 +139,15 @@ static void refuses_a_key_that_stands_twice(void **state)
 {
 	(void)state;
 	refuses_addition("mtu: 1500\nmtu: 1400\n",
-		"mtu: stands twice (again after line 17), keep one");
+		"mtu: stands twice (again after line 18), keep one");
 }
 
 static void refuses_a_list_where_a_value_belongs_and_the_reverse(void **state)
 {
 	(void)state;
-	refuses_addition("mtu: [1500]\n", "mtu: is a list (near line 17), give one value");
+	refuses_addition("mtu: [1500]\n", "mtu: is a list (near line 18), give one value");
 	refuses_addition("tunables: {batch: {a: b}}\n",
-		"tunables.batch: is a group of keys (near line 17), give one value");
+		"tunables.batch: is a group of keys (near line 18), give one value");
 	refuses_change("ports: [ring]", "ports: ring",
 		"replicas[0].ports: is one value or nothing (near line 7), give a list such as [a, b]");
 	refuses_change("cluster:\n  name: test\n  id: 7\n", "cluster: 7\n",
@@ -161,9 +162,9 @@ static void refuses_what_is_not_yaml(void **state)
 {
 	(void)state;
 	refuses_addition("mtu: \"1500\n",
-		"mtu: is not YAML: found unexpected end of stream (after line 17), correct the form");
+		"mtu: is not YAML: found unexpected end of stream (after line 18), correct the form");
 	refuses_addition("mtu: *wide\n",
-		"mtu: is an alias (after line 17), write the value out instead of *name");
+		"mtu: is an alias (after line 18), write the value out instead of *name");
 	refuses_addition("---\nmtu: 5\n", "has a second document after '---', keep one");
 	given("");
 	then_refused("says nothing, begin with one of config/profiles");
@@ -196,7 +197,7 @@ static void refuses_what_is_missing_and_says_what_to_give(void **state)
 		"replicas[0].stages.acceptors: has 0 lcores for 1 shards, give one lcore for each shard");
 	refuses_addition("clients: [{address: 10.0.0.9, ports: [ring], lcore: 1}]\n",
 		"clients[0].name: is missing, give a name for it");
-	given("cluster: {name: a, id: 1}\nreplicas: []\n");
+	given("cluster: {name: a, id: 1}\ndurability: none\nreplicas: []\n");
 	then_refused("replicas: is empty, give from 1 to 9 replicas");
 }
 

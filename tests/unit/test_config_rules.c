@@ -1,17 +1,55 @@
 /* The rules between the keys of a cluster file, each with the sentence that refuses a breach. */
 #include "tests/unit/given_config.h"
 
-static void refuses_durable_modes_until_there_is_a_journal(void **state)
+/* scenarios.md, operator: an unsafe durability mode is allowed only by its name. */
+static void durability_is_sync_unless_another_mode_is_named(void **state)
 {
 	(void)state;
-	refuses_addition("durability: sync\n",
-		"durability: sync comes with the journal in a later version, give none, which keeps all "
-		"in memory");
-	refuses_addition("durability: async\n",
-		"durability: async comes with the journal in a later version, give none, which keeps all "
-		"in memory");
-	refuses_addition("durability: disk\n",
+	given(small);
+	given_changed("durability: none\n", "journal: {directory: /d}\n");
+	then_refused("replicas[0].stages.journal: is missing, give the lcore that writes its "
+		     "journal");
+	for (int i = 0; i < 3; i++)
+		given_changed("learner: 4}", "learner: 4, journal: 3}");
+	then_accepted();
+	assert_int_equal(config.durability, DURABILITY_SYNC);
+	assert_string_equal(config.journal.directory, "/d");
+	assert_int_equal(config.journal.segment_bytes, 67108864);
+	assert_int_equal(config.journal.segments, 16);
+	assert_int_equal(config.journal.depth, 4);
+	assert_false(config.journal.memory_backed);
+	assert_int_equal(config.replicas[2].stages.journal, 3);
+	refuses_change("durability: none", "durability: disk",
 		"durability: 'disk' is unknown, give none, async or sync");
+}
+
+static void refuses_journal(const char *keys, const char *sentence)
+{
+	char change[256];
+
+	snprintf(change, sizeof(change), "durability: sync\njournal: {%s}\n", keys);
+	refuses_change("durability: none\n", change, sentence);
+}
+
+static void a_durable_mode_has_a_journal_that_can_be(void **state)
+{
+	(void)state;
+	refuses_change("durability: none\n", "",
+		"journal.directory: is missing, give where each replica has its data directory, or "
+		"durability: none, which keeps all in memory");
+	refuses_journal("directory: /d, segment_bytes: 1048577",
+		"journal.segment_bytes: 1048577 is not a multiple of 4096, give one such as 1048576");
+	refuses_journal("directory: /d, segment_bytes: 4096",
+		"journal.segment_bytes: '4096' is out of range, give a number from 1048576 to "
+		"1073741824");
+	refuses_journal("directory: /d, depth: 3",
+		"journal.depth: 3 is not a power of two, give 1, 2 or 4");
+	refuses_journal("directory: /d, segments: 1",
+		"journal.segments: '1' is out of range, give a number from 2 to 1024");
+	refuses_journal("directory: ''",
+		"journal.directory: '' has 0 characters, give from 1 to 199");
+	refuses_journal("directory: /d, memory_backed: maybe",
+		"journal.memory_backed: 'maybe' is not a yes or no, give true or false");
 }
 
 static void refuses_ids_that_are_not_zero_to_n_minus_one_each_once(void **state)
@@ -115,7 +153,7 @@ static void refuses_ports_that_cannot_be_meant(void **state)
 static void refuses_more_nodes_than_there_is_room_for(void **state)
 {
 	(void)state;
-	given("cluster: {name: a, id: 1}\nreplicas:\n");
+	given("cluster: {name: a, id: 1}\ndurability: none\nreplicas:\n");
 	for (int i = 0; i < 10; i++)
 		strcat(text, " - id: 0\n");
 	then_refused("replicas: has 10 replicas, give at most 9");
@@ -168,7 +206,7 @@ static void tunables_of_a_file_keep_the_rules_between_them(void **state)
 	(void)state;
 	refuses_addition("tunables: {heartbeat_us: 400000}\n",
 		"tunables.heartbeat_us: 400000 is more than a third of election_timeout_ms, which is "
-		"1000 ms, give at most 333333 or a longer timeout");
+		"150 ms, give at most 50000 or a longer timeout");
 	refuses_addition("tunables: {lag_max: 8192}\n",
 		"tunables.lag_max: '8192' is out of range, give a number from 256 to 8191");
 }
@@ -202,12 +240,12 @@ static void quorum_sizes_go_with_the_number_of_replicas(void **state)
 	refuses_addition("quorums: {kind: explicit, phase1: [[0, 3]], phase2: [[0]]}\n",
 		"quorums.phase1[0]: has an id that no replica has, give ids from 0 to 2");
 	refuses_addition("quorums: {kind: explicit, phase1: [[0]], phase2: [[0], [9]]}\n",
-		"quorums.phase2[1]: '9' is no member id (line 17), give ids from 0 to the number of "
+		"quorums.phase2[1]: '9' is no member id (line 18), give ids from 0 to the number of "
 		"replicas - 1");
 	refuses_addition("quorums: {kind: explicit, phase1: [[0]], phase2: [[0], []]}\n",
 		"quorums.phase2[1]: is an empty set, give ids such as [0, 1]");
 	refuses_addition("quorums: {kind: explicit, phase1: [0], phase2: [[0]]}\n",
-		"quorums.phase1[0]: is one value or nothing (near line 17), give a list of member ids "
+		"quorums.phase1[0]: is one value or nothing (near line 18), give a list of member ids "
 		"such as [0, 1]");
 }
 
@@ -350,7 +388,8 @@ static void the_choices_have_the_names_of_the_file(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(refuses_durable_modes_until_there_is_a_journal),
+		cmocka_unit_test(durability_is_sync_unless_another_mode_is_named),
+		cmocka_unit_test(a_durable_mode_has_a_journal_that_can_be),
 		cmocka_unit_test(refuses_ids_that_are_not_zero_to_n_minus_one_each_once),
 		cmocka_unit_test(refuses_an_address_that_is_malformed_or_no_hosts),
 		cmocka_unit_test(refuses_a_mac_that_is_malformed_or_no_ports),

@@ -100,6 +100,7 @@ static void each_tunable_arrives_in_the_unit_of_the_stages(void **state)
 		.commit_idle_us = 17,
 		.lag_max = 18,
 		.lag_timeout_ms = 19,
+		.handover_ms = 20,
 	};
 	struct live l = {.generation = 5, .settings = {.self = 2, .members = 3, .uuid = 4711}};
 
@@ -116,6 +117,7 @@ static void each_tunable_arrives_in_the_unit_of_the_stages(void **state)
 	assert_int_equal(l.settings.commit_idle_ns, 17000);
 	assert_int_equal(l.settings.lag_max, 18);
 	assert_int_equal(l.settings.lag_timeout_ns, 19000000);
+	assert_int_equal(l.settings.handover_ns, 20000000);
 	assert_memory_equal(&l.tunables, &t, sizeof(t));
 	/* What is fixed stays. */
 	assert_int_equal(l.settings.self, 2);
@@ -134,6 +136,7 @@ static void the_longest_times_do_not_wrap(void **state)
 		.retransmit_us = UINT32_MAX,
 		.commit_idle_us = UINT32_MAX,
 		.lag_timeout_ms = UINT32_MAX,
+		.handover_ms = UINT32_MAX,
 	};
 	struct live l = {0};
 
@@ -146,6 +149,7 @@ static void the_longest_times_do_not_wrap(void **state)
 	assert_int_equal(l.settings.retransmit_ns, UINT32_MAX * 1000ull);
 	assert_int_equal(l.settings.commit_idle_ns, UINT32_MAX * 1000ull);
 	assert_int_equal(l.settings.lag_timeout_ns, UINT32_MAX * 1000000ull);
+	assert_int_equal(l.settings.handover_ns, UINT32_MAX * 1000000ull);
 }
 
 /* ---- Publishing ---- */

@@ -41,6 +41,7 @@ static uint32_t put_record(uint8_t *at, uint64_t first, uint16_t count, uint8_t 
 	const struct record r = {
 		.ballot = 65537,
 		.first = first,
+		.checksum = bytes == 0 ? 0 : message_crc(at + RECORD_BYTES, bytes),
 		.count = count,
 		.bytes = (uint16_t)bytes,
 		.flags = flags,
@@ -247,6 +248,32 @@ static void a_record_outside_what_the_chunk_covers_is_refused(void **state)
 	assert_refused(DROP_MALFORMED);
 }
 
+static void a_record_whose_checksum_is_not_that_of_its_entries_is_refused(void **state)
+{
+	struct record r;
+
+	/* Else: it goes into the log as it is, and to others, who can not use it. */
+	(void)state;
+	given_message(MESSAGE_CHOSEN);
+	memcpy(&r, frame + HEADER_BYTES, sizeof(r));
+	r.checksum ^= 1;
+	memcpy(frame + HEADER_BYTES, &r, sizeof(r));
+	seal(given.payload_len);
+	assert_refused(DROP_MALFORMED);
+}
+
+static void a_count_that_is_not_that_of_the_records_is_refused(void **state)
+{
+	(void)state;
+	for (uint16_t count = 0; count < 4; count++) {
+		given_message(MESSAGE_VOTES);
+		given.count = count;
+		seal(given.payload_len);
+		if (count != 2)
+			assert_refused(DROP_MALFORMED);
+	}
+}
+
 static void a_range_of_nothing_is_refused(void **state)
 {
 	(void)state;
@@ -278,21 +305,39 @@ static void a_client_speaks_only_requests(void **state)
 	assert_refused(DROP_SENDER);
 }
 
-static void a_request_has_no_flag_but_that_of_reads(void **state)
+static void a_request_is_of_commands_or_of_one_kind_of_reads(void **state)
 {
-	struct message decoded;
+	struct message m;
 
 	(void)state;
 	given_message(MESSAGE_REQUEST);
-	given.flags = FLAG_READ;
-	seal(given.payload_len);
-	assert_int_equal(message_decode(frame, frame_length, &decoded), DROP_NONE);
-	assert_int_equal(decoded.flags, FLAG_READ);
-	for (uint32_t flags = 1; flags < 256; flags++) {
+	for (uint32_t flags = 0; flags < 256; flags++) {
 		given.flags = (uint8_t)flags;
 		seal(given.payload_len);
-		if (flags != FLAG_READ)
+		if (flags != 0 && flags != FLAG_READ && flags != FLAG_READ_ANY &&
+			flags != FLAG_READ_STALE) {
 			assert_refused(DROP_MALFORMED);
+			continue;
+		}
+		assert_int_equal(decoded(&m), DROP_NONE);
+		assert_int_equal(m.flags, flags);
+	}
+}
+
+static void a_reply_has_no_marks_but_those_of_reads(void **state)
+{
+	struct message m;
+
+	(void)state;
+	given_message(MESSAGE_REPLY);
+	for (uint32_t flags = 0; flags < 256; flags++) {
+		given.flags = (uint8_t)flags;
+		seal(given.payload_len);
+		assert_int_equal(decoded(&m),
+			(flags | FLAG_READ_ANY | FLAG_READ_STALE) ==
+					(FLAG_READ_ANY | FLAG_READ_STALE)
+				? DROP_NONE
+				: DROP_MALFORMED);
 	}
 }
 
@@ -327,10 +372,13 @@ int main(void)
 		cmocka_unit_test(an_entry_longer_than_its_body_is_refused),
 		cmocka_unit_test(a_record_longer_than_its_body_is_refused),
 		cmocka_unit_test(a_record_outside_what_the_chunk_covers_is_refused),
+		cmocka_unit_test(a_record_whose_checksum_is_not_that_of_its_entries_is_refused),
+		cmocka_unit_test(a_count_that_is_not_that_of_the_records_is_refused),
 		cmocka_unit_test(a_range_of_nothing_is_refused),
 		cmocka_unit_test(a_ballot_of_another_node_than_the_sender_is_refused),
 		cmocka_unit_test(a_client_speaks_only_requests),
-		cmocka_unit_test(a_request_has_no_flag_but_that_of_reads),
+		cmocka_unit_test(a_request_is_of_commands_or_of_one_kind_of_reads),
+		cmocka_unit_test(a_reply_has_no_marks_but_those_of_reads),
 		cmocka_unit_test(instances_near_the_top_are_refused),
 		cmocka_unit_test(a_local_type_never_comes_from_a_wire),
 	};

@@ -24,7 +24,7 @@ static int setup(void **state)
 	(void)state;
 	quorum_init_majority(&majority, 3);
 	settings = (struct replica_settings){.members = 3, .shards = 2, .quorum = &majority};
-	reads_init(&reads);
+	reads_init(&reads, READ_RULE_LEADER);
 	return 0;
 }
 
@@ -59,7 +59,7 @@ static bool confirmed(uint32_t member, uint32_t shard)
 static void given_round(void)
 {
 	add(0, 5);
-	reads_begin(&reads, BALLOT);
+	reads_begin(&reads, BALLOT, 0);
 }
 
 static void a_phase2_quorum_with_all_its_shards_confirms(void **state)
@@ -141,7 +141,7 @@ static void what_arrives_after_the_round_began_waits_for_the_next(void **state)
 	assert_int_equal(reads_round(&reads)->index, 5);
 	reads_end(&reads);
 	assert_true(reads_ready(&reads));
-	reads_begin(&reads, BALLOT);
+	reads_begin(&reads, BALLOT, 0);
 	assert_int_equal(reads_round(&reads)->count, 1);
 	assert_int_equal(reads_round(&reads)->index, 6);
 	assert_int_equal(entry_sequence(
@@ -156,7 +156,7 @@ static void a_batch_has_the_index_of_its_last_read(void **state)
 	(void)state;
 	add(0, 5);
 	add(1, 9);
-	reads_begin(&reads, BALLOT);
+	reads_begin(&reads, BALLOT, 0);
 	assert_int_equal(reads_round(&reads)->index, 9);
 	assert_int_equal(reads_round(&reads)->count, 2);
 }
@@ -190,7 +190,7 @@ static void a_batch_goes_in_pieces_that_fit_a_frame(void **state)
 		struct entry e;
 		uint8_t value[808];
 	} half = {.e.sequence_length = entry_pack(ENTRY_COMMAND, 0, 808)};
-	const struct read_batch *b = reads_round(&reads);
+	const struct read_batch *b;
 	uint32_t pieces = 0;
 	uint32_t from = 0;
 	uint32_t bytes;
@@ -200,7 +200,7 @@ static void a_batch_goes_in_pieces_that_fit_a_frame(void **state)
 	while (reads_add(&reads, &half.e, CLIENT, 5, BODY))
 		for (uint32_t i = 0; i < 5; i++)
 			add(i, 5);
-	reads_begin(&reads, BALLOT);
+	reads_begin(&reads, BALLOT, 0);
 	b = reads_round(&reads);
 	for (uint32_t at = 0; from < b->count; at += bytes) {
 		uint32_t count = reads_piece(b, from, at, BODY, &bytes);

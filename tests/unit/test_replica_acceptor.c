@@ -21,10 +21,10 @@ static void a_frame_of_another_uuid_is_not_answered(void **state)
 {
 	/* Else: commits by {A, B}; B restarts empty and makes a majority with C. */
 	const enum message_type types[] = {MESSAGE_PREPARE, MESSAGE_PULL, MESSAGE_ACCEPT,
-		MESSAGE_FETCH, MESSAGE_CHOSEN, MESSAGE_READ_ROUND};
+		MESSAGE_FETCH, MESSAGE_CHOSEN, MESSAGE_READ_ROUND, MESSAGE_READ_PROBE};
 
 	(void)state;
-	for (uint32_t i = 0; i < 6; i++) {
+	for (uint32_t i = 0; i < 7; i++) {
 		struct message m = accept_of(EARLIER, 0, 4, 9);
 
 		m.type = (uint8_t)types[i];
@@ -318,6 +318,34 @@ static void a_read_round_is_confirmed_unless_a_higher_ballot_is_promised(void **
 	assert_int_equal(sent_of(MESSAGE_READ_CONFIRM), 1);
 }
 
+static void a_read_probe_hears_of_every_vote_whatever_is_promised(void **state)
+{
+	/* LR4. Else: what was acknowledged before the read arrived is missed. */
+	const struct message m = {
+		.type = MESSAGE_READ_PROBE,
+		.ballot = 4711,
+		.first = 77,
+		.sender = 1,
+	};
+	const struct sent *s;
+
+	(void)state;
+	prepare(LATER);
+	send_to_stage(&m, NULL);
+	assert_int_equal(the_only(MESSAGE_READ_REPORT)->m.watermark, 0);
+	accepts(LATER, 3, 4, 9);
+	send_to_stage(&m, NULL);
+	s = sent_nth(MESSAGE_READ_REPORT, 1);
+	assert_int_equal(s->m.watermark, 7);
+	assert_int_equal(s->m.ballot, 4711);
+	assert_int_equal(s->m.first, 77);
+	assert_int_equal(s->to.members, 1u << 1);
+	/* What is below lo is applied by all that this node was told. */
+	delivered(2 * BLOCK + 5);
+	send_to_stage(&m, NULL);
+	assert_int_equal(sent_nth(MESSAGE_READ_REPORT, 2)->m.watermark, 2 * BLOCK);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -346,6 +374,8 @@ int main(void)
 		cmocka_unit_test_setup(a_full_log_refuses_and_does_not_vote, setup),
 		cmocka_unit_test_setup(a_noop_run_is_voted_for_without_a_record, setup),
 		cmocka_unit_test_setup(a_read_round_is_confirmed_unless_a_higher_ballot_is_promised,
+			setup),
+		cmocka_unit_test_setup(a_read_probe_hears_of_every_vote_whatever_is_promised,
 			setup),
 	};
 

@@ -137,6 +137,8 @@ static void a_confirmed_read_is_answered_whoever_leads_by_then(void **state)
 	hear_watermark(THEIRS, 1, 1);
 	flush();
 	then_reply(the_only(MESSAGE_REPLY), 0, CLIENT, 3, 44, REPLY_NOT_FOUND, 1);
+	/* The client is not to take us for the leader. */
+	assert_int_equal(the_only(MESSAGE_REPLY)->m.flags, FLAG_READ_ANY);
 }
 
 static void a_read_sees_the_commands_of_the_same_burst_that_it_waited_for(void **state)
@@ -151,6 +153,40 @@ static void a_read_sees_the_commands_of_the_same_burst_that_it_waited_for(void *
 	hear_reads(2);
 	assert_int_equal(applied_count, 1);
 	then_reply(the_only(MESSAGE_REPLY), 0, CLIENT, 3, 44, REPLY_NOT_FOUND, 2);
+	assert_int_equal(the_only(MESSAGE_REPLY)->m.flags, 0);
+}
+
+static void a_stale_read_is_answered_at_once_with_the_instance_that_it_reflects(void **state)
+{
+	/* LR6. Other replies of the same client leave in frames of their own. */
+	struct message m = {
+		.type = MESSAGE_READ,
+		.flags = FLAG_READ_STALE,
+		.from = CLIENT,
+	};
+	const struct sent *s;
+
+	(void)state;
+	given_delivered(7);
+	with_read(CLIENT, 3, 44);
+	hear_reads(7);
+	with_read(CLIENT, 4, 45);
+	with_read(CLIENT, 4, 46);
+	m.count = 2;
+	m.payload_len = (uint16_t)bytes;
+	assert_false(learner_stage_on_message(&stage, &m, body, NULL, now));
+	assert_int_equal(sent_of(MESSAGE_REPLY), 2);
+	s = sent_nth(MESSAGE_REPLY, 0);
+	assert_int_equal(s->m.flags, 0);
+	then_reply(s, 0, CLIENT, 3, 44, REPLY_NOT_FOUND, 7);
+	s = sent_nth(MESSAGE_REPLY, 1);
+	assert_int_equal(s->m.flags, FLAG_READ_STALE);
+	assert_int_equal(s->m.watermark, 7);
+	assert_int_equal(s->m.count, 2);
+	then_reply(s, 0, CLIENT, 4, 45, REPLY_NOT_FOUND, 7);
+	then_reply(s, 1, CLIENT, 4, 46, REPLY_NOT_FOUND, 7);
+	flush();
+	assert_int_equal(sent_of(MESSAGE_REPLY), 2);
 }
 
 int main(void)
@@ -162,6 +198,9 @@ int main(void)
 		cmocka_unit_test_setup(batches_wait_each_for_its_own_index, setup_reads),
 		cmocka_unit_test_setup(more_batches_than_wait_are_busy, setup_reads),
 		cmocka_unit_test_setup(a_confirmed_read_is_answered_whoever_leads_by_then,
+			setup_reads),
+		cmocka_unit_test_setup(
+			a_stale_read_is_answered_at_once_with_the_instance_that_it_reflects,
 			setup_reads),
 		cmocka_unit_test_setup(
 			a_read_sees_the_commands_of_the_same_burst_that_it_waited_for, setup_reads),

@@ -19,7 +19,8 @@ static int teardown(void **state)
 /* ---- Whom it is about ---- */
 
 static const char *const commands[] = {"/paxwire/status", "/paxwire/stages", "/paxwire/drops",
-	"/paxwire/tunables", "/paxwire/routes", "/paxwire/digests", "/paxwire/heap"};
+	"/paxwire/tunables", "/paxwire/routes", "/paxwire/transfer", "/paxwire/digests",
+	"/paxwire/heap"};
 
 enum {
 	COMMANDS = sizeof(commands) / sizeof(commands[0])
@@ -115,10 +116,14 @@ static void status_says_what_it_waits_for(void **state)
 	then_condition("follows");
 	l->leads = true;
 	then_condition("leads");
+	replica.acceptors[0]->blind = BLOCK;
+	then_condition("learns again what its disk lost, and votes once it has");
 	l->identity.other_config = 1;
 	then_condition("stands: a member has another configuration; give all the same file");
 	replica.learner->beyond = true;
 	then_condition("stands: it fell beyond every other member's log and must be replaced");
+	l->failed = true;
+	then_condition("stands: its disk failed; mend it, then start the replica again");
 }
 
 /* ---- Stages and drops ---- */
@@ -201,6 +206,10 @@ static void every_drop_has_its_key(void **state)
 	replica.acceptors[0]->counters.foreign = 8;
 	replica.leader->counters.foreign = 9;
 	replica.acceptors[0]->counters.log_full = 10;
+	replica.acceptors[0]->counters.journal_full = 13;
+	replica.acceptors[0]->counters.gate_full = 14;
+	replica.acceptors[0]->counters.unknown = 15;
+	replica.acceptors[0]->counters.disk_failed = 16;
 	replica.leader->counters.busy = 12;
 	when_asked("/paxwire/drops,1");
 	for (uint32_t i = 1; i < FRAME_DROP_REASONS; i++)
@@ -214,6 +223,10 @@ static void every_drop_has_its_key(void **state)
 	then_says("ring_full", "7");
 	then_says("foreign_uuid", "17");
 	then_says("log_full", "10");
+	then_says("journal_full", "13");
+	then_says("gate_full", "14");
+	then_says("votes_unknown", "15");
+	then_says("disk_failed", "16");
 	then_says("busy_answers", "12");
 }
 
@@ -370,6 +383,64 @@ static void the_heap_shows_its_size_and_what_was_taken_while_polling(void **stat
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+/* ---- The lead ---- */
+
+static void then_transfer_refused(const char *parameters, const char *sentence)
+{
+	char command[64];
+
+	snprintf(command, sizeof(command), "/paxwire/transfer%s", parameters);
+	when_asked(command);
+	then_refused_by(sentence);
+	assert_int_equal(replica.live->transfers, 0);
+}
+
+static void the_lead_goes_only_from_who_leads_to_another_member(void **state)
+{
+	(void)state;
+	then_transfer_refused(",1", "give a replica's id, and the member that is to lead");
+	then_transfer_refused(",1,2,2", "give a replica's id, and the member that is to lead");
+	then_transfer_refused(",1,1", "\\\"1\\\" is no other member's id");
+	then_transfer_refused(",1,3", "\\\"3\\\" is no other member's id");
+	then_transfer_refused(",1,2", "nobody leads: there is nothing to hand over");
+	replica.leader->election.leader = 0;
+	then_transfer_refused(",1,2", "replica 0 leads: tell that one");
+	replica.leader->enrolled = true;
+	replica.leader->leads = true;
+	replica.leader->transfer.state = TRANSFER_TOLD;
+	then_transfer_refused(",1,2",
+		"it hands over already: wait until status says that it is done");
+	then_condition("leads, and hands over: it takes nothing new");
+	replica.leader->transfer.state = TRANSFER_NONE;
+	when_asked("/paxwire/transfer,1,2");
+	then_says("to", "2");
+	assert_int_equal(replica.live->transfers, 1);
+	assert_int_equal(replica.live->transfer_to, 2);
+}
+
+static void the_leader_stage_begins_a_transfer_once(void **state)
+{
+	struct leader_stage *l = replica.leader;
+
+	(void)state;
+	l->enrolled = true;
+	l->leads = true;
+	l->election.state = ELECTION_LEADER;
+	l->election.leader = 1;
+	l->election.awake_ns = 1000000000;
+	for (uint32_t i = 0; i < 3; i++) {
+		l->election.heard_ns[i] = 1000000000;
+		l->election.echoes[i] = 7;
+	}
+	assert_true(replica_transfer(&replica, 2, error, sizeof(error)));
+	for (uint64_t i = 1; i < 4; i++)
+		leader_poll(&replica, 1000000000 + 100000 * i);
+	assert_int_equal(l->counters.transfers, 1);
+	assert_int_equal(l->transfer.target, 2);
+	when_asked("/paxwire/status,1");
+	then_says("transfers", "1");
+}
+
 int main(void)
 {
 	const struct telemetry_subject subject = {
@@ -380,6 +451,8 @@ int main(void)
 		.config = &config,
 	};
 	const struct CMUnitTest tests[] = {
+		TEST(the_lead_goes_only_from_who_leads_to_another_member),
+		TEST(the_leader_stage_begins_a_transfer_once),
 		TEST(a_wrong_or_missing_id_is_refused),
 		TEST(status_says_who_it_is),
 		TEST(status_says_how_far_it_is),

@@ -65,6 +65,7 @@ static void every_tunable_is_set_by_its_name(void **state)
 		[TUNABLE_COMMIT_IDLE_US] = "7",
 		[TUNABLE_LAG_MAX] = "5000",
 		[TUNABLE_LAG_TIMEOUT_MS] = "1234",
+		[TUNABLE_HANDOVER_MS] = "35",
 	};
 
 	(void)state;
@@ -91,6 +92,7 @@ static void every_tunable_is_set_by_its_name(void **state)
 	assert_int_equal(tunables.commit_idle_us, 7);
 	assert_int_equal(tunables.lag_max, 5000);
 	assert_int_equal(tunables.lag_timeout_ms, 1234);
+	assert_int_equal(tunables.handover_ms, 35);
 }
 
 static void every_number_keeps_to_its_range(void **state)

@@ -1,0 +1,56 @@
+#include "consensus/handover.h"
+
+void handover_begin(struct handover *h, uint64_t now_ns)
+{
+	*h = (struct handover){.period_ns = now_ns};
+}
+
+/* Sums up the time since it was last done, if the run has taken too long by now. */
+static void count(struct handover *h, uint64_t bound_ns, uint64_t now_ns)
+{
+	if (!h->looks || now_ns - h->since_ns < bound_ns)
+		return;
+	h->slow_ns += now_ns - h->counted_ns;
+	h->counted_ns = now_ns;
+}
+
+void handover_on_chosen(struct handover *h, uint64_t bound_ns, uint64_t chosen, uint64_t now_ns)
+{
+	if (!h->looks || chosen <= h->first)
+		return;
+	if (bound_ns > 0)
+		count(h, bound_ns, now_ns);
+	h->looks = false;
+}
+
+/* The newest run: mostly it was sent once only, and its time is that of its proposal. */
+static void look(struct handover *h, const struct window *w)
+{
+	const struct flight *f = &w->flights[(w->next - 1) % WINDOW_INSTANCES];
+
+	if (window_runs(w) == 0)
+		return;
+	h->looks = true;
+	h->first = f->first;
+	h->since_ns = f->sent_ns;
+	h->counted_ns = f->sent_ns;
+}
+
+bool handover_on_tick(struct handover *h, uint64_t bound_ns, const struct window *w,
+	uint64_t now_ns)
+{
+	uint64_t length_ns = now_ns - h->period_ns;
+
+	if (bound_ns == 0)
+		return false;
+	if (!h->looks)
+		look(h, w);
+	if (length_ns < HANDOVER_PERIOD * bound_ns)
+		return false;
+	count(h, bound_ns, now_ns);
+	h->slow = h->slow_ns >= length_ns / HANDOVER_SHARE ? h->slow + 1 : 0;
+	h->periods += h->periods < HANDOVER_REST ? 1 : 0;
+	h->period_ns = now_ns;
+	h->slow_ns = 0;
+	return h->slow >= HANDOVER_SLOW && h->periods == HANDOVER_REST;
+}

@@ -1,0 +1,122 @@
+#include "consensus/journal_block.h"
+
+#include <string.h>
+
+#include "consensus/message.h"
+
+enum {
+	CRC_BYTES = sizeof(uint32_t),
+};
+
+uint32_t journal_block_seal(uint8_t *block)
+{
+	uint32_t crc = message_crc(block + CRC_BYTES, JOURNAL_BLOCK_BYTES - CRC_BYTES);
+
+	memcpy(block, &crc, CRC_BYTES);
+	return crc;
+}
+
+void journal_block_blank(uint8_t *block, uint64_t uuid)
+{
+	const struct journal_block header = {.magic = JOURNAL_MAGIC, .uuid = uuid};
+
+	memset(block, 0, JOURNAL_BLOCK_BYTES);
+	memcpy(block, &header, sizeof(header));
+	journal_block_seal(block);
+}
+
+const struct journal_block *journal_block_check(const uint8_t *block, uint64_t uuid)
+{
+	const struct journal_block *header = (const struct journal_block *)(const void *)block;
+
+	if (header->magic != JOURNAL_MAGIC || header->uuid != uuid ||
+		header->crc != message_crc(block + CRC_BYTES, JOURNAL_BLOCK_BYTES - CRC_BYTES))
+		return NULL;
+	if (header->number != 0 &&
+		(header->number >= INSTANCE_TOP || header->blocks == 0 ||
+			header->blocks > JOURNAL_WRITE_BLOCKS || header->index >= header->blocks ||
+			header->bytes == 0 || header->bytes > JOURNAL_BLOCK_PAYLOAD ||
+			(header->index + 1 < header->blocks &&
+				header->bytes != JOURNAL_BLOCK_PAYLOAD)))
+		return NULL;
+	return header;
+}
+
+uint32_t journal_chain_block(uint32_t chain, uint32_t crc)
+{
+	const uint32_t both[] = {chain, crc};
+
+	return message_crc(both, sizeof(both));
+}
+
+uint32_t journal_chain_record(uint32_t chain, const struct journal_record *record)
+{
+	struct journal_record linked = *record;
+
+	linked.chain = chain;
+	return message_crc(&linked, sizeof(linked));
+}
+
+/* What a record of each kind may look like, whoever made it. */
+static bool record_valid(const struct journal_record *r)
+{
+	bool run = r->kind == JOURNAL_VOTE || r->kind == JOURNAL_CHOSEN;
+	bool noop = run && r->flags == FLAG_NOOP;
+
+	if (r->kind == 0 || r->kind >= JOURNAL_KINDS || r->shard >= SHARD_MAX)
+		return false;
+	if (!run)
+		return r->bytes == 0 && r->count == 0 && r->flags == 0 &&
+			(r->kind == JOURNAL_PIN ? r->first < MEMBER_MAX && r->ballot != 0
+						: r->first < INSTANCE_TOP);
+	return r->count >= 1 && r->count <= RUN_COUNT_MAX && r->first < INSTANCE_TOP &&
+		r->first / BLOCK == (r->first + r->count - 1) / BLOCK && (noop || r->flags == 0) &&
+		(!noop || r->bytes == 0) && r->bytes <= BODY_MAX;
+}
+
+static bool entries_right(const struct journal_record *r)
+{
+	const uint8_t *entries = (const uint8_t *)(r + 1);
+
+	if (r->bytes == 0)
+		return r->checksum == 0 && (r->count == 0 || r->flags == FLAG_NOOP);
+	return message_crc(entries, r->bytes) == r->checksum &&
+		entries_valid(entries, r->bytes, r->count);
+}
+
+bool journal_payload_check(const uint8_t *payload, uint32_t bytes)
+{
+	const struct journal_write_header *header =
+		(const struct journal_write_header *)(const void *)payload;
+	uint32_t at = JOURNAL_WRITE_HEADER_BYTES;
+	uint32_t chain;
+
+	if (bytes < JOURNAL_WRITE_HEADER_BYTES || header->payload != bytes ||
+		header->shards > SHARD_MAX)
+		return false;
+	chain = header->chain;
+	for (uint32_t i = 0; i < header->records; i++) {
+		const struct journal_record *r =
+			(const struct journal_record *)(const void *)(payload + at);
+
+		if (bytes - at < JOURNAL_RECORD_BYTES || !record_valid(r) ||
+			r->bytes > bytes - at - JOURNAL_RECORD_BYTES ||
+			r->chain != journal_chain_record(chain, r) || !entries_right(r))
+			return false;
+		chain = r->chain;
+		at += JOURNAL_RECORD_BYTES + r->bytes;
+	}
+	return at == bytes;
+}
+
+const struct journal_record *journal_record_next(const uint8_t *payload, uint32_t bytes,
+	uint32_t *offset)
+{
+	if (*offset >= bytes)
+		return NULL;
+	const struct journal_record *r =
+		(const struct journal_record *)(const void *)(payload + *offset);
+
+	*offset += JOURNAL_RECORD_BYTES + r->bytes;
+	return r;
+}

@@ -1,0 +1,253 @@
+#include "dataplane/disk.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "consensus/check.h"
+
+enum {
+	FILE_LOCK = 0, /* The ring's registered files: the lock, */
+	FILE_SUPERBLOCK,
+	FILE_SEGMENT, /* and segment i at FILE_SEGMENT + i. */
+	FILES_MAX = FILE_SEGMENT + CONFIG_SEGMENTS_MAX,
+	BUFFER_INDEX = 0, /* All buffers are one registered one. */
+};
+
+/* ---- Opening ---- */
+
+static int register_all(struct disk *d, uint8_t *buffers, uint64_t bytes)
+{
+	const struct iovec one = {.iov_base = buffers, .iov_len = bytes};
+	int files[FILES_MAX];
+
+	for (uint32_t i = 0; i < FILES_MAX; i++)
+		files[i] = -1;
+	files[FILE_LOCK] = d->directory->lock;
+	files[FILE_SUPERBLOCK] = d->directory->superblock;
+	for (uint32_t i = 0; i < d->directory->segments_count; i++)
+		files[FILE_SEGMENT + i] = d->directory->segments[i];
+	int failed = io_uring_register_files(&d->ring, files, FILES_MAX);
+
+	return failed != 0 ? failed : io_uring_register_buffers(&d->ring, &one, 1);
+}
+
+static bool open_ring(struct disk *d, uint8_t *buffers, uint64_t bytes, char *error, size_t size)
+{
+	int failed = io_uring_queue_init(DISK_FLIGHTS, &d->ring, 0);
+
+	if (failed != 0) {
+		snprintf(error, size,
+			"io_uring can not be had (%s): let this process use it, see "
+			"/proc/sys/kernel/io_uring_disabled and the limits of its container.",
+			strerror(-failed));
+		return false;
+	}
+	failed = register_all(d, buffers, bytes);
+	if (failed == 0)
+		return true;
+	snprintf(error, size,
+		"the journal's %" PRIu64
+		" KiB of buffers can not be locked (%s): raise the limit of locked memory (ulimit "
+		"-l).",
+		bytes / 1024, strerror(-failed));
+	io_uring_queue_exit(&d->ring);
+	return false;
+}
+
+bool disk_open(struct disk *d, struct directory *directory, uint8_t *buffers, uint64_t bytes,
+	const struct disk_faults *faults, char *error, size_t size)
+{
+	memset(d, 0, sizeof(*d));
+	d->directory = directory;
+	d->faults = faults;
+	d->segment_blocks = (uint32_t)(directory->segment_bytes / JOURNAL_BLOCK_BYTES);
+	d->segments = directory->segments_count;
+	return directory->memory_backed || open_ring(d, buffers, bytes, error, size);
+}
+
+bool disk_add_segment(struct disk *d, const uint8_t *blank, char *error, size_t size)
+{
+	const uint32_t segment = d->segments;
+
+	if (!directory_add_segment(d->directory, blank, error, size))
+		return false;
+	if (!d->directory->memory_backed) {
+		int failed = io_uring_register_files_update(&d->ring, FILE_SEGMENT + segment,
+			&d->directory->segments[segment], 1);
+
+		if (failed < 0) {
+			snprintf(error, size, "%s: a new segment can not be registered: %s.",
+				d->directory->path, strerror(-failed));
+			return false;
+		}
+	}
+	__atomic_store_n(&d->segments, segment + 1, __ATOMIC_RELEASE); /* disk_segments. */
+	return true;
+}
+
+/* ---- Writing ---- */
+
+static struct disk_flight *flight(struct disk *d, uint64_t number)
+{
+	return &d->flights[number & (DISK_FLIGHTS - 1)];
+}
+
+static void submit(struct disk *d, uint64_t number, const uint8_t *from)
+{
+	struct disk_flight *f = flight(d, number);
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&d->ring);
+
+	CHECK(sqe != NULL); /* It has an entry for each flight, and each is submitted at once. */
+	io_uring_prep_write_fixed(sqe, (int)f->file, from, f->bytes, f->offset, BUFFER_INDEX);
+	sqe->flags |= IOSQE_FIXED_FILE;
+	io_uring_sqe_set_data64(sqe, number);
+
+	int submitted = io_uring_submit(&d->ring);
+
+	if (submitted == 1)
+		return;
+	/* The kernel did not take it, and is not asked again. */
+	f->ended = true;
+	f->result = submitted < 0 ? submitted : -EAGAIN;
+}
+
+static void begin(struct disk *d, const struct disk_flight *what, const uint8_t *from)
+{
+	uint64_t number = d->begun;
+	struct disk_flight *f = flight(d, number);
+
+	CHECK(disk_room(d) > 0);
+	*f = *what;
+	d->begun++;
+	if (!d->directory->memory_backed) {
+		submit(d, number, from);
+		return;
+	}
+	/* In memory it is a copy, done before another thread could have heard of it. */
+	ssize_t done = pwrite(f->fd, from, f->bytes, (off_t)f->offset);
+
+	f->result = done < 0 ? -errno : (int32_t)done;
+	f->ended = true;
+}
+
+void disk_write(struct disk *d, uint64_t place, const uint8_t *blocks, uint32_t blocks_count)
+{
+	uint32_t segment = (uint32_t)(place / d->segment_blocks);
+	const struct disk_flight f = {
+		.file = FILE_SEGMENT + segment,
+		.fd = d->directory->segments[segment],
+		.offset = place % d->segment_blocks * JOURNAL_BLOCK_BYTES,
+		.bytes = blocks_count * JOURNAL_BLOCK_BYTES,
+	};
+
+	CHECK(segment < disk_segments(d) && f.offset + f.bytes <= d->directory->segment_bytes);
+	begin(d, &f, blocks);
+}
+
+void disk_write_superblock(struct disk *d, uint32_t slot, const uint8_t *block)
+{
+	const struct disk_flight f = {
+		.file = FILE_SUPERBLOCK,
+		.fd = d->directory->superblock,
+		.offset = (uint64_t)slot * JOURNAL_BLOCK_BYTES,
+		.bytes = JOURNAL_BLOCK_BYTES,
+	};
+
+	begin(d, &f, block);
+}
+
+/* ---- Completion ---- */
+
+static void reap(struct disk *d)
+{
+	struct io_uring_cqe *cqes[DISK_FLIGHTS];
+	unsigned count = io_uring_peek_batch_cqe(&d->ring, cqes, DISK_FLIGHTS);
+
+	for (unsigned i = 0; i < count; i++) {
+		struct disk_flight *f = flight(d, io_uring_cqe_get_data64(cqes[i]));
+
+		f->result = cqes[i]->res;
+		f->ended = true;
+	}
+	io_uring_cq_advance(&d->ring, count);
+}
+
+/* Only the first cause counts: what follows comes of it. */
+static void stop(struct disk *d, const struct disk_flight *f, int32_t result)
+{
+	char file[32] = "superblock";
+
+	if (f->file != FILE_SUPERBLOCK)
+		snprintf(file, sizeof(file), "segment-%04" PRIu32, f->file - FILE_SEGMENT);
+	if (result >= 0)
+		snprintf(d->cause, sizeof(d->cause),
+			"%s/%s: of a write of %" PRIu32 " bytes at %" PRIu64 ", only %" PRId32
+			" were written",
+			d->directory->path, file, f->bytes, f->offset, result);
+	else
+		snprintf(d->cause, sizeof(d->cause),
+			"%s/%s: a write of %" PRIu32 " bytes at %" PRIu64 " failed: %s",
+			d->directory->path, file, f->bytes, f->offset, strerror(-result));
+	__atomic_store_n(&d->stopped, true, __ATOMIC_RELEASE); /* Pairs with disk_stopped. */
+}
+
+/* What its end means, as a test may have it. */
+static int32_t result_of(const struct disk *d, uint64_t number, const struct disk_flight *f)
+{
+	if (!f->ended)
+		return DISK_HELD;
+	if (__builtin_expect(d->faults != NULL, 0))
+		return d->faults->result(d->faults->context, number, f->result);
+	return f->result;
+}
+
+uint64_t disk_poll(struct disk *d)
+{
+	bool prefix = true;
+
+	if (disk_in_flight(d) == 0 || d->stopped)
+		return d->durable;
+	if (!d->directory->memory_backed)
+		reap(d);
+	for (uint64_t n = d->durable; n < d->begun && !d->stopped; n++) {
+		const struct disk_flight *f = flight(d, n);
+		int32_t result = result_of(d, n, f);
+
+		if (result == DISK_HELD) {
+			prefix = false;
+		} else if (result != (int32_t)f->bytes) {
+			stop(d, f, result);
+		} else if (prefix) {
+			d->bytes += f->bytes;
+			d->durable++;
+		}
+	}
+	return d->durable;
+}
+
+/* ---- Closing ---- */
+
+static bool all_ended(struct disk *d)
+{
+	for (uint64_t n = d->durable; n < d->begun; n++)
+		if (!flight(d, n)->ended)
+			return false;
+	return true;
+}
+
+void disk_close(struct disk *d)
+{
+	struct io_uring_cqe *cqe;
+
+	if (d->directory->memory_backed)
+		return;
+	/* A buffer is given back only when nobody reads it any more. */
+	do {
+		reap(d);
+	} while (!all_ended(d) && io_uring_wait_cqe(&d->ring, &cqe) == 0);
+	io_uring_unregister_files(&d->ring); /* Else the lock goes some time later. */
+	io_uring_queue_exit(&d->ring);
+}

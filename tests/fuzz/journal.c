@@ -1,0 +1,415 @@
+/*
+ * journal - what the real writer wrote, written in part, torn, damaged or forged, is read back and
+ * judged without harm. Without damage the reader tells what was durable, in order and unchanged,
+ * and of the rest a prefix of what was closed; and what was cut never comes back. With damage it
+ * tells only writes that check. After either a new life writes on.
+ *
+ * The input is steps {u8 kind, ...}: a record; a write is closed; its blocks reach the disk, all or
+ * some; a crash and a restart; a byte of a block changes, sealed again or not; a block goes to
+ * another place; a byte of a superblock changes.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "consensus/check.h"
+#include "consensus/journal.h"
+#include "consensus/journal_reader.h"
+#include "consensus/message.h"
+#include "tests/fuzz/fuzz.h"
+
+enum {
+	IMAGE_BLOCKS = 2 * JOURNAL_WRITE_BLOCKS,
+	WRITES_MAX = 512,
+	STEPS_MAX = 400,
+	LIVES_MAX = 12,
+	ENTRIES_MAX = 16,
+	HEADERS_BYTES =
+		JOURNAL_BLOCK_HEADER_BYTES + JOURNAL_WRITE_HEADER_BYTES + JOURNAL_RECORD_BYTES,
+};
+
+/* A write that was closed: what the reader must tell of it. */
+struct known {
+	uint64_t number;
+	uint32_t bytes;
+	uint32_t crc; /* Of the payload. */
+	struct journal_write write;
+	bool in_flight;
+};
+
+static _Alignas(JOURNAL_BLOCK_BYTES) uint8_t image[IMAGE_BLOCKS * JOURNAL_BLOCK_BYTES];
+static _Alignas(JOURNAL_BLOCK_BYTES) uint8_t supers[SUPERBLOCK_SLOTS * JOURNAL_BLOCK_BYTES];
+static _Alignas(JOURNAL_BLOCK_BYTES) uint8_t blank[JOURNAL_BLOCK_BYTES];
+static _Alignas(JOURNAL_BLOCK_BYTES) uint8_t buffers[JOURNAL_BUFFERS * JOURNAL_BUFFER_BYTES];
+static uint8_t *exact; /* One block on the heap, so that ASan sees a step beyond it. */
+static uint8_t payload[JOURNAL_WRITE_PAYLOAD];
+static struct journal journal;
+static struct journal_reader reader;
+static struct superblock superblock;
+static uint32_t touched; /* Blocks that are not blank lie below. */
+
+/* The writes that stand or may stand, in order; `durable` of them surely. */
+static struct known known[WRITES_MAX];
+static uint32_t known_count, durable_count;
+static bool damaged, ended;
+static uint32_t lives;
+
+static uint8_t *block_at(uint64_t place)
+{
+	CHECK(place < IMAGE_BLOCKS);
+	if (place >= touched)
+		touched = (uint32_t)place + 1;
+	return image + place * JOURNAL_BLOCK_BYTES;
+}
+
+/* ---- What is written ---- */
+
+static void append(struct input *in)
+{
+	_Alignas(8) uint8_t entries[ENTRIES_MAX * (ENTRY_BYTES + 64)];
+	const uint8_t kind = (uint8_t)(1 + input_u8(in) % (JOURNAL_KINDS - 1));
+	const uint8_t number = input_u8(in);
+	struct journal_record r = {.kind = kind, .ballot = number, .first = number};
+	uint32_t bytes = 0;
+
+	if (kind == JOURNAL_PIN) {
+		r.first = number % MEMBER_MAX;
+		r.ballot = 1 + number;
+	} else if (kind == JOURNAL_VOTE || kind == JOURNAL_CHOSEN) {
+		r.count = 1 + number % ENTRIES_MAX;
+		r.first = number / ENTRIES_MAX * ENTRIES_MAX;
+		for (uint32_t i = 0; i < r.count; i++) {
+			const uint32_t length = number % 64;
+			const struct entry e = {
+				.session = number,
+				.sequence_length = entry_pack(ENTRY_COMMAND, i, length),
+			};
+
+			memcpy(entries + bytes, &e, sizeof(e));
+			memset(entries + bytes + sizeof(e), number,
+				entry_bytes(length) - sizeof(e));
+			bytes += entry_bytes(length);
+		}
+		r.bytes = (uint16_t)bytes;
+		r.checksum = message_crc(entries, bytes);
+	}
+	if (journal_room(&journal, bytes))
+		journal_append(&journal, number % JOURNAL_LANES, &r, entries);
+}
+
+/* The payload of blocks put together. */
+static uint32_t gather(const uint8_t *blocks, uint32_t count)
+{
+	uint32_t bytes = 0;
+
+	for (uint32_t i = 0; i < count; i++) {
+		struct journal_block header;
+		const uint8_t *block = blocks + (size_t)i * JOURNAL_BLOCK_BYTES;
+
+		memcpy(&header, block, sizeof(header));
+		memcpy(payload + bytes, block + sizeof(header), header.bytes);
+		bytes += header.bytes;
+	}
+	return bytes;
+}
+
+static void close_write(void)
+{
+	struct known *k = &known[known_count];
+
+	if (known_count == WRITES_MAX || !journal_close(&journal, &k->write))
+		return;
+	k->number = k->write.number;
+	k->bytes = gather(k->write.bytes, k->write.blocks);
+	k->crc = message_crc(payload, k->bytes);
+	k->in_flight = true;
+	known_count++;
+}
+
+/* The choice-th write in flight, or NULL. */
+static struct known *in_flight(uint8_t choice)
+{
+	if (known_count == durable_count)
+		return NULL;
+	struct known *k = &known[durable_count + choice % (known_count - durable_count)];
+
+	return k->in_flight ? k : NULL;
+}
+
+static void write_blocks(const struct known *k, uint8_t mask)
+{
+	for (uint32_t i = 0; i < k->write.blocks; i++)
+		if ((mask >> i % 8 & 1) != 0)
+			memcpy(block_at(k->write.place + i),
+				k->write.bytes + (size_t)i * JOURNAL_BLOCK_BYTES,
+				JOURNAL_BLOCK_BYTES);
+}
+
+static void complete(struct known *k)
+{
+	write_blocks(k, 0xff);
+	if (k->write.superblock != NULL)
+		memcpy(supers + k->write.superblock_slot * JOURNAL_BLOCK_BYTES, k->write.superblock,
+			JOURNAL_BLOCK_BYTES);
+	k->in_flight = false;
+	journal_completed(&journal, k->number);
+	while (durable_count < known_count && known[durable_count].number <= journal.durable.number)
+		durable_count++;
+}
+
+/* ---- What is read ---- */
+
+static void records_are_whole(const struct journal_found *f)
+{
+	uint32_t offset = JOURNAL_WRITE_HEADER_BYTES;
+	const struct journal_record *r;
+
+	CHECK(f->bytes >= JOURNAL_WRITE_HEADER_BYTES && f->bytes <= JOURNAL_WRITE_PAYLOAD);
+	while ((r = journal_record_next(f->payload, f->bytes, &offset)) != NULL) {
+		CHECK(offset <= f->bytes && r->kind >= 1 && r->kind < JOURNAL_KINDS);
+		CHECK(r->shard < SHARD_MAX);
+		CHECK(r->checksum == (r->bytes == 0 ? 0 : message_crc(r + 1, r->bytes)));
+		CHECK(entries_valid((const uint8_t *)(r + 1), r->bytes,
+			r->bytes == 0 ? 0 : r->count));
+	}
+	CHECK(offset == f->bytes);
+}
+
+/* Reads all; returns how many writes were told. */
+static uint32_t read_all(struct journal_end *end)
+{
+	const struct journal_found *f;
+	uint32_t told = 0;
+	uint64_t last = superblock.anchor_number;
+
+	journal_reader_init(&reader, &superblock);
+	for (uint64_t place = superblock.anchor_place; place < touched; place++) {
+		memcpy(exact, image + place * JOURNAL_BLOCK_BYTES, JOURNAL_BLOCK_BYTES);
+		journal_reader_block(&reader, place, exact);
+		while ((f = journal_reader_take(&reader)) != NULL) {
+			records_are_whole(f);
+			CHECK(f->number > last && f->place_after <= place + JOURNAL_WRITE_BLOCKS);
+			last = f->number;
+			if (!damaged) {
+				CHECK(told < known_count && f->number == known[told].number);
+				CHECK(f->bytes == known[told].bytes && !f->follows_damage);
+				CHECK(message_crc(f->payload, f->bytes) == known[told].crc);
+			}
+			told++;
+		}
+	}
+	journal_reader_end(&reader, end);
+	CHECK(end->previous == last && end->number > last);
+	return told;
+}
+
+static void begin_life(const struct journal_end *end)
+{
+	const struct journal_start start = {
+		.place = end->place,
+		.number = end->number,
+		.previous = end->previous,
+		.chain = end->chain,
+	};
+
+	superblock.life++;
+	journal_init(&journal, &superblock, &start, IMAGE_BLOCKS, buffers);
+	lives++;
+}
+
+static void restart(void)
+{
+	struct journal_end end;
+	uint32_t told = read_all(&end);
+
+	if (!damaged) {
+		CHECK(end.verdict == JOURNAL_CLEAN || end.verdict == JOURNAL_TORN);
+		CHECK(told >= durable_count && told <= known_count);
+	}
+	/* An empty journal stays out; so does one whose place is not ours. */
+	if (end.verdict == JOURNAL_EMPTY || end.place > IMAGE_BLOCKS || lives == LIVES_MAX) {
+		ended = true;
+		return;
+	}
+	known_count = damaged ? 0 : told;
+	durable_count = known_count;
+	begin_life(&end);
+}
+
+/* ---- What goes wrong ---- */
+
+static void change(struct input *in, uint8_t *block)
+{
+	const uint16_t choice = input_u16(in);
+	/* Half of them in the headers. */
+	const uint32_t below = choice >> 15 != 0 ? HEADERS_BYTES : JOURNAL_BLOCK_BYTES;
+	const uint32_t at = choice % below;
+	const uint8_t how = input_u8(in);
+
+	damaged = true;
+	block[at] ^= (uint8_t)(1 + how / 2);
+	if (how % 2 == 0)
+		journal_block_seal(block);
+}
+
+/* The records of a write in one block are chained anew, and the block sealed: only what its fields
+ * say can be wrong. */
+static void chain_again(uint8_t *block)
+{
+	uint8_t *at = block + JOURNAL_BLOCK_HEADER_BYTES;
+	struct journal_write_header header;
+	uint32_t offset = JOURNAL_WRITE_HEADER_BYTES;
+	uint32_t chain;
+
+	memcpy(&header, at, sizeof(header));
+	chain = header.chain;
+	for (uint32_t i = 0; i < header.records; i++) {
+		struct journal_record r;
+
+		if (offset + sizeof(r) > JOURNAL_BLOCK_PAYLOAD)
+			break;
+		memcpy(&r, at + offset, sizeof(r));
+		if (offset + sizeof(r) + r.bytes <= JOURNAL_BLOCK_PAYLOAD)
+			r.checksum =
+				r.bytes == 0 ? 0 : message_crc(at + offset + sizeof(r), r.bytes);
+		r.chain = journal_chain_record(chain, &r);
+		chain = r.chain;
+		memcpy(at + offset, &r, sizeof(r));
+		offset += (uint32_t)sizeof(r) + r.bytes;
+	}
+	journal_block_seal(block);
+}
+
+/* Of exactly its size, so that ASan sees a step beyond it. */
+static void check_payload(const uint8_t *block)
+{
+	struct journal_block header;
+	uint8_t *copy;
+
+	memcpy(&header, block, sizeof(header));
+	if (header.bytes == 0 || header.bytes > JOURNAL_BLOCK_PAYLOAD)
+		return;
+	copy = malloc(header.bytes);
+	CHECK(copy != NULL);
+	memcpy(copy, block + sizeof(header), header.bytes);
+	journal_payload_check(copy, header.bytes);
+	free(copy);
+}
+
+/* Superblocks as they are: whatever reads as one leads the reader to no harm. */
+static void read_with_superblocks(void)
+{
+	const struct superblock own = superblock;
+	struct journal_end end;
+	enum superblock_result result = superblock_read(supers, &superblock);
+
+	if (result == SUPERBLOCK_OK || result == SUPERBLOCK_ONE_LOST) {
+		CHECK(superblock.shards >= 1 && superblock.shards <= SHARD_MAX);
+		read_all(&end);
+	}
+	superblock = own;
+}
+
+static void change_superblock(struct input *in)
+{
+	uint8_t *block = supers + input_u8(in) % SUPERBLOCK_SLOTS * JOURNAL_BLOCK_BYTES;
+	const uint8_t at = input_u8(in) % SUPERBLOCK_BYTES;
+
+	damaged = true;
+	block[at] ^= input_u8(in);
+	if (at % 8 != 7)
+		journal_block_seal(block); /* The crc stands in front of both kinds. */
+	read_with_superblocks();
+}
+
+static void step(struct input *in)
+{
+	const uint8_t kind = input_u8(in);
+	struct known *k;
+	uint8_t *block;
+
+	switch (kind % 8) {
+	case 0:
+	case 1:
+		append(in);
+		return;
+	case 2:
+		close_write();
+		return;
+	case 3:
+		if ((k = in_flight(kind / 8)) != NULL)
+			complete(k);
+		return;
+	case 4:
+		if ((k = in_flight(kind / 8)) != NULL)
+			write_blocks(k, input_u8(in));
+		return;
+	case 5:
+		restart();
+		return;
+	case 6:
+		block = block_at(input_u8(in) % touched);
+		change(in, block);
+		if (kind / 8 % 4 == 0)
+			chain_again(block);
+		check_payload(block);
+		return;
+	default:
+		if (kind / 8 % 4 == 0) {
+			change_superblock(in);
+			return;
+		}
+		damaged = true;
+		block = block_at(input_u8(in) % touched);
+		memcpy(block_at(input_u8(in) % IMAGE_BLOCKS), block, JOURNAL_BLOCK_BYTES);
+	}
+}
+
+/* ---- Start ---- */
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+	(void)argc, (void)argv;
+	exact = aligned_alloc(JOURNAL_BLOCK_BYTES, JOURNAL_BLOCK_BYTES);
+	CHECK(exact != NULL);
+	superblock.uuid = 0x1234567890abcdefull;
+	journal_block_blank(blank, superblock.uuid);
+	touched = IMAGE_BLOCKS;
+	return 0;
+}
+
+static void start(void)
+{
+	superblock = (struct superblock){
+		.uuid = 0x1234567890abcdefull,
+		.shards = 1,
+		.block = BLOCK,
+		.block_bytes = JOURNAL_BLOCK_BYTES,
+		.segment_blocks = JOURNAL_WRITE_BLOCKS,
+	};
+	for (uint32_t i = 0; i < touched; i++)
+		memcpy(image + i * JOURNAL_BLOCK_BYTES, blank, JOURNAL_BLOCK_BYTES);
+	touched = 0;
+	journal_format(&superblock, block_at(0));
+	superblock_seal(&superblock, supers + JOURNAL_BLOCK_BYTES);
+	superblock_seal(&superblock, supers);
+	known[0] = (struct known){.number = 1, .bytes = gather(image, 1)};
+	known[0].crc = message_crc(payload, known[0].bytes);
+	known_count = 1;
+	durable_count = 1;
+	damaged = false;
+	ended = false;
+	lives = 0;
+	restart();
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct input in = {.bytes = data, .left = size};
+
+	start();
+	for (uint32_t i = 0; i < STEPS_MAX && in.left > 0 && !ended; i++)
+		step(&in);
+	if (!ended)
+		restart();
+	return 0;
+}

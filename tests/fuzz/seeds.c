@@ -1,0 +1,305 @@
+/*
+ * seeds.c - writes the corpus: one small file for each thing that a target can meet.
+ *
+ * Usage: fuzz_seeds FOLDER. The configuration's seeds are config/profiles and need no other.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "consensus/message.h"
+#include "tests/fuzz/peers.h"
+#include "tests/fuzz/seal.h"
+
+enum {
+	BYTES_MAX = 2048,
+	NET_BYTES = 42,
+};
+
+static const char *folder;
+
+static void write_seed(const char *target, const char *name, const void *bytes, size_t length)
+{
+	char path[4096];
+
+	snprintf(path, sizeof(path), "%s/%s", folder, target);
+	mkdir(path, 0777);
+	snprintf(path, sizeof(path), "%s/%s/%s", folder, target, name);
+	FILE *file = fopen(path, "wb");
+
+	if (file == NULL || fwrite(bytes, 1, length, file) != length || fclose(file) != 0) {
+		fprintf(stderr, "fuzz_seeds: %s can not be written\n", path);
+		exit(1);
+	}
+}
+
+/* ---- Messages ---- */
+
+static size_t put_entry(uint8_t *at, uint64_t session, enum entry_kind kind, uint64_t sequence,
+	uint32_t length)
+{
+	const struct entry e = {
+		.session = session,
+		.sequence_length = entry_pack(kind, sequence, length),
+	};
+
+	memset(at, 0, entry_bytes(length));
+	memcpy(at, &e, sizeof(e));
+	memset(at + sizeof(e), 'v', length);
+	return entry_bytes(length);
+}
+
+static size_t put_record(uint8_t *at, uint64_t ballot, uint64_t first, uint8_t flags)
+{
+	struct record r = {.ballot = ballot, .first = first, .count = 2, .flags = flags};
+	size_t bytes = 0;
+
+	if (flags != FLAG_NOOP) {
+		bytes = put_entry(at + sizeof(r), 3, ENTRY_COMMAND, 0, 5);
+		bytes += put_entry(at + sizeof(r) + bytes, 3, ENTRY_COMMAND, 1, 0);
+	}
+	r.bytes = (uint16_t)bytes;
+	memcpy(at, &r, sizeof(r));
+	return sizeof(r) + bytes;
+}
+
+static size_t put_reply(uint8_t *at, enum reply_status status, uint32_t length)
+{
+	const struct reply r = {
+		.session = 3,
+		.sequence_status = reply_pack(1, status, length),
+		.result = 9,
+	};
+
+	memset(at, 0, sizeof(r) + (length + 7) / 8 * 8);
+	memcpy(at, &r, sizeof(r));
+	return sizeof(r) + (length + 7) / 8 * 8;
+}
+
+/* The body that the type is about; sets what of the header goes with it. */
+static size_t put_body(struct message *m, uint8_t *body)
+{
+	const struct range ranges[] = {{.first = 10, .count = 3}, {.first = 20, .count = 1}};
+	size_t bytes;
+
+	switch (m->type) {
+	case MESSAGE_REQUEST:
+		m->count = 2;
+		bytes = put_entry(body, 77, ENTRY_OPEN, 0, 0);
+		return bytes + put_entry(body + bytes, 3, ENTRY_COMMAND, 1, 24);
+	case MESSAGE_ACCEPT:
+		m->count = 2;
+		bytes = put_entry(body, 3, ENTRY_COMMAND, 0, 8);
+		return bytes + put_entry(body + bytes, 3, ENTRY_COMMAND, 1, 3);
+	case MESSAGE_REPLY:
+		m->count = 2;
+		bytes = put_reply(body, REPLY_OK, 11);
+		return bytes + put_reply(body + bytes, REPLY_REDIRECT, 0);
+	case MESSAGE_ACCEPTED:
+		m->count = 2;
+		memcpy(body, ranges, sizeof(ranges));
+		return sizeof(ranges);
+	case MESSAGE_VOTES:
+	case MESSAGE_CHOSEN:
+		m->count = 2;
+		bytes = put_record(body, m->type == MESSAGE_VOTES ? m->ballot : 0, 10, 0);
+		return bytes + put_record(body + bytes, 0, 12, FLAG_NOOP);
+	default:
+		return 0;
+	}
+}
+
+static size_t put_message(uint8_t *bytes, uint8_t type)
+{
+	struct message m = {
+		.type = type,
+		.sender = type == MESSAGE_REQUEST ? MESSAGE_SENDER_CLIENT : 1,
+		.cluster = 1,
+		.ballot = ballot_make(1, 1),
+		.first = 10,
+		.watermark = 20,
+		.counter = 4,
+	};
+
+	m.uuid = peers_uuid(m.sender);
+	size_t length = HEADER_BYTES + put_body(&m, bytes + HEADER_BYTES);
+
+	message_encode(&m, (struct message_wire *)(void *)bytes);
+	seal_records(bytes, length);
+	seal_message(bytes, length);
+	return length;
+}
+
+static void write_messages(void)
+{
+	uint8_t bytes[BYTES_MAX];
+	char name[32];
+
+	for (uint8_t type = 1; type < MESSAGE_WIRE_END; type++) {
+		size_t length = put_message(bytes, type);
+
+		snprintf(name, sizeof(name), "type_%02u", type);
+		write_seed("codec", name, bytes, length);
+		if (type == MESSAGE_REPLY)
+			write_seed("canary", name, bytes, length);
+	}
+}
+
+/* ---- Frames ---- */
+
+/* Ethernet and IPv4 to 10.0.0.1 from 10.0.0.2. */
+static void put_ip(uint8_t *bytes, uint8_t protocol, size_t length)
+{
+	static const uint8_t head[] = {2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0, 0x45, 0, 0, 0, 0,
+		0, 0x40, 0, 64, 0, 0, 0, 10, 0, 0, 2, 10, 0, 0, 1};
+
+	memcpy(bytes, head, sizeof(head));
+	bytes[23] = protocol;
+	bytes[16] = (uint8_t)((length - 14) / 256);
+	bytes[17] = (uint8_t)((length - 14) % 256);
+}
+
+static void write_frames(void)
+{
+	/* Who has 10.0.0.1? and: 10.0.0.2 is at 02:00:00:00:00:02. */
+	static const uint8_t arp[] = {255, 255, 255, 255, 255, 255, 2, 0, 0, 0, 0, 2, 8, 6, 0, 1, 8,
+		0, 6, 4, 0, 1, 2, 0, 0, 0, 0, 2, 10, 0, 0, 2, 0, 0, 0, 0, 0, 0, 10, 0, 0, 1};
+	static const uint8_t udp[] = {0x1c, 0xe8, 0x1c, 0xe8, 0, 0, 0, 0};
+	static const uint8_t echo[] = {8, 0, 0xf7, 0xff, 0, 0, 0, 0, 'p', 'i', 'n', 'g'};
+	uint8_t bytes[BYTES_MAX];
+	size_t length;
+
+	memcpy(bytes, arp, sizeof(arp));
+	write_seed("frame", "arp_request", bytes, sizeof(arp));
+	bytes[21] = 2;
+	write_seed("frame", "arp_reply", bytes, sizeof(arp));
+	length = 34 + sizeof(echo);
+	put_ip(bytes, 1, length);
+	memcpy(bytes + 34, echo, sizeof(echo));
+	write_seed("frame", "echo", bytes, length);
+	for (uint32_t i = 0; i < 2; i++) {
+		const uint8_t types[] = {MESSAGE_REQUEST, MESSAGE_CHOSEN};
+
+		length = NET_BYTES + put_message(bytes + NET_BYTES, types[i]);
+		put_ip(bytes, 17, length);
+		memcpy(bytes + 34, udp, sizeof(udp));
+		seal_frame(bytes, length);
+		write_seed("frame", i == 0 ? "request" : "chosen", bytes, length);
+	}
+}
+
+/* ---- Commands ---- */
+
+static void write_commands(void)
+{
+	/* put 1 "one", get 1; a cas of version 1; delete; a batch's end after each but the first. */
+	static const uint8_t bytes[] = {2, 19, 2, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 'o',
+		'n', 'e', 3, 16, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 3, 26, 4, 0, 0, 0,
+		0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 't', 'w', 3, 16, 3, 0,
+		0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0};
+	uint8_t fill[9 * 18];
+
+	write_seed("kv", "put_get_cas_delete", bytes, sizeof(bytes));
+	/* More keys than fit. */
+	for (uint8_t i = 0; i < 9; i++) {
+		uint8_t *at = fill + 18 * i;
+
+		memset(at, 0, 18);
+		at[0] = 2;
+		at[1] = 16;
+		at[2] = 2;
+		at[10] = i;
+	}
+	write_seed("kv", "full", fill, sizeof(fill));
+}
+
+/* ---- Steps ---- */
+
+static void write_client_steps(void)
+{
+	/* All send; five opens are answered with ids; commands go; one is done, one redirected. */
+	static const uint8_t opened[] = {1, 3, 4, 0, 0, 1, 10, 4, 0, 1, 18, 8, 0, 1, 26, 12, 0, 1,
+		34, 16, 0, 1, 42, 0x21, 0x25, 3, 1, 1, 1, 0, 2, 5, 1, 8, 1, 0xfc, 2, 3, 0, 1, 1, 6,
+		0};
+
+	write_seed("client", "opened_done_redirected", opened, sizeof(opened));
+}
+
+static void write_journal_steps(void)
+{
+	/* Votes of several lanes, closed and written, a crash, and another write. */
+	static const uint8_t clean[] = {2, 3, 0, 0, 40, 1, 2, 7, 2, 3, 0, 4, 9, 2, 3, 5, 2, 3, 0, 0,
+		9, 2, 3, 5};
+	/* A first write torn, the second whole, a crash; then writes over it. */
+	static const uint8_t torn[] = {2, 3, 0, 0, 255, 0, 0, 127, 0, 0, 63, 2, 0, 0, 40, 2, 4, 1,
+		11, 5, 2, 3, 0, 0, 9, 2, 3, 5};
+	/* A byte changes in a durable write; another is sealed; a block goes elsewhere. */
+	static const uint8_t damage[] = {2, 3, 0, 0, 40, 2, 3, 0, 0, 41, 2, 3, 38, 2, 99, 0, 3, 5,
+		6, 3, 150, 0, 8, 5, 15, 1, 5, 5, 7, 0, 56, 3};
+
+	write_seed("journal", "clean", clean, sizeof(clean));
+	write_seed("journal", "torn", torn, sizeof(torn));
+	write_seed("journal", "damage", damage, sizeof(damage));
+}
+
+static void write_replica_steps(void)
+{
+	uint8_t bytes[BYTES_MAX];
+	char name[32];
+
+	/* Each type as bytes, to a replica that just started, is enrolled, and leads. */
+	for (uint8_t type = 1; type < MESSAGE_WIRE_END; type++) {
+		size_t length = put_message(bytes + 5, type);
+
+		if (type == MESSAGE_REPLY)
+			continue;
+		bytes[0] = type % 3;
+		bytes[1] = 3;
+		bytes[2] = 1;
+		bytes[3] = (uint8_t)(length % 256);
+		bytes[4] = (uint8_t)(length / 256);
+		snprintf(name, sizeof(name), "bytes_%02u", type);
+		write_seed("replica", name, bytes, 5 + length);
+	}
+	/* A leader: opens, commands of several sessions, votes, turns. */
+	static const uint8_t leads[] = {2, 4, 0, 0, 0, 0, 0, 3, 1, 7, 0, 2, 7, 0, 3, 7, 0, 0, 8, 2,
+		8, 4, 0, 0, 0, 0, 0, 4, 1, 0, 8, 2, 0, 9, 1, 8, 3, 2, 0, 0, 8, 2, 16, 2, 4, 0, 0, 0,
+		0, 4, 2, 1, 0, 4, 2, 0, 2, 8, 2};
+	/* A follower: a member prepares, accepts runs, its watermark rises, values are fetched. */
+	static const uint8_t follows[] = {1, 4, 2, 0, 12, 0, 0, 0, 0, 0, 4, 6, 0, 12, 0, 0, 0, 2, 1,
+		7, 0, 2, 7, 0, 3, 0, 4, 0, 4, 8, 0, 12, 0, 16, 1, 0, 8, 4, 10, 0, 12, 0, 0, 0, 0, 4,
+		12, 0, 12, 0, 32, 0, 1, 64, 1, 0, 4, 0, 32};
+
+	write_seed("replica", "leads", leads, sizeof(leads));
+	write_seed("replica", "follows", follows, sizeof(follows));
+	/* Leads after others' votes were proposed again, by one shard and by two. */
+	bytes[0] = 2 + 8;
+	write_seed("replica", "recovers", bytes, 1);
+	bytes[0] = 2 + 4 + 8;
+	write_seed("replica", "recovers_shards", bytes, 1);
+	/* With a disk: leads, crashes, leads again; and crashes at steps of the disk. */
+	static const uint8_t crashes[] = {2 + 16, 4, 0, 0, 0, 0, 0, 3, 1, 7, 0, 2, 7, 0, 3, 7, 0, 0,
+		8, 2, 8, 1, 32, 2, 32, 2, 48, 2, 48, 2, 8, 1, 32, 2};
+	static const uint8_t steps[] = {1 + 8 + 16, 32, 2, 48, 2, 25, 32, 2, 48, 2, 41, 4, 2, 0, 12,
+		0, 0, 0, 0, 16, 16, 6, 0, 12, 0, 0, 0, 2, 1, 7, 0, 2, 7, 0, 3, 0, 4, 16, 16, 1, 16};
+
+	write_seed("replica", "crashes", crashes, sizeof(crashes));
+	write_seed("replica", "crashes_at_steps", steps, sizeof(steps));
+}
+
+int main(int argc, char **argv)
+{
+	if (argc != 2) {
+		fprintf(stderr, "usage: fuzz_seeds FOLDER\n");
+		return 1;
+	}
+	folder = argv[1];
+	write_messages();
+	write_frames();
+	write_commands();
+	write_client_steps();
+	write_replica_steps();
+	write_journal_steps();
+	return 0;
+}

@@ -1,0 +1,48 @@
+/*
+ * power.h - what happens to durable nodes as a whole: crashes, also of all at once, restarts, and
+ * what their disks do to them meanwhile.
+ *
+ * Owns:    when each crashed node starts again; which members' disks were damaged: a minority.
+ */
+#ifndef SIM_POWER_H
+#define SIM_POWER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct world;
+
+enum {
+	POWER_MEMBERS_MAX = 5
+};
+
+struct power {
+	uint64_t restart_ns[POWER_MEMBERS_MAX]; /* UINT64_MAX: it runs, or never starts again. */
+	uint32_t damaged;                       /* Bitmask. */
+	uint64_t crashes, restarts;
+	uint64_t blind; /* Restarts after which votes were unknown. */
+};
+
+void power_start(struct world *w);
+
+/* One of the faults above. */
+void power_fault(struct world *w);
+
+/* After a node's turn: did it crash in it? */
+void power_look(struct world *w, uint32_t id);
+
+/* The next restart, or UINT64_MAX; and its turn. */
+uint64_t power_next_ns(const struct world *w);
+void power_turn(struct world *w);
+
+/* No more faults: who is down, or whose disk failed, starts again. */
+void power_calm(struct world *w);
+
+/* What was lost on a disk, and what let it be learned again, can lead beyond what the others' logs
+ * still hold: then the replica says so and stands, for there is no state transfer yet. */
+bool power_beyond(const struct world *w, uint32_t id);
+
+/* Nobody is about to start, and everybody that runs has executed all that was acknowledged. */
+bool power_settled(const struct world *w);
+
+#endif

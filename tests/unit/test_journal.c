@@ -1,0 +1,227 @@
+/* consensus/journal.h. */
+#include "tests/unit/given_journal.h"
+
+static void every_write_starts_at_a_fresh_block(void **state)
+{
+	(void)state;
+	append_vote(1, 16);
+	const struct journal_write a = close_write();
+
+	append_vote(2, 16);
+	const struct journal_write b = close_write();
+
+	assert_int_equal(a.blocks, 1);
+	assert_int_equal(b.place, a.place + 1);
+	assert_int_equal(b.number, a.number + 1);
+	assert_ptr_not_equal(a.bytes, b.bytes);
+}
+
+static void a_write_has_no_more_blocks_than_its_records_need(void **state)
+{
+	(void)state;
+	for (uint64_t i = 0; i < 3; i++)
+		append_vote(i, 3000);
+	const struct journal_write w = close_write();
+
+	assert_int_equal(w.blocks, 3);
+}
+
+static void nothing_appended_is_nothing_to_write(void **state)
+{
+	(void)state;
+	struct journal_write w;
+
+	assert_false(journal_close(&journal, &w));
+}
+
+static void a_life_begins_with_a_write_of_its_own(void **state)
+{
+	(void)state;
+	when_restarted();
+	assert_true(journal_urgent(&journal));
+	const struct journal_write w = close_write();
+
+	assert_int_equal(w.blocks, 1);
+	assert_false(journal_urgent(&journal));
+}
+
+/* J5. Else a vote is acknowledged whose write has a hole in front of it. */
+static void durable_is_the_contiguous_prefix_of_completed_writes(void **state)
+{
+	(void)state;
+	uint64_t first = append_vote(1, 16);
+	const struct journal_write a = close_write();
+	uint64_t second = append_vote(2, 16);
+	const struct journal_write b = close_write();
+
+	assert_false(journal_completed(&journal, b.number));
+	assert_true(journal.durable.positions[0] < first);
+	assert_true(journal_completed(&journal, a.number));
+	assert_int_equal(journal.durable.number, b.number);
+	assert_int_equal(journal.durable.positions[0], second);
+}
+
+static void no_more_writes_are_in_flight_than_recovery_expects(void **state)
+{
+	(void)state;
+	struct journal_write w[JOURNAL_DEPTH];
+	struct journal_write more;
+
+	for (uint32_t i = 0; i < JOURNAL_DEPTH; i++) {
+		append_vote(i, 16);
+		w[i] = close_write();
+	}
+	append_vote(99, 16);
+	assert_false(journal_close(&journal, &more));
+	journal_completed(&journal, w[0].number);
+	assert_true(journal_close(&journal, &more));
+}
+
+/* J6. */
+static void a_write_never_straddles_a_segment(void **state)
+{
+	(void)state;
+	uint64_t last = 0;
+
+	for (uint64_t i = 0; i < 60; i++) {
+		for (uint64_t k = 0; k < 2; k++)
+			append_vote(2 * i + k, 3000);
+		const struct journal_write w = close_write();
+
+		assert_int_equal(w.blocks, 2);
+		assert_int_equal(w.place / SEGMENT, (w.place + w.blocks - 1) / SEGMENT);
+		assert_true(w.place > last);
+		last = w.place;
+		written(&w);
+	}
+	when_read();
+	assert_int_equal(end.verdict, JOURNAL_CLEAN);
+	assert_int_equal(told_records_count, 120);
+}
+
+/* scenarios.md, storage: disk full at each write. */
+static void without_blocks_there_is_no_write_and_then_no_room(void **state)
+{
+	(void)state;
+	struct journal_write w;
+
+	journal_extend(&journal, journal.place);
+	append_vote(1, 16);
+	assert_false(journal_close(&journal, &w));
+	while (journal_room(&journal, entry_bytes(3000)))
+		append_vote(2, 3000);
+	assert_false(journal_close(&journal, &w));
+	journal_extend(&journal, IMAGE_BLOCKS);
+	assert_true(journal_close(&journal, &w));
+}
+
+/* J7 */
+static void a_promise_goes_to_the_superblock_with_its_write(void **state)
+{
+	(void)state;
+	struct superblock found;
+	static _Alignas(8) uint8_t slots[SUPERBLOCK_SLOTS * JOURNAL_BLOCK_BYTES];
+
+	append_vote(1, 16);
+	assert_null(close_write().superblock);
+	append_kind(JOURNAL_PROMISE, ballot_make(9, 1), 0);
+	const struct journal_write w = close_write();
+
+	assert_non_null(w.superblock);
+	memcpy(slots + w.superblock_slot * JOURNAL_BLOCK_BYTES, w.superblock, JOURNAL_BLOCK_BYTES);
+	assert_int_equal(superblock_read(slots, &found), SUPERBLOCK_ONE_LOST);
+	assert_int_equal(found.promised[0], ballot_make(9, 1));
+}
+
+static void only_one_superblock_is_written_at_a_time(void **state)
+{
+	(void)state;
+	struct journal_write w;
+
+	append_kind(JOURNAL_PROMISE, ballot_make(9, 1), 0);
+	const struct journal_write first = close_write();
+
+	append_kind(JOURNAL_PROMISE, ballot_make(10, 1), 0);
+	assert_false(journal_close(&journal, &w));
+	journal_completed(&journal, first.number);
+	assert_true(journal_close(&journal, &w));
+	assert_int_not_equal(w.superblock_slot, first.superblock_slot);
+}
+
+static void every_write_repeats_the_promise_and_what_is_delivered(void **state)
+{
+	(void)state;
+	append_kind(JOURNAL_PROMISE, ballot_make(9, 1), 0);
+	append_kind(JOURNAL_DELIVERED, 0, 700);
+	struct journal_write w = close_write();
+
+	written(&w);
+	w = vote_written(701, 16);
+	const struct journal_write_header *h =
+		(const struct journal_write_header *)(const void *)(image_block(w.place) +
+			JOURNAL_BLOCK_HEADER_BYTES);
+
+	assert_int_equal(h->promised[0], ballot_make(9, 1));
+	assert_int_equal(h->delivered, 700);
+	assert_int_equal(h->durable, w.number - 1);
+}
+
+static void what_is_delivered_is_durable_once_every_shard_says_so(void **state)
+{
+	(void)state;
+	struct journal_record r = {.kind = JOURNAL_DELIVERED, .first = 700};
+
+	superblock.shards = 2;
+	when_restarted();
+	struct journal_write w = close_write();
+
+	written(&w);
+	journal_append(&journal, 0, &r, NULL);
+	w = close_write();
+	written(&w);
+	assert_int_equal(journal.durable.delivered, 0);
+	r.shard = 1;
+	journal_append(&journal, 1, &r, NULL);
+	w = close_write();
+	written(&w);
+	assert_int_equal(journal.durable.delivered, 700);
+}
+
+static void what_was_delivered_is_noted_lazily(void **state)
+{
+	(void)state;
+	append_kind(JOURNAL_DELIVERED, 0, 700);
+	assert_false(journal_urgent(&journal));
+	assert_true(journal_lazy(&journal));
+	append_vote(701, 16);
+	assert_true(journal_urgent(&journal));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(every_write_starts_at_a_fresh_block, given_begun_journal),
+		cmocka_unit_test_setup(a_write_has_no_more_blocks_than_its_records_need,
+			given_begun_journal),
+		cmocka_unit_test_setup(nothing_appended_is_nothing_to_write, given_begun_journal),
+		cmocka_unit_test_setup(a_life_begins_with_a_write_of_its_own, given_begun_journal),
+		cmocka_unit_test_setup(durable_is_the_contiguous_prefix_of_completed_writes,
+			given_begun_journal),
+		cmocka_unit_test_setup(no_more_writes_are_in_flight_than_recovery_expects,
+			given_begun_journal),
+		cmocka_unit_test_setup(a_write_never_straddles_a_segment, given_begun_journal),
+		cmocka_unit_test_setup(without_blocks_there_is_no_write_and_then_no_room,
+			given_begun_journal),
+		cmocka_unit_test_setup(a_promise_goes_to_the_superblock_with_its_write,
+			given_begun_journal),
+		cmocka_unit_test_setup(only_one_superblock_is_written_at_a_time,
+			given_begun_journal),
+		cmocka_unit_test_setup(every_write_repeats_the_promise_and_what_is_delivered,
+			given_begun_journal),
+		cmocka_unit_test_setup(what_is_delivered_is_durable_once_every_shard_says_so,
+			given_begun_journal),
+		cmocka_unit_test_setup(what_was_delivered_is_noted_lazily, given_begun_journal),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

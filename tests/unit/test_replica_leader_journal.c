@@ -1,0 +1,250 @@
+/* The leader's stage with a journal: pins, enrolment, earlier lives, a failed disk, lost votes. */
+#include "tests/unit/given_leader.h"
+#include "tests/unit/given_port.h"
+
+static int setup_durable(void **state)
+{
+	setup_stranger(state);
+	given_port();
+	settings.durability = DURABILITY_SYNC;
+	leader_stage_journal(&stage, &port);
+	return 0;
+}
+
+static void pinned(uint64_t position)
+{
+	const struct message m = {.type = MESSAGE_PINNED, .first = position};
+
+	leader_stage_on_message(&stage, &m, NULL, now);
+}
+
+/* I4. Else another uuid can be pinned after a crash, by a member that counted ours. */
+static void a_uuid_is_echoed_only_when_its_pin_is_durable(void **state)
+{
+	(void)state;
+	hear_hello(1, 0, HELLO_ASKS);
+	assert_int_equal(appended_of(JOURNAL_PIN), 1);
+	assert_int_equal(appended[0].first, 1);
+	assert_int_equal(appended[0].ballot, uuid_of(1));
+	for (uint32_t i = 0; i < sent_of(MESSAGE_HELLO); i++)
+		assert_int_equal(sent_nth(MESSAGE_HELLO, i)->m.ballot, 0);
+	pinned(1);
+	sent_count = 0;
+	hear_hello(1, 0, HELLO_ASKS);
+	assert_int_equal(the_only(MESSAGE_HELLO)->m.ballot, uuid_of(1));
+	assert_int_equal(appended_of(JOURNAL_PIN), 1);
+}
+
+static void while_a_pin_is_under_way_another_uuid_is_foreign(void **state)
+{
+	(void)state;
+	const struct message other = {
+		.type = MESSAGE_HELLO,
+		.sender = 1,
+		.from = 1,
+		.uuid = 77,
+	};
+
+	hear_hello(1, 0, 0);
+	leader_stage_on_message(&stage, &other, NULL, now);
+	pinned(1);
+	assert_int_equal(stage.identity.uuids[1], uuid_of(1));
+	assert_int_equal(stage.counters.foreign, 1);
+}
+
+static void enrolled(bool yes)
+{
+	assert_int_equal(sent_of(MESSAGE_ENROLLED), yes ? 1 : 0);
+	assert_int_equal(stage.enrolled, yes);
+}
+
+static void voting_begins_when_the_journal_says_that_all_were_exchanged(void **state)
+{
+	(void)state;
+	given_enrolled();
+	pinned(2);
+	given_enrolled();
+	enrolled(false);
+	assert_int_equal(appended_of(JOURNAL_PIN), 3);
+	assert_int_equal(appended[2].first, SELF);
+	pinned(3);
+	enrolled(true);
+}
+
+static struct leader_past past_of(bool all)
+{
+	return (struct leader_past){
+		.promised = ballot_make(9, 2),
+		.delivered = 700,
+		.pins = {[1] = uuid_of(1), [2] = all ? uuid_of(2) : 0},
+		.enrolled = true,
+	};
+}
+
+/* Else a cluster that was whole once could not start again while one member is down. */
+static void who_was_enrolled_once_waits_for_nobody(void **state)
+{
+	(void)state;
+	const struct leader_past past = past_of(true);
+
+	leader_stage_restore(&stage, &past);
+	tick();
+	enrolled(true);
+	assert_int_equal(stage.delivered, 700);
+}
+
+static void who_lost_a_pin_exchanges_again(void **state)
+{
+	(void)state;
+	const struct leader_past past = past_of(false);
+
+	leader_stage_restore(&stage, &past);
+	tick();
+	enrolled(false);
+}
+
+static void each_life_writes_its_pins_again(void **state)
+{
+	(void)state;
+	const struct leader_past past = past_of(true);
+
+	leader_stage_restore(&stage, &past);
+	assert_int_equal(appended_of(JOURNAL_PIN), 3);
+}
+
+/* One ballot serves one phase 1; after a restart the round goes up. */
+static void a_ballot_after_a_restart_is_above_all_that_was_promised(void **state)
+{
+	(void)state;
+	const struct leader_past past = past_of(true);
+
+	leader_stage_restore(&stage, &past);
+	tick();
+	for (uint32_t i = 0; i < 100 && sent_of(MESSAGE_PREVOTE) == 0; i++)
+		pass(HEARTBEAT);
+	assert_true(the_only(MESSAGE_PREVOTE)->m.ballot > past.promised ||
+		ballot_round(the_only(MESSAGE_PREVOTE)->m.ballot) > 9);
+	assert_int_equal(ballot_round(sent_nth(MESSAGE_PREVOTE, 0)->m.ballot), 10);
+}
+
+static int setup_leading(void **state)
+{
+	setup_stranger(state);
+	given_leading();
+	sent_count = 0;
+	return 0;
+}
+
+/* scenarios.md, storage: an error: steps down, and leads no more. */
+static void a_leader_whose_disk_failed_steps_down_for_good(void **state)
+{
+	(void)state;
+	const struct message failed = {.type = MESSAGE_DISK_FAILED};
+
+	assert_true(stage.leads);
+	leader_stage_on_message(&stage, &failed, NULL, now);
+	assert_false(stage.leads);
+	sent_count = 0;
+	pass(100 * TIMEOUT);
+	assert_int_equal(sent_of(MESSAGE_PREVOTE) + sent_of(MESSAGE_HEARTBEAT), 0);
+}
+
+static void refused_unknown(uint8_t member, uint64_t blind)
+{
+	const struct message m = {
+		.type = MESSAGE_REFUSED,
+		.flags = REFUSAL_UNKNOWN,
+		.ballot = stage.proposer.ballot,
+		.watermark = blind,
+	};
+
+	hear(member, &m, NULL);
+}
+
+static void a_leader_fills_up_to_where_a_members_votes_are_lost(void **state)
+{
+	(void)state;
+	uint64_t begin = stage.proposer.window.end;
+
+	refused_unknown(1, begin + 300);
+	for (uint32_t i = 0; i < 10; i++)
+		tick();
+	assert_int_equal(stage.proposer.window.end, begin + 300);
+	assert_true(sent_of(MESSAGE_ACCEPT) >= 2);
+	for (uint32_t i = 0; i < sent_of(MESSAGE_ACCEPT); i++)
+		assert_int_equal(sent_nth(MESSAGE_ACCEPT, i)->m.flags, FLAG_NOOP);
+}
+
+static void a_leader_fills_no_further_than_a_window_can_reach(void **state)
+{
+	(void)state;
+	uint64_t begin = stage.proposer.window.end;
+
+	refused_unknown(1, INSTANCE_TOP - 1);
+	tick();
+	assert_int_equal(stage.proposer.window.end, begin);
+}
+
+static int setup_candidate(void **state)
+{
+	setup_stranger(state);
+	given_candidate();
+	return 0;
+}
+
+static void who_can_not_promise_does_not_stand(void **state)
+{
+	(void)state;
+	assert_int_equal(stage.election.state, ELECTION_CANDIDATE);
+	refused_unknown(SELF, 512);
+	assert_int_equal(stage.election.state, ELECTION_FOLLOWER);
+}
+
+static void frames_of_a_members_earlier_life_are_not_heard(void **state)
+{
+	(void)state;
+	struct message m = {
+		.type = MESSAGE_HEARTBEAT,
+		.sender = 1,
+		.from = 1,
+		.uuid = uuid_of(1),
+		.ballot = stage.proposer.ballot,
+		.echo = EVERYBODY,
+		.life = 2,
+	};
+
+	leader_stage_on_message(&stage, &m, NULL, now);
+	m.life = 1;
+	m.ballot = stage.proposer.ballot + BALLOT_NODES;
+	leader_stage_on_message(&stage, &m, NULL, now);
+	assert_true(stage.leads);
+	assert_int_equal(stage.counters.foreign, 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(a_uuid_is_echoed_only_when_its_pin_is_durable,
+			setup_durable),
+		cmocka_unit_test_setup(while_a_pin_is_under_way_another_uuid_is_foreign,
+			setup_durable),
+		cmocka_unit_test_setup(voting_begins_when_the_journal_says_that_all_were_exchanged,
+			setup_durable),
+		cmocka_unit_test_setup(who_was_enrolled_once_waits_for_nobody, setup_durable),
+		cmocka_unit_test_setup(who_lost_a_pin_exchanges_again, setup_durable),
+		cmocka_unit_test_setup(each_life_writes_its_pins_again, setup_durable),
+		cmocka_unit_test_setup(a_ballot_after_a_restart_is_above_all_that_was_promised,
+			setup_durable),
+		cmocka_unit_test_setup(a_leader_whose_disk_failed_steps_down_for_good,
+			setup_leading),
+		cmocka_unit_test_setup(a_leader_fills_up_to_where_a_members_votes_are_lost,
+			setup_leading),
+		cmocka_unit_test_setup(a_leader_fills_no_further_than_a_window_can_reach,
+			setup_leading),
+		cmocka_unit_test_setup(who_can_not_promise_does_not_stand, setup_candidate),
+		cmocka_unit_test_setup(frames_of_a_members_earlier_life_are_not_heard,
+			setup_leading),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
