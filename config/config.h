@@ -43,7 +43,6 @@ enum config_state_machine {
 	STATE_MACHINE_KV,
 };
 
-
 enum config_integrity {
 	INTEGRITY_CRC32C,
 };

@@ -531,6 +531,7 @@ void client_on_reply(struct client *c, const struct message *m, const uint8_t *b
 		on_one(c, r, now_ns);
 		at += (uint32_t)sizeof(*r) + (reply_length(r) + 7) / 8 * 8;
 	}
+	/* A flag says of whose reads it tells, or that its sender does not lead. */
 	if (refused < m->count && m->flags == 0 && m->sender < c->settings.members)
 		believe(c, m->sender, now_ns);
 	else if (refused > 0 && from_leader)

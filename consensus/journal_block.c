@@ -92,7 +92,8 @@ bool journal_payload_check(const uint8_t *payload, uint32_t bytes)
 	uint32_t chain;
 
 	if (bytes < JOURNAL_WRITE_HEADER_BYTES || header->payload != bytes ||
-		header->shards > SHARD_MAX)
+		header->shards > SHARD_MAX || header->delivered > INSTANCE_TOP ||
+		header->blind > INSTANCE_TOP)
 		return false;
 	chain = header->chain;
 	for (uint32_t i = 0; i < header->records; i++) {

@@ -489,6 +489,8 @@ void leader_stage_on_tick(struct leader_stage *s, uint64_t now_ns)
 	if (asked != 0)
 		leader_send_hello(s, asked, HELLO_ASKS);
 	leader_enroll_if_complete(s);
+	if (s->failed && s->lost_at < ADMISSION_SLOTS)
+		tell_lost(s);
 	if (!s->enrolled || s->failed)
 		return;
 	run_election(s, now_ns);

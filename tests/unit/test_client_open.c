@@ -108,8 +108,7 @@ static void given_file(char path[64], const char *address)
 
 	assert_true(file >= 0);
 	dprintf(file,
-		"cluster: {name: test, id: 7}\nquorums: {kind: majority}\nmtu: 1400\n"
-		"durability: none\n"
+		"cluster: {name: test, id: 7}\ndurability: none\nquorums: {kind: majority}\nmtu: 1400\n"
 		"replicas:\n  - {id: 0, address: \"%s\", ports: [\"net_null0\"], stages: {io: 1, "
 		"leader: 1, acceptors: [1], learner: 1}}\n",
 		address);

@@ -186,6 +186,19 @@ static void who_answers_in_doubt_leads_and_all_goes_there_soon(void **state)
 	assert_int_equal(dones_count, 3);
 }
 
+static void who_answers_a_read_without_leading_is_not_believed_to_lead(void **state)
+{
+	const struct message marked = {.sender = 1, .count = 1, .flags = FLAG_READ_ANY};
+
+	(void)state;
+	given_doubt();
+	assert_int_equal(asked(), 1);
+	put_reply(ID, 1, REPLY_OK, 0);
+	client_on_reply(&client, &marked, replies, now);
+	assert_int_equal(dones_count, 1);
+	assert_int_equal(asked(), 2);
+}
+
 static void after_a_doubt_every_session_begins_at_the_first_pace(void **state)
 {
 	(void)state;
@@ -211,19 +224,6 @@ static void in_doubt_the_answer_of_one_asked_before_is_as_good(void **state)
 	put_reply(ID, 1, REPLY_OK, 0);
 	when_replies_of(1);
 	assert_int_equal(client.leader, 1);
-}
-
-static void who_answers_a_read_without_leading_is_not_believed_to_lead(void **state)
-{
-	const struct message marked = {.sender = 1, .count = 1, .flags = FLAG_READ_ANY};
-
-	(void)state;
-	given_doubt();
-	assert_int_equal(asked(), 1);
-	put_reply(ID, 1, REPLY_OK, 0);
-	client_on_reply(&client, &marked, replies, now);
-	assert_int_equal(dones_count, 1);
-	assert_int_equal(asked(), 2);
 }
 
 static void a_late_answer_moves_nobody_from_a_leader_that_is_not_in_doubt(void **state)
@@ -382,9 +382,9 @@ int main(void)
 		cmocka_unit_test_setup(
 			a_leader_that_is_silent_is_left_for_each_of_the_others_in_turn, setup),
 		cmocka_unit_test_setup(in_doubt_one_command_asks_and_the_others_wait, setup),
-		cmocka_unit_test_setup(in_doubt_the_pace_is_that_of_a_first_retry, setup),
 		cmocka_unit_test_setup(who_answers_a_read_without_leading_is_not_believed_to_lead,
 			setup),
+		cmocka_unit_test_setup(in_doubt_the_pace_is_that_of_a_first_retry, setup),
 		cmocka_unit_test_setup(who_answers_in_doubt_leads_and_all_goes_there_soon, setup),
 		cmocka_unit_test_setup(after_a_doubt_every_session_begins_at_the_first_pace, setup),
 		cmocka_unit_test_setup(in_doubt_the_answer_of_one_asked_before_is_as_good, setup),

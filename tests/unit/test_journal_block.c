@@ -124,6 +124,24 @@ static void a_record_with_a_length_beyond_the_write_is_refused(void **state)
 	assert_false(journal_payload_check(payload, header.payload));
 }
 
+/* scenarios.md, bad input: crafted journal. */
+static void a_header_with_instances_that_no_node_can_reach_is_refused(void **state)
+{
+	(void)state;
+	static _Alignas(8) uint8_t payload[JOURNAL_WRITE_HEADER_BYTES];
+	struct journal_write_header header = {.payload = sizeof(payload), .shards = 1};
+
+	memcpy(payload, &header, sizeof(header));
+	assert_true(journal_payload_check(payload, sizeof(payload)));
+	header.delivered = INSTANCE_TOP + 1;
+	memcpy(payload, &header, sizeof(header));
+	assert_false(journal_payload_check(payload, sizeof(payload)));
+	header.delivered = 0;
+	header.blind = INSTANCE_TOP + 1;
+	memcpy(payload, &header, sizeof(header));
+	assert_false(journal_payload_check(payload, sizeof(payload)));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -137,6 +155,8 @@ int main(void)
 		cmocka_unit_test_setup(each_flip_in_a_records_bytes_breaks_its_write,
 			given_begun_journal),
 		cmocka_unit_test_setup(each_truncation_of_a_payload_is_refused,
+			given_begun_journal),
+		cmocka_unit_test_setup(a_header_with_instances_that_no_node_can_reach_is_refused,
 			given_begun_journal),
 		cmocka_unit_test_setup(a_record_with_a_length_beyond_the_write_is_refused,
 			given_begun_journal),

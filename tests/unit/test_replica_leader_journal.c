@@ -149,6 +149,20 @@ static void a_leader_whose_disk_failed_steps_down_for_good(void **state)
 	assert_int_equal(sent_of(MESSAGE_PREVOTE) + sent_of(MESSAGE_HEARTBEAT), 0);
 }
 
+/* S4 */
+static void what_it_took_is_answered_unknown_all_the_same(void **state)
+{
+	(void)state;
+	const struct message failed = {.type = MESSAGE_DISK_FAILED};
+
+	with_commands(3, 1);
+	when_requested();
+	sent_count = 0;
+	leader_stage_on_message(&stage, &failed, NULL, now);
+	tick();
+	assert_int_equal(the_only(MESSAGE_LOST)->m.count, 1);
+}
+
 static void refused_unknown(uint8_t member, uint64_t blind)
 {
 	const struct message m = {
@@ -236,6 +250,8 @@ int main(void)
 		cmocka_unit_test_setup(a_ballot_after_a_restart_is_above_all_that_was_promised,
 			setup_durable),
 		cmocka_unit_test_setup(a_leader_whose_disk_failed_steps_down_for_good,
+			setup_leading),
+		cmocka_unit_test_setup(what_it_took_is_answered_unknown_all_the_same,
 			setup_leading),
 		cmocka_unit_test_setup(a_leader_fills_up_to_where_a_members_votes_are_lost,
 			setup_leading),

@@ -317,6 +317,45 @@ static void hear_gone(uint8_t member, uint64_t first)
 	learner_stage_on_message(&stage, &m, NULL, NULL, now);
 }
 
+/* A journal must know of each ballot up to where it chose (a later loss leaves nothing else). */
+static void each_ballot_that_chose_something_is_told_with_how_far(void **state)
+{
+	(void)state;
+	hear_noops(OURS, 0, 8);
+	hear_watermark(OURS, 8, 8);
+	flush();
+	sent_count = 0;
+	hear_noops(THEIRS, 8, 8);
+	hear_watermark(THEIRS, 16, 16);
+	flush();
+	const struct message *ours = &the_only(MESSAGE_DELIVERED)->m;
+
+	assert_int_equal(ours->ballot, OURS);
+	assert_int_equal(ours->watermark, 8);
+	assert_int_equal(ours->first, 8);
+	now += TELL;
+	tick();
+	const struct message *theirs = &sent_nth(MESSAGE_DELIVERED, 1)->m;
+
+	assert_int_equal(theirs->ballot, THEIRS);
+	assert_int_equal(theirs->watermark, 16);
+}
+
+/* Its record says that it was chosen, at whatever ballot. */
+static void a_chosen_record_stretches_no_ballots_reach(void **state)
+{
+	(void)state;
+	hear_noops(OURS, 0, 8);
+	hear_watermark(OURS, 8, 8);
+	with_entry(ENTRY_NOOP, 0, 0);
+	hear_run(0, 8, FLAG_CHOSEN, 2);
+	flush();
+	now += TELL;
+	tick();
+	assert_int_equal(the_only(MESSAGE_DELIVERED)->m.first, 9);
+	assert_int_equal(the_only(MESSAGE_DELIVERED)->m.watermark, 8);
+}
+
 static void who_hears_from_all_that_it_is_gone_stands(void **state)
 {
 	(void)state;
@@ -420,6 +459,9 @@ int main(void)
 		cmocka_unit_test_setup(one_answer_of_a_catch_up_asks_for_the_next, setup),
 		cmocka_unit_test_setup(the_own_log_and_votes_start_no_chain, setup),
 		cmocka_unit_test_setup(the_other_stages_hear_once_what_is_delivered, setup),
+		cmocka_unit_test_setup(each_ballot_that_chose_something_is_told_with_how_far,
+			setup),
+		cmocka_unit_test_setup(a_chosen_record_stretches_no_ballots_reach, setup),
 		cmocka_unit_test_setup(who_hears_from_all_that_it_is_gone_stands, setup),
 		cmocka_unit_test_setup(what_was_gone_of_an_earlier_instance_does_not_count, setup),
 		cmocka_unit_test_setup(the_digest_is_of_the_commands_and_not_of_their_runs, setup),
