@@ -534,6 +534,6 @@ void client_on_reply(struct client *c, const struct message *m, const uint8_t *b
 	/* A flag says of whose reads it tells, or that its sender does not lead. */
 	if (refused < m->count && m->flags == 0 && m->sender < c->settings.members)
 		believe(c, m->sender, now_ns);
-	else if (refused > 0 && from_leader)
+	else if (from_leader)
 		c->refused = true;
 }
