@@ -45,6 +45,7 @@ CALM_S = 1                  # Of that, before the fault.
 WRITERS = ["--clients", "2", "--outstanding", "4", "--reads", "40", "--cas", "15", "--deletes", "10"]
 READERS = ["--retry", "3000000", "--timeout", "20000", "--outstanding", "4", "--reads", "100"]
 PROGRAMS = (WRITERS, WRITERS, READERS)
+JOURNAL = "journal: {directory: \"%s\", segment_bytes: 16777216, segments: 8}"
 OPERATIONS_LEAST = 100000   # All cases together.
 # Shorter than a fail-over: some outcomes stay unknown, and the checker must cope.
 TIMEOUT_MS = 700
@@ -53,17 +54,21 @@ TIMEOUT_MS = 700
 class Cluster(base.Cluster):
     """Replicas, and clients on kernel sockets."""
 
-    def __init__(self, folder, tunables):
+    def __init__(self, folder, tunables, durable):
         super().__init__(MODE, folder)
         with open(self.config, encoding="utf-8") as f:
-            text = f.read()
+            text = f.read().replace("tunables: {", "tunables: {" + tunables)
+        if durable:
+            text = text.replace("durability: none", "durability: sync\n" + JOURNAL % folder)
+            text = text.replace("learner: 1}", "learner: 1, journal: 1}")
         with open(self.config, "w", encoding="utf-8") as f:
-            f.write(text.replace("tunables: {", "tunables: {" + tunables))
+            f.write(text)
         run(*self.network.inside(CLIENT), "ip", "address", "add", CLIENT_ADDRESS, "dev", "eth0")
         run("nft", "add", "table", "bridge", "faults")
         run("nft", "add", "chain", "bridge", "faults", "passing",
             "{ type filter hook forward priority 0; }")
         self.clients = []
+        self.durable = durable
 
     def ctl(self, i, *arguments):
         found = glob.glob(os.path.join(self.folder, "dpdk", f"paxwire-*-{i}", "dpdk_telemetry.v2*"))
@@ -75,6 +80,8 @@ class Cluster(base.Cluster):
         return answer or {"error": "nobody answers"}
 
     def begin(self):
+        for i in range(base.HOSTS - 1 if self.durable else 0):
+            run(base.REPLICA, "--config", self.config, "--replica", str(i), "--format")
         base.members_find_each_other_and_one_leads(self)
 
     def leads(self):
@@ -168,9 +175,7 @@ class Cluster(base.Cluster):
 def a_follower_is_killed(c):
     leader = c.leads()
     victim = (leader + 1) % (base.HOSTS - 1)
-    process = c.replicas.pop(victim)
-    process.kill()
-    assert process.wait() == -signal.SIGKILL
+    kill(c, victim)
     before = c.count(leader, "status", "delivered")
     wait_until("commits without it",
                lambda: c.count(leader, "status", "delivered") > before + 1000)
@@ -179,9 +184,7 @@ def a_follower_is_killed(c):
 
 def the_leader_is_killed(c):
     leader = c.leads()
-    process = c.replicas.pop(leader)
-    process.kill()
-    assert process.wait() == -signal.SIGKILL
+    kill(c, leader)
     return f"replica {leader} killed, {c.another_leads(leader)} leads"
 
 
@@ -218,6 +221,44 @@ def every_member_is_stopped_beyond_every_timeout_and_goes_on(c):
         c.replicas[i].send_signal(signal.SIGCONT)
         time.sleep(0.2)
     return f"all stopped for 2 s, {c.leads()} leads after {leader}"
+
+
+def start_again(c, i):
+    """A killed member comes back, and to where the others stand."""
+    c.start_replica(i)
+    wait_until("that it is back", lambda: c.count(i, "status", "delivered") > 0)
+
+
+def kill(c, i):
+    process = c.replicas.pop(i)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+
+
+def a_durable_leader_is_killed_and_started_again_and_again(c):
+    killed = []
+    for _ in range(3):
+        leader = c.leads()
+        kill(c, leader)
+        other = c.another_leads(leader)
+        start_again(c, leader)
+        killed.append(f"{leader} (then {other} leads)")
+    return "killed and back: " + ", ".join(killed)
+
+
+def every_durable_member_is_killed_and_started_one_after_the_other(c):
+    before = c.count(c.leads(), "status", "delivered")
+    assert before > 0
+    for i in list(c.replicas):
+        kill(c, i)
+    for i in range(base.HOSTS - 1):
+        time.sleep(0.3)
+        c.start_replica(i)
+    leader = c.leads()
+    after = c.count(leader, "status", "delivered")
+    # What any of them had told is on a quorum's disks; what the leader had applied was told.
+    assert after >= before, (before, after)
+    return f"all killed at instance {before}, {leader} leads at {after}"
 
 
 def the_leader_is_killed_while_frames_are_lost(c):
@@ -306,6 +347,10 @@ def frames_are_doubled_and_others_changed_on_the_way(c):
 COMES_BACK = "lag_timeout_ms: 60000, "
 STAYS_OUT = ""
 
+# Those whose members have journals, and come back after kill -9.
+DURABLE = (a_durable_leader_is_killed_and_started_again_and_again,
+           every_durable_member_is_killed_and_started_one_after_the_other)
+
 # Each with the tunables that it needs.
 CASES = {
     a_follower_is_killed: STAYS_OUT,
@@ -318,13 +363,15 @@ CASES = {
     the_leader_hears_but_is_not_heard_by_the_others: COMES_BACK,
     a_fifth_of_all_frames_is_lost: COMES_BACK,
     frames_are_doubled_and_others_changed_on_the_way: COMES_BACK,
+    a_durable_leader_is_killed_and_started_again_and_again: COMES_BACK,
+    every_durable_member_is_killed_and_started_one_after_the_other: COMES_BACK,
 }
 
 
 def run_case(case):
     """The case on a cluster of its own; returns its operations, and what to say of it."""
     with tempfile.TemporaryDirectory(prefix="paxwire-") as folder, \
-            contextlib.closing(Cluster(folder, CASES[case])) as c:
+            contextlib.closing(Cluster(folder, CASES[case], case in DURABLE)) as c:
         try:
             c.begin()
             c.start_clients()
