@@ -160,10 +160,31 @@ static void on_question(struct acceptor_stage *s, const struct message *m)
 		s->counters.gate_full++;
 }
 
+/* A new vote stands in the index: its record goes to the log, it is told, and heard by the learner. */
+static void record_vote(struct acceptor_stage *s, const struct message *m, const uint8_t *body)
+{
+	if (m->flags != FLAG_NOOP) {
+		const struct record record = {
+			.ballot = m->ballot,
+			.first = m->first,
+			.checksum = m->checksum,
+			.count = m->count,
+			.bytes = m->payload_len,
+		};
+
+		log_append(&s->log, &record, body);
+	}
+	if (__builtin_expect(s->journal != NULL, 0))
+		acceptor_record_run(s, JOURNAL_VOTE, m, body);
+	s->counters.votes++;
+	outlet_watch(s->outlet, TRANSITION_VOTED, m->ballot, m->first, m->count);
+	acceptor_acknowledge(s, m->ballot, m->sender, m->first, m->count);
+	tell_learner(s, m, body);
+}
+
 static void on_accept(struct acceptor_stage *s, const struct message *m, const uint8_t *body)
 {
 	struct acceptor *a = &s->acceptor;
-	bool noop = m->flags == FLAG_NOOP;
 	struct run run = {
 		.ballot = m->ballot,
 		.first = m->first,
@@ -180,7 +201,7 @@ static void on_accept(struct acceptor_stage *s, const struct message *m, const u
 			return;
 		}
 	}
-	if (!noop) {
+	if (m->flags != FLAG_NOOP) {
 		if (!log_reserve(&s->log, a, m->payload_len)) {
 			s->counters.log_full++;
 			acceptor_refuse(s, m, REFUSAL_BEHIND);
@@ -190,23 +211,7 @@ static void on_accept(struct acceptor_stage *s, const struct message *m, const u
 	}
 	switch (acceptor_on_accept(a, &run)) {
 	case ACCEPTOR_VOTED:
-		if (!noop) {
-			const struct record record = {
-				.ballot = m->ballot,
-				.first = m->first,
-				.checksum = m->checksum,
-				.count = m->count,
-				.bytes = m->payload_len,
-			};
-
-			log_append(&s->log, &record, body);
-		}
-		if (__builtin_expect(s->journal != NULL, 0))
-			acceptor_record_run(s, JOURNAL_VOTE, m, body);
-		s->counters.votes++;
-		outlet_watch(s->outlet, TRANSITION_VOTED, m->ballot, m->first, m->count);
-		acceptor_acknowledge(s, m->ballot, m->sender, m->first, m->count);
-		tell_learner(s, m, body);
+		record_vote(s, m, body);
 		return;
 	case ACCEPTOR_REPEATED:
 		s->counters.repeats++;

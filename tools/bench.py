@@ -190,13 +190,15 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2)
-    parser.add_argument("--kills", type=int, default=20, help="leaders killed for each row; 0: none")
+    parser.add_argument("--kills", type=int, default=20, help="leaders killed for each row")
     parser.add_argument("--micro", metavar="FILE",
                         default=os.path.join(ROOT, "build", "micro.json"))
     parser.add_argument("--directory", default=ROOT, help="on the disk that takes the journals")
     parser.add_argument("--only", choices=("failovers", "embedded", "journals", "processes"))
     options = parser.parse_args()
     print(machine() + f"; medians of {options.runs} runs\n")
+    if options.kills < 1:
+        parser.error("--kills takes a number of at least 1")
     for what in (failovers, embedded, journals, processes):
         if options.only in (None, what.__name__):
             what(options)

@@ -288,26 +288,29 @@ def the_leader_is_cut_off_from_the_others_but_not_from_clients(c):
     return f"replica {leader} cut off, {other} leads, {hit} frames dropped"
 
 
-def the_leader_sends_but_does_not_hear_the_others(c):
-    leader = c.leads()
+def cut_one_way(c, leader, cut):
+    """Until another leads: for each other member, no frame passes between the two of
+    `cut(other)`, the first to the second."""
     for i in range(base.HOSTS - 1):
         if i != leader:
-            c.rule("iifname", f"p{i}", "oifname", f"p{leader}", "counter", "drop")
+            source, target = cut(i)
+            c.rule("iifname", f"p{source}", "oifname", f"p{target}", "counter", "drop")
     other = c.another_leads(leader)
     hit = c.rules_hit()
     c.heal()
-    return f"replica {leader} heard nobody, {other} leads, {hit} frames dropped"
+    return f"{other} leads, {hit} frames dropped"
+
+
+def the_leader_sends_but_does_not_hear_the_others(c):
+    leader = c.leads()
+    said = cut_one_way(c, leader, lambda other: (other, leader))
+    return f"replica {leader} heard nobody, {said}"
 
 
 def the_leader_hears_but_is_not_heard_by_the_others(c):
     leader = c.leads()
-    for i in range(base.HOSTS - 1):
-        if i != leader:
-            c.rule("iifname", f"p{leader}", "oifname", f"p{i}", "counter", "drop")
-    other = c.another_leads(leader)
-    hit = c.rules_hit()
-    c.heal()
-    return f"replica {leader} was not heard, {other} leads, {hit} frames dropped"
+    said = cut_one_way(c, leader, lambda other: (leader, other))
+    return f"replica {leader} was not heard, {said}"
 
 
 def a_fifth_of_all_frames_is_lost(c):

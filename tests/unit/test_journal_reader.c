@@ -181,9 +181,9 @@ static void a_rotten_block_far_behind_the_end_is_none_of_a_write(void **state)
 	assert_int_equal(end.verdict, JOURNAL_CLEAN);
 }
 
-static void a_damaged_last_write_is_noticed_also_at_a_segments_start(void **state)
+/* Two blocks, where the segment has one left: it stands in the next one. */
+static struct journal_write given_a_write_that_skips_a_segments_rest(void)
 {
-	(void)state;
 	uint64_t first = 0;
 
 	while (journal.place < SEGMENT - 1)
@@ -193,6 +193,14 @@ static void a_damaged_last_write_is_noticed_also_at_a_segments_start(void **stat
 	const struct journal_write w = close_write();
 
 	written(&w);
+	return w;
+}
+
+static void a_damaged_last_write_is_noticed_also_at_a_segments_start(void **state)
+{
+	(void)state;
+	const struct journal_write w = given_a_write_that_skips_a_segments_rest();
+
 	assert_int_equal(w.place, SEGMENT);
 	damage(w.place);
 	when_read();
@@ -202,15 +210,8 @@ static void a_damaged_last_write_is_noticed_also_at_a_segments_start(void **stat
 static void a_rotten_block_in_a_segments_unused_rest_is_none_of_a_write(void **state)
 {
 	(void)state;
-	uint64_t first = 0;
+	const struct journal_write w = given_a_write_that_skips_a_segments_rest();
 
-	while (journal.place < SEGMENT - 1)
-		vote_written(first++, 16);
-	append_vote(first, 3000);
-	append_vote(first + 1, 3000);
-	const struct journal_write w = close_write();
-
-	written(&w);
 	damage(SEGMENT - 1);
 	when_read();
 	assert_int_equal(end.verdict, JOURNAL_CLEAN);
