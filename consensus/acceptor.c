@@ -249,9 +249,9 @@ enum acceptor_answer acceptor_on_chosen(struct acceptor *a, const struct run *ru
 }
 
 /* The index reaches VOTES_MAX back from the window's end; what lies below is overwritten. */
-/*@ requires \valid(a) && a->tail <= a->lo <= INSTANCE_TOP;
+/*@ requires \valid(a) && a->tail <= a->delivered && a->lo <= a->delivered <= INSTANCE_TOP;
     assigns a->tail;
-    ensures \old(a->tail) <= a->tail <= a->lo; */
+    ensures \old(a->tail) <= a->tail <= a->delivered; */
 static void follow_index(struct acceptor *a)
 {
 	if (a->lo + ACCEPTOR_WINDOW > a->tail + VOTES_MAX)
@@ -265,6 +265,15 @@ void acceptor_trim(struct acceptor *a, uint64_t delivered)
 	a->delivered = delivered;
 	a->lo = delivered - delivered % BLOCK;
 	follow_index(a);
+}
+
+void acceptor_install(struct acceptor *a, uint64_t delivered)
+{
+	if (delivered <= a->delivered)
+		return;
+	a->delivered = delivered;
+	a->lo = delivered - delivered % BLOCK;
+	a->tail = delivered;
 }
 
 void acceptor_drop(struct acceptor *a, uint64_t tail)

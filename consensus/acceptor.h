@@ -8,7 +8,7 @@
  *          A2  no vote has a ballot above `promised`.
  *          A3  a vote is never replaced by one of a lower ballot, nor by another run of its own.
  *          A4  what is known chosen is never replaced.
- *          A5  `lo`, `delivered`, `tail` never go down; tail <= lo <= delivered.
+ *          A5  `lo`, `delivered`, `tail` never go down; lo <= delivered, tail <= delivered.
  *          A6  a vote is only for an instance of [lo, lo + window).
  * Proofs:  contracts below, by Frama-C/WP (tools/run prove); tests/unit/test_acceptor.c.
  */
@@ -44,7 +44,7 @@ struct acceptor {
 	uint64_t promised;
 	uint64_t lo; /* Delivered index rounded down to a block: votes below need no report. */
 	uint64_t delivered; /* The node's delivered index, as the learner last said. */
-	uint64_t tail;      /* Oldest instance whose value the log still holds. */
+	uint64_t tail;      /* Oldest instance whose delivered value the log still holds. */
 	uint64_t high;      /* One past the highest instance voted or stored as chosen. */
 	uint64_t window;    /* Instances above lo that may be voted for; <= ACCEPTOR_WINDOW. */
 	struct vote votes[VOTES_MAX];
@@ -75,7 +75,7 @@ enum acceptor_answer {
 /*@ predicate slot_ok(struct acceptor *a, integer k) = a->votes[k].ballot <= a->promised;
   @ predicate acceptor_ok(struct acceptor *a) =
   @   1 <= a->window <= ACCEPTOR_WINDOW &&
-  @   a->tail <= a->lo && a->lo == a->delivered - a->delivered % BLOCK &&
+  @   a->tail <= a->delivered && a->lo == a->delivered - a->delivered % BLOCK &&
   @   a->delivered <= INSTANCE_TOP &&
   @   (\forall integer k; 0 <= k < VOTES_MAX ==> slot_ok(a, k));
   @ predicate slot_same{A,B}(struct acceptor *a, integer k) =
@@ -170,6 +170,16 @@ enum acceptor_answer acceptor_on_chosen(struct acceptor *a, const struct run *ru
       a->tail >= \old(a->tail);
     ensures A2: acceptor_ok(a); */
 void acceptor_trim(struct acceptor *a, uint64_t delivered);
+
+/* The state below `delivered` came as a snapshot: as acceptor_trim, and nothing below is served any
+ * more, for what this acceptor voted for there need not be what was chosen. */
+/*@ requires \valid(a) && acceptor_ok(a) && delivered <= INSTANCE_TOP;
+    assigns a->delivered, a->lo, a->tail;
+    ensures A5: a->delivered >= \old(a->delivered) && a->lo >= \old(a->lo) &&
+      a->tail >= \old(a->tail);
+    ensures none: delivered > \old(a->delivered) ==> a->tail == delivered;
+    ensures A2: acceptor_ok(a); */
+void acceptor_install(struct acceptor *a, uint64_t delivered);
 
 /* The log dropped what lies below `tail`: raises a->tail (not above lo). */
 /*@ requires \valid(a) && acceptor_ok(a);

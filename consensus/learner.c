@@ -95,6 +95,25 @@ bool learner_holds(const struct learner *l, uint64_t first)
 	return s->count > 0 && s->first == first && (s->body != NULL || s->bytes == 0);
 }
 
+void learner_jump(struct learner *l, uint64_t delivered,
+	void (*release)(void *context, void *frame), void *context)
+{
+	l->delivered = delivered;
+	learner_on_target(l, delivered);
+	for (uint32_t i = 0; i < LEARNER_SLOTS; i++) {
+		struct learner_run run = l->runs[i];
+		void *left = run.frame;
+
+		if (run.count == 0 || run.first >= delivered)
+			continue;
+		l->runs[i] = (struct learner_run){0};
+		if (run.first + run.count > delivered && learner_add(l, &run, &left))
+			run.frame = NULL;
+		if (left != NULL)
+			release(context, left);
+	}
+}
+
 void *learner_delivered(struct learner *l)
 {
 	struct learner_run *s = slot(l, l->delivered);

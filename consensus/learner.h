@@ -55,6 +55,10 @@ const struct learner_run *learner_next(const struct learner *l);
 /* Is a run that starts here held, with its body? */
 bool learner_holds(const struct learner *l, uint64_t first);
 
+/* All below `delivered` came otherwise: what is held of it is given back by `release`. */
+void learner_jump(struct learner *l, uint64_t delivered,
+	void (*release)(void *context, void *frame), void *context);
+
 /* The next run was delivered: returns its frame, which is the caller's again. */
 void *learner_delivered(struct learner *l);
 

@@ -81,8 +81,9 @@ static bool clean_one(struct log *log, struct acceptor *a)
 		free_tail(log, to_end(log, position));
 		return true;
 	}
-	/* Mostly all of it is below the acceptor's tail already, which one comparison tells. */
-	if (r->first + r->count <= a->tail) {
+	/* Mostly all of it is below the acceptor's tail already, which is quick to tell. (Behind a
+	 * snapshot the tail is above `lo`, and votes from there on are still told.) */
+	if (r->first + r->count <= a->tail && r->first + r->count <= a->lo) {
 		free_tail(log, record_bytes(r->bytes));
 		return true;
 	}

@@ -81,6 +81,11 @@ uint32_t message_crc(const void *bytes, size_t length)
 	return ~crc32_iscsi((unsigned char *)(uintptr_t)bytes, (int)length, 0xffffffffu);
 }
 
+uint32_t message_crc_more(uint32_t crc, const void *bytes, size_t length)
+{
+	return ~crc32_iscsi((unsigned char *)(uintptr_t)bytes, (int)length, ~crc);
+}
+
 /* The fields stand at odd places, for the body is to begin a cache line. Eight bytes at a time they
  * are put together in registers, and the tag is computed of those: read back from memory, each would
  * wait for two stores. */
@@ -279,6 +284,8 @@ static bool body_valid(const struct message *m, const uint8_t *body)
 					     : entries_valid(body, m->payload_len, m->count);
 	case MESSAGE_ACCEPTED:
 		return ranges_valid(body, m->payload_len, m->count);
+	case MESSAGE_SNAPSHOT_CHUNK:
+		return m->payload_len > 0 && m->payload_len % 8 == 0 && m->count == 0;
 	case MESSAGE_VOTES:
 	case MESSAGE_CHOSEN:
 		return records_valid(body, m->payload_len, m);

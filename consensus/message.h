@@ -68,12 +68,21 @@ enum message_type {
 	/* Leadership transfer. ballot: the leader's; first: all below is chosen. To a member that is
 	 * to stand at once, without a pre-vote. */
 	MESSAGE_TIMEOUT_NOW,
+
+	/* State transfer, to who lags beyond the logs. first: the image's instance. */
+	MESSAGE_SNAPSHOT_ASK,   /* watermark: a chunk's number; ballot: mask of the 64 from there on
+				   that are wanted. first 0: any image of at least `watermark`; its
+				   first chunk. */
+	MESSAGE_SNAPSHOT_CHUNK, /* watermark: the chunk's number; ballot: bytes of the whole image, 0:
+				   not known yet; body: snapshot_chunk_bytes of it, the last less. */
+	MESSAGE_INSTALLING,     /* To leaders: count me as one that is there. first: where I shall
+				   stand. */
 	MESSAGE_WIRE_END,
 
 	/* Between stages of one node only; never decoded from a wire. */
 	MESSAGE_DELIVERED = 64, /* learner -> acceptors, leader. first: delivered index; ballot,
 				   watermark: the last ballot by whose watermark something was
-				   delivered, and up to where. */
+				   delivered, and up to where. FLAG_INSTALLED: by a snapshot. */
 	MESSAGE_RESEND,    /* leader -> acceptor: send the run {ballot, first, count} again from
 	                           the log to the members in `echo` (bitmask). */
 	MESSAGE_VOTED,     /* acceptor -> learner: we voted for, or hold as chosen (flag), this run;
@@ -94,6 +103,8 @@ enum message_type {
 			     u64. Nothing is voted before. */
 	MESSAGE_GONE,      /* acceptor -> learner: member `sender` no longer holds the value of
 			     `first`; watermark: the oldest instance that it holds. */
+	MESSAGE_SNAPSHOT_ASKED, /* acceptor -> learner: SNAPSHOT_ASK of member `sender`, which is one. */
+	MESSAGE_SNAPSHOT_PART, /* acceptor -> learner: SNAPSHOT_CHUNK, likewise. */
 	MESSAGE_DURABLE, /* journal -> acceptor: its records up to position `first` are; watermark:
 			     what every shard's durable records say is delivered. */
 	MESSAGE_PINNED,  /* journal -> leader: its records up to position `first` are durable. */
@@ -112,6 +123,7 @@ enum {
 	FLAG_READ_ANY = 8,    /* for any member, */
 	FLAG_READ_STALE = 16, /* for any member, of what it has applied by then. */
 	FLAGS_READ = FLAG_READ | FLAG_READ_ANY | FLAG_READ_STALE,
+	FLAG_INSTALLED = 32, /* DELIVERED */
 	HEARTBEAT_LEADS = 1, /* The sender leads at `ballot`, whose no-op is chosen. */
 	PREVOTED_GRANTED = 1,
 };
@@ -304,6 +316,9 @@ const char *drop_text(enum drop reason);
 
 /* crc32c (Castagnoli), as iSCSI: initial and final inversion. */
 uint32_t message_crc(const void *bytes, size_t length);
+
+/* Of what was summed up to `crc` (0: nothing), and these. */
+uint32_t message_crc_more(uint32_t crc, const void *bytes, size_t length);
 
 /* Writes m as a header and seals it with the tag. m->payload_len and m->checksum must be those of
  * the body that follows. */

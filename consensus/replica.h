@@ -113,6 +113,12 @@ static inline bool goes_to_acceptors(const struct message *m)
 		m->type == MESSAGE_DISK_FAILED;
 }
 
+/* Bytes of a snapshot in one frame. */
+static inline uint32_t snapshot_chunk_bytes(const struct replica_settings *settings)
+{
+	return settings->body_max / 8 * 8;
+}
+
 /* Which stage a message is for; an acceptor's shard is m->shard. */
 static inline enum stage_kind stage_of(const struct message *m)
 {
@@ -124,6 +130,8 @@ static inline enum stage_kind stage_of(const struct message *m)
 	case MESSAGE_CHOSEN:
 	case MESSAGE_READ_ROUND:
 	case MESSAGE_READ_PROBE:
+	case MESSAGE_SNAPSHOT_ASK:
+	case MESSAGE_SNAPSHOT_CHUNK:
 	case MESSAGE_RESEND:
 	case MESSAGE_RECALL:
 	case MESSAGE_ENROLLED:
@@ -136,6 +144,8 @@ static inline enum stage_kind stage_of(const struct message *m)
 	case MESSAGE_READ:
 	case MESSAGE_CATCH_UP:
 	case MESSAGE_GONE:
+	case MESSAGE_SNAPSHOT_ASKED:
+	case MESSAGE_SNAPSHOT_PART:
 		return STAGE_LEARNER;
 	default:
 		return STAGE_LEADER;

@@ -304,6 +304,18 @@ static void on_chosen(struct acceptor_stage *s, const struct message *m, const u
 			store_chosen(s, m, r);
 }
 
+/* State transfer is the learner's: it hears of members only. */
+static void hand_to_learner(struct acceptor_stage *s, const struct message *m, const uint8_t *body,
+	enum message_type type)
+{
+	struct message handed = *m;
+
+	handed.type = (uint8_t)type;
+	handed.checksum_known = true;
+	s->parts[0] = (struct part){.bytes = body, .length = m->payload_len};
+	acceptor_send_learner(s, &handed, m->payload_len > 0 ? 1 : 0);
+}
+
 static void on_resend(struct acceptor_stage *s, const struct message *m)
 {
 	struct range own;
@@ -315,6 +327,9 @@ static void on_resend(struct acceptor_stage *s, const struct message *m)
 
 static void on_delivered(struct acceptor_stage *s, const struct message *m)
 {
+	/* With a journal a snapshot is durable by now. */
+	if (m->flags == FLAG_INSTALLED)
+		acceptor_install(&s->acceptor, m->first);
 	if (s->journal == NULL) {
 		acceptor_trim(&s->acceptor, m->first);
 		return;
@@ -395,7 +410,8 @@ void acceptor_stage_on_message(struct acceptor_stage *s, const struct message *m
 	(void)now_ns;
 	if (on_local(s, m, body) || !heard(s, m))
 		return;
-	if (__builtin_expect(s->failed, 0) && m->type != MESSAGE_FETCH) {
+	if (__builtin_expect(s->failed, 0) && m->type != MESSAGE_FETCH &&
+		m->type != MESSAGE_SNAPSHOT_ASK) {
 		s->counters.disk_failed++;
 		return;
 	}
@@ -418,6 +434,12 @@ void acceptor_stage_on_message(struct acceptor_stage *s, const struct message *m
 		return;
 	case MESSAGE_READ_PROBE:
 		on_read_probe(s, m);
+		return;
+	case MESSAGE_SNAPSHOT_ASK:
+		hand_to_learner(s, m, body, MESSAGE_SNAPSHOT_ASKED);
+		return;
+	case MESSAGE_SNAPSHOT_CHUNK:
+		hand_to_learner(s, m, body, MESSAGE_SNAPSHOT_PART);
 		return;
 	default:
 		CHECK(false); /* The routing of our own stages sent it here. */

@@ -92,7 +92,7 @@ void acceptor_stage_init(struct acceptor_stage *s, const struct replica_settings
 /* Modes async and sync, by settings->durability: before the first message, after a replay. */
 void acceptor_stage_journal(struct acceptor_stage *s, const struct journal_port *journal);
 
-/* PREPARE, PULL, ACCEPT, FETCH, CHOSEN, READ_ROUND, READ_PROBE from the
+/* PREPARE, PULL, ACCEPT, FETCH, CHOSEN, READ_ROUND, READ_PROBE, SNAPSHOT_ASK, SNAPSHOT_CHUNK from the
  * network or our own leader;
  * ENROLLED, DELIVERED, RESEND, RECALL, DURABLE, DISK_FAILED from our own stages. */
 void acceptor_stage_on_message(struct acceptor_stage *s, const struct message *m,

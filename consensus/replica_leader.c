@@ -366,6 +366,9 @@ void leader_stage_on_message(struct leader_stage *s, const struct message *m, co
 	case MESSAGE_PREVOTED:
 		election_on_prevoted(&s->election, m);
 		return;
+	case MESSAGE_INSTALLING:
+		leader_peer_installing(&s->peers[m->sender], m->first, now_ns);
+		return;
 	case MESSAGE_TIMEOUT_NOW:
 		election_on_timeout_now(&s->election, m, now_ns);
 		return;

@@ -13,6 +13,7 @@ enum {
 	 * up to half of it. */
 	ASK_SOONEST = 16,
 	ASKS_FASTER = 3,
+	GONE_ASKS = 4, /* Of each member. */
 };
 
 void learner_stage_init(struct learner_stage *s, const struct replica_settings *settings,
@@ -30,6 +31,8 @@ void learner_stage_init(struct learner_stage *s, const struct replica_settings *
 	s->silent_from = 0;
 	s->source = MEMBER_MAX;
 	s->gone = 0;
+	s->gone_tail = 0;
+	s->gone_asks = 0;
 	s->beyond = false;
 	s->commit_ballot = 0;
 	s->commit_to = 0;
@@ -55,6 +58,7 @@ void learner_stage_init(struct learner_stage *s, const struct replica_settings *
 		s->replies[i].watermark = 0;
 	}
 	s->stale = (struct reply_buffer){.flags = FLAG_READ_STALE};
+	learner_snapshots_init(&s->snapshots);
 	learner_init(&s->learner);
 }
 
@@ -66,8 +70,10 @@ void learner_send(struct learner_stage *s, const struct target *to, const struct
 	s->outlet->send(s->outlet->context, to, m, &part, m->payload_len > 0 ? 1 : 0);
 }
 
-static void release(struct learner_stage *s, void *frame)
+static void release(void *stage, void *frame)
 {
+	struct learner_stage *s = stage;
+
 	if (frame == NULL)
 		return;
 	s->retained--;
@@ -139,6 +145,8 @@ static uint32_t gather(struct learner_stage *s, const struct entry *e, uint64_t 
 		s->counters.expired++;
 		return count; /* Whose client it was is forgotten too; its retry hears `expired`. */
 	}
+	if (__builtin_expect(session_unsaved(&s->sessions, session), 0))
+		session_save(&s->sessions, session);
 	switch (session_apply(session, entry_sequence(e), instance)) {
 	case SESSION_RUN:
 		s->commands[count].instance = instance;
@@ -216,10 +224,11 @@ bool learner_stage_checkpoint(const struct learner_stage *s, uint64_t instance, 
 	return __atomic_load_n(&c->instance, __ATOMIC_RELAXED) == instance;
 }
 
-static void tell_delivered(struct learner_stage *s)
+void learner_stage_tell(struct learner_stage *s, uint8_t flags)
 {
 	const struct message m = {
 		.type = MESSAGE_DELIVERED,
+		.flags = flags,
 		.first = s->learner.delivered,
 		.ballot = s->commit_ballot,
 		.watermark = s->commit_to,
@@ -238,7 +247,7 @@ static void note_commit(struct learner_stage *s, const struct learner_run *run)
 		return;
 	if (__builtin_expect(run->ballot != s->commit_ballot, 0)) {
 		if (s->told != s->learner.delivered)
-			tell_delivered(s);
+			learner_stage_tell(s, 0);
 		s->commit_ballot = run->ballot;
 	}
 	s->commit_to = run->first + run->count;
@@ -280,6 +289,19 @@ static void deliver(struct learner_stage *s)
 	}
 }
 
+void learner_stage_stand(struct learner_stage *s, const struct snapshot_header *h)
+{
+	learner_jump(&s->learner, h->instance, release, s);
+	s->digest = h->digest;
+	memset(s->checkpoints, 0, sizeof(s->checkpoints));
+	s->commit_ballot = 0;
+	s->commit_to = 0;
+	s->gone = 0;
+	s->beyond = false;
+	s->chain = 0;
+	s->recalled = UINT64_MAX;
+}
+
 /* ---- Reads ---- */
 
 static void gather_reads(struct learner_stage *s, const struct message *m, const uint8_t *body)
@@ -319,11 +341,20 @@ static void run_reads(struct learner_stage *s, const struct message *m, const ui
 	s->counters.reads += m->count;
 }
 
+static void answer_busy(struct learner_stage *s, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++)
+		s->results[i] = (struct result){.status = REPLY_BUSY};
+}
+
 /* All of one client, whatever is applied by now. */
 static void run_stale_reads(struct learner_stage *s, const struct message *m, const uint8_t *body)
 {
 	gather_reads(s, m, body);
-	s->machine.query(s->machine.state, s->commands, m->count, s->results);
+	if (learner_snapshot_replaces(&s->snapshots))
+		answer_busy(s, m->count);
+	else
+		s->machine.query(s->machine.state, s->commands, m->count, s->results);
 	learner_reply_stale(s, m->from, m->count);
 	s->counters.reads += m->count;
 }
@@ -331,8 +362,7 @@ static void run_stale_reads(struct learner_stage *s, const struct message *m, co
 static void refuse_reads(struct learner_stage *s, const struct message *m, const uint8_t *body)
 {
 	gather_reads(s, m, body);
-	for (uint32_t i = 0; i < m->count; i++)
-		s->results[i] = (struct result){.status = REPLY_BUSY};
+	answer_busy(s, m->count);
 	reply_reads(s, m, body);
 }
 
@@ -355,11 +385,13 @@ static void on_read(struct learner_stage *s, const struct message *m, const uint
 		run_stale_reads(s, m, body);
 		return;
 	}
-	if (m->first <= s->learner.delivered) {
+	bool replaces = learner_snapshot_replaces(&s->snapshots);
+
+	if (m->first <= s->learner.delivered && !replaces) {
 		run_reads(s, m, body);
 		return;
 	}
-	if (s->reads_count == READS_WAITING) {
+	if (s->reads_count == READS_WAITING || replaces) {
 		refuse_reads(s, m, body);
 		return;
 	}
@@ -454,6 +486,9 @@ static void on_retry(struct learner_stage *s, const struct message *m, const uin
 {
 	const struct entry *entries = (const struct entry *)(const void *)body;
 
+	/* What a table in the making lacks is not forgotten. */
+	if (learner_snapshot_replaces(&s->snapshots))
+		return;
 	for (uint32_t i = 0; i < m->count; i++)
 		retry_one(s, m, &entries[i]);
 }
@@ -461,7 +496,9 @@ static void on_retry(struct learner_stage *s, const struct message *m, const uin
 /* Taken by a leadership of ours that is over: what was applied while we led was answered. */
 static void lost_one(struct learner_stage *s, const struct entry *e)
 {
-	const struct session *session = session_find(&s->sessions, e->session);
+	const struct session *session = learner_snapshot_replaces(&s->snapshots)
+		? NULL
+		: session_find(&s->sessions, e->session);
 	struct result r = {.status = REPLY_UNKNOWN};
 
 	if (session != NULL) {
@@ -488,16 +525,20 @@ static void on_gone(struct learner_stage *s, const struct message *m)
 {
 	uint32_t others = ((1u << s->settings->members) - 1) & ~(1u << s->settings->self);
 
-	if (m->first != s->learner.delivered)
+	if (m->first != s->learner.delivered || s->beyond)
 		return;
+	if (s->gone == 0) {
+		s->gone_tail = 0;
+		s->gone_asks = 0;
+	}
 	s->gone |= 1u << m->sender;
+	s->gone_tail = m->watermark > s->gone_tail ? m->watermark : s->gone_tail;
 	s->beyond = (s->gone & others) == others;
 }
 
 bool learner_stage_on_message(struct learner_stage *s, const struct message *m, const uint8_t *body,
 	void *frame, uint64_t now_ns)
 {
-	(void)now_ns;
 	switch (m->type) {
 	case MESSAGE_VOTED:
 		return on_voted(s, m, body, frame);
@@ -519,6 +560,12 @@ bool learner_stage_on_message(struct learner_stage *s, const struct message *m, 
 		return false;
 	case MESSAGE_GONE:
 		on_gone(s, m);
+		return false;
+	case MESSAGE_SNAPSHOT_ASKED:
+		learner_snapshot_on_asked(s, m, now_ns);
+		return false;
+	case MESSAGE_SNAPSHOT_PART:
+		learner_snapshot_on_part(s, m, body, now_ns);
 		return false;
 	default:
 		return false;
@@ -560,6 +607,8 @@ static void ask_for_missing(struct learner_stage *s, uint64_t now_ns)
 {
 	uint64_t at = s->learner.delivered;
 
+	if (at >= s->learner.target)
+		s->snapshots.attempts = 0;
 	if (s->beyond || at >= s->learner.target || at != s->stuck_at) {
 		s->stuck_at = at;
 		s->stuck_ns = now_ns;
@@ -574,20 +623,25 @@ static void ask_for_missing(struct learner_stage *s, uint64_t now_ns)
 	recall(s, at);
 	fetch(s, at);
 	next_source(s);
+	/* Who never answers need not say that it is gone. */
+	s->beyond = s->gone != 0 && ++s->gone_asks >= GONE_ASKS * s->settings->members;
 }
 
 void learner_stage_on_tick(struct learner_stage *s, uint64_t now_ns)
 {
 	if (s->told != s->learner.delivered && now_ns - s->told_ns >= TELL_EVERY_NS) {
 		s->told_ns = now_ns;
-		tell_delivered(s);
+		learner_stage_tell(s, 0);
 	}
 	ask_for_missing(s, now_ns);
+	learner_snapshot_on_tick(s, now_ns);
 }
 
 void learner_stage_flush(struct learner_stage *s, uint64_t now_ns)
 {
 	(void)now_ns;
+	if (__builtin_expect(learner_snapshot_busy(&s->snapshots), 0))
+		learner_snapshot_step(s);
 	deliver(s);
 	if (__builtin_expect(s->reads_count > 0, 0))
 		run_waiting_reads(s);

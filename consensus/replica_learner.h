@@ -7,6 +7,7 @@
  * Upholds: a command's reply leaves only after it was applied in log order.
  *          LR3  a read runs only once its index is applied.
  *          LR6  a stale read's answer tells the instance that it reflects.
+ * Snapshots are in replica_snapshot.h.
  * Proofs:  tests/unit/test_replica_learner.c; tests/sim.
  */
 #ifndef CONSENSUS_REPLICA_LEARNER_H
@@ -16,6 +17,7 @@
 #include "consensus/learner.h"
 #include "consensus/machine.h"
 #include "consensus/replica.h"
+#include "consensus/replica_snapshot.h"
 #include "consensus/session.h"
 
 enum {
@@ -74,8 +76,10 @@ struct learner_stage {
 	uint32_t leader;        /* Member id that leads, as far as we heard. */
 	uint64_t silent_from;   /* What is applied from this instance on is not answered by us. */
 	uint32_t source;        /* Whom to fetch from. */
-	uint32_t gone;          /* Members that no longer hold what comes next. */
-	bool beyond;            /* All of them: this replica can not catch up, and stands. */
+	uint32_t gone;          /* Members that no longer hold what comes next, */
+	uint64_t gone_tail;     /* the oldest instance that they all hold, */
+	uint32_t gone_asks;     /* and how often others were asked since. */
+	bool beyond;            /* Nobody who answers holds it: only a snapshot helps. */
 	uint64_t commit_ballot; /* The last ballot by whose watermark something was delivered, */
 	uint64_t commit_to;     /* and up to where. */
 	uint64_t told;          /* Delivered index that the other stages know. */
@@ -94,7 +98,8 @@ struct learner_stage {
 	struct session *command_sessions[RUN_COUNT_MAX];
 	struct result results[RUN_COUNT_MAX];
 	struct reply_buffer replies[REPLY_BUFFERS];
-	struct reply_buffer stale;        /* Of one MESSAGE_READ only. */
+	struct reply_buffer stale; /* Of one MESSAGE_READ only. */
+	struct learner_snapshots snapshots;
 	uint32_t reads_next, reads_count; /* Ring of what waits. */
 	struct waiting_reads reads[READS_WAITING];
 	struct learner learner;
@@ -105,7 +110,7 @@ void learner_stage_init(struct learner_stage *s, const struct replica_settings *
 	struct outlet *outlet, const struct machine *machine, struct session *sessions,
 	uint32_t sessions_max, void (*release)(void *context, void *frame), void *release_context);
 
-/* VOTED, WATERMARK, RETRY, LOST, READ, CATCH_UP, GONE. True: the frame (which holds m's body) is
+/* VOTED, WATERMARK, RETRY, LOST, READ, CATCH_UP, GONE, SNAPSHOT_ASKED, SNAPSHOT_PART. True: the frame (which holds m's body) is
  * retained, and comes back through `release`. */
 bool learner_stage_on_message(struct learner_stage *s, const struct message *m, const uint8_t *body,
 	void *frame, uint64_t now_ns);
@@ -128,6 +133,13 @@ static inline uint64_t learner_stage_digest(const struct learner_stage *s)
 
 /* The digest at a multiple of CHECKPOINT_EVERY. False: not reached, or overwritten. Any thread. */
 bool learner_stage_checkpoint(const struct learner_stage *s, uint64_t instance, uint64_t *digest);
+
+/* The state below h->instance is in place, by a snapshot: the stage goes on from there. Inside the
+ * stage, and at a start. */
+void learner_stage_stand(struct learner_stage *s, const struct snapshot_header *h);
+
+/* The other stages hear where it stands. Inside the stage only. */
+void learner_stage_tell(struct learner_stage *s, uint8_t flags);
 
 /* Settings that may have changed since: the caller keeps them until the next call. */
 static inline void learner_stage_tune(struct learner_stage *s,

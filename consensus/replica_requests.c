@@ -152,6 +152,13 @@ void leader_peer_delivered(struct leader_stage *s, struct peer *peer, uint64_t d
 		peer->advanced_ns = now_ns;
 }
 
+void leader_peer_installing(struct peer *peer, uint64_t instance, uint64_t now_ns)
+{
+	peer->delivered = instance > peer->delivered ? instance : peer->delivered;
+	peer->advanced_ns = now_ns;
+	peer->out = false;
+}
+
 /* Whose window may lie behind: with journals that of our own acceptors too, which follows what is
  * durably delivered. */
 static uint32_t may_lag(const struct leader_stage *s)

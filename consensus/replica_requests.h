@@ -49,5 +49,7 @@ void leader_flush_answers(struct leader_stage *s);
 /* A member said how far it is: flow control. */
 void leader_peer_delivered(struct leader_stage *s, struct peer *peer, uint64_t delivered,
 	uint64_t now_ns);
+/* A member will soon stand at `instance`, by a snapshot: it counts as one that does (SN5). */
+void leader_peer_installing(struct peer *peer, uint64_t instance, uint64_t now_ns);
 
 #endif

@@ -5,6 +5,10 @@
 
 #include "consensus/check.h"
 
+enum {
+	SLOTS_A_STEP = 64 /* Of a snapshot, or of a table that is emptied. */
+};
+
 uint64_t session_slots(uint32_t sessions_max)
 {
 	uint64_t slots = 16;
@@ -26,6 +30,9 @@ void session_init(struct session_table *t, struct session *slots, uint32_t sessi
 	t->count = 0;
 	t->max = sessions_max;
 	t->evicted = 0;
+	t->generation = 0;
+	t->to = NULL;
+	t->scanned = 0;
 }
 
 struct session *session_find_far(struct session_table *t, uint64_t id)
@@ -51,6 +58,7 @@ static void delete_at(struct session_table *t, uint64_t hole)
 		uint64_t home = session_home(t, t->slots[at].id - 1);
 
 		if (((at - home) & t->mask) >= ((at - hole) & t->mask)) {
+			session_save(t, &t->slots[at]);
 			t->slots[hole] = t->slots[at];
 			hole = at;
 		}
@@ -69,19 +77,90 @@ static void evict_oldest(struct session_table *t)
 			oldest = at;
 			found = true;
 		}
+	session_save(t, &t->slots[oldest]);
 	delete_at(t, oldest);
 	t->evicted++;
+}
+
+static struct session *empty_slot(struct session_table *t, uint64_t id)
+{
+	uint64_t at = session_home(t, id);
+
+	while (t->slots[at].id != 0)
+		at = (at + 1) & t->mask;
+	return &t->slots[at];
 }
 
 struct session *session_open(struct session_table *t, uint64_t id)
 {
 	if (t->count == t->max)
 		evict_oldest(t);
-	uint64_t at = session_home(t, id);
+	struct session *s = empty_slot(t, id);
 
-	while (t->slots[at].id != 0)
-		at = (at + 1) & t->mask;
-	t->slots[at] = (struct session){.id = id + 1, .last = id};
+	*s = (struct session){.id = id + 1, .last = id, .generation = t->generation};
 	t->count++;
-	return &t->slots[at];
+	return s;
+}
+
+/* ---- Snapshots ---- */
+
+void session_save(struct session_table *t, struct session *s)
+{
+	if (!session_unsaved(t, s))
+		return;
+	struct snapshot_session saved = {
+		.id = s->id,
+		.base = s->base,
+		.last = s->last,
+		.done = s->done,
+	};
+
+	memcpy(saved.replies, s->replies, sizeof(saved.replies));
+	memcpy(snapshot_add(t->to, SNAPSHOT_SESSION, sizeof(saved)), &saved, sizeof(saved));
+	s->generation = t->generation;
+}
+
+void session_snapshot_begin(struct session_table *t, struct snapshot *to)
+{
+	t->generation++;
+	t->to = to;
+	t->scanned = 0;
+}
+
+bool session_snapshot_step(struct session_table *t)
+{
+	uint64_t end = t->scanned + SLOTS_A_STEP;
+
+	end = end < t->mask + 1 ? end : t->mask + 1;
+	for (; t->scanned < end; t->scanned++)
+		if (t->slots[t->scanned].id != 0)
+			session_save(t, &t->slots[t->scanned]);
+	return t->scanned <= t->mask;
+}
+
+bool session_clear_step(struct session_table *t)
+{
+	for (uint32_t i = 0; i < SLOTS_A_STEP && t->count > 0; i++) {
+		struct session *s = &t->slots[t->scanned++ & t->mask];
+
+		t->count -= s->id != 0;
+		s->id = 0;
+	}
+	return t->count > 0;
+}
+
+void session_restore(struct session_table *t, const struct snapshot_session *from)
+{
+	CHECK(t->count < t->max);
+	struct session *s = empty_slot(t, from->id - 1);
+
+	*s = (struct session){
+		.id = from->id,
+		.base = from->base,
+		.last = from->last,
+		.done = (uint8_t)from->done,
+		.generation = t->generation,
+	};
+	memcpy(s->replies, from->replies, sizeof(s->replies));
+	t->count++;
 }

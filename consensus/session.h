@@ -6,6 +6,7 @@
  * Upholds: S1  a sequence of a session executes at most once.
  *          S2  a sequence below the session's base is `stale` and does not execute.
  *          S3  a full table evicts the session whose last applied command is oldest in the log.
+ *          S5  a snapshot has each session once, as it stood at the cut.
  * Proofs:  tests/unit/test_session.c. (Ongaro, Consensus, 6.3; the window of W replaces "last
  *          sequence", under which 4 is lost, 5 executes, and 4 never runs.)
  */
@@ -18,6 +19,7 @@
 
 #include "consensus/limits.h"
 #include "consensus/message.h"
+#include "consensus/snapshot.h"
 
 struct session {
 	uint64_t id;   /* The instance of its open command, plus one; 0: an empty slot. */
@@ -25,8 +27,9 @@ struct session {
 	uint64_t last; /* Instance of its last applied command. */
 	uint64_t
 		replies[SESSION_WINDOW]; /* By sequence % SESSION_WINDOW: status * 2^56 + result. */
-	uint16_t client; /* Handle of the client to answer, 0: none here. Not replicated. */
-	uint8_t done;    /* Bit k: sequence base + k has executed. */
+	uint16_t client;     /* Handle of the client to answer, 0: none here. Not replicated. */
+	uint8_t done;        /* Bit k: sequence base + k has executed. */
+	uint32_t generation; /* Of the last snapshot that has it, or that it is too new for. */
 };
 static_assert(sizeof(struct session) <= 64, "one cache line");
 
@@ -37,6 +40,9 @@ struct session_table {
 	uint32_t count;
 	uint32_t max;
 	uint64_t evicted;
+	uint32_t generation; /* Of the last snapshot begun, or restored. */
+	struct snapshot *to; /* Where sessions of an older generation are to be saved. */
+	uint64_t scanned;    /* Slots below are saved; or where emptying goes on. */
 };
 
 /* Slots that a table of sessions_max sessions needs: a power of two. */
@@ -70,6 +76,27 @@ static inline struct session *session_find(struct session_table *t, uint64_t id)
 	return __builtin_expect(home->id == id + 1, 1) ? home : session_find_far(t, id);
 }
 
+/* ---- Snapshots ---- */
+
+/* Whoever changes a session, or moves it, saves it first if it is of an older generation. */
+void session_save(struct session_table *t, struct session *s);
+
+static inline bool session_unsaved(const struct session_table *t, const struct session *s)
+{
+	return s->generation != t->generation;
+}
+
+/* The sessions as they stand now go to `to`: some at each step. */
+void session_snapshot_begin(struct session_table *t, struct snapshot *to);
+bool session_snapshot_step(struct session_table *t); /* False: all are saved. */
+
+/* With no snapshot going on a table is emptied by steps, then takes one session after the other, up to
+ * its `max`. Nothing is looked up meanwhile. */
+bool session_clear_step(struct session_table *t); /* False: it is empty. */
+void session_restore(struct session_table *t, const struct snapshot_session *from);
+
+/* ---- One command ---- */
+
 enum session_answer {
 	SESSION_RUN,    /* Not executed yet, and now counted as executed: give its reply soon. */
 	SESSION_CACHED, /* Executed before: session_reply. */
@@ -86,7 +113,8 @@ static inline enum session_answer session_look(const struct session *s, uint64_t
 	return (s->done >> (sequence - s->base) & 1) != 0 ? SESSION_CACHED : SESSION_RUN;
 }
 
-/* Is the sequence to be executed at `instance`? Changes the session as the log says. */
+/* Is the sequence to be executed at `instance`? Changes the session as the log says: session_save
+ * comes first. */
 static inline enum session_answer session_apply(struct session *s, uint64_t sequence,
 	uint64_t instance)
 {

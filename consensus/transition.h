@@ -20,6 +20,7 @@ enum transition_event {
 	TRANSITION_STEPPED_DOWN,
 	TRANSITION_TRANSFERRING, /* leader: hands its lead to member `first`. */
 	TRANSITION_DELIVERED,    /* learner: executed [first, first + count). */
+	TRANSITION_INSTALLED,    /* learner: took over a snapshot of all below `first`. */
 	TRANSITION_EVENTS
 };
 
@@ -35,7 +36,7 @@ static inline const char *transition_text(uint32_t event)
 {
 	static const char *const texts[TRANSITION_EVENTS] = {"promised", "voted", "refused",
 		"stored", "preparing", "proposed", "chosen", "leading", "stepped-down",
-		"transferring", "delivered"};
+		"transferring", "delivered", "installed"};
 
 	return event < TRANSITION_EVENTS ? texts[event] : "unknown";
 }

@@ -83,7 +83,7 @@ static void check_acceptor(struct world *w, uint32_t id, uint32_t shard)
 	if (v != NULL && v->ballot > a->promised)
 		oracle_violation(&w->oracle, "A2: replica %u voted above its promise", id);
 	/* A member that starts again knows what its shards delivered before it has executed that. */
-	if (a->tail > a->lo || a->lo > a->delivered ||
+	if (a->tail > a->delivered || a->lo > a->delivered ||
 		(!w->durable && a->delivered > w->nodes[id].learner.learner.delivered))
 		oracle_violation(&w->oracle, "A5: replica %u's tail, lo and delivered crossed", id);
 	if (ballot_round(a->promised) > ROUNDS_MAX)

@@ -26,6 +26,9 @@ static const char *const names[MESSAGE_WIRE_END] = {
 	[MESSAGE_READ_INDEX] = "READ_INDEX",
 	[MESSAGE_READ_INDEXED] = "READ_INDEXED",
 	[MESSAGE_TIMEOUT_NOW] = "TIMEOUT_NOW",
+	[MESSAGE_SNAPSHOT_ASK] = "SNAPSHOT_ASK",
+	[MESSAGE_SNAPSHOT_CHUNK] = "SNAPSHOT_CHUNK",
+	[MESSAGE_INSTALLING] = "INSTALLING",
 };
 
 static struct trace_event *add(struct trace *t, uint64_t at_ns, const char *what, uint16_t port,

@@ -174,6 +174,22 @@ static void pieces_are_cut_at_every_boundary(void **state)
 	assert_false(acceptor_piece(&a, 18, 256, &piece));
 }
 
+static void behind_a_snapshot_nothing_below_is_served_and_votes_stand(void **state)
+{
+	/* Else: a vote at which something else was chosen is served as what was chosen. */
+	(void)state;
+	accept_run(1, BLOCK, 16, 1);
+	acceptor_install(&a, BLOCK + 10);
+	assert_int_equal(a.delivered, BLOCK + 10);
+	assert_int_equal(a.lo, BLOCK);
+	assert_int_equal(a.tail, BLOCK + 10);
+	assert_non_null(acceptor_vote(&a, BLOCK));
+	acceptor_install(&a, BLOCK + 5);
+	assert_int_equal(a.tail, BLOCK + 10);
+	acceptor_trim(&a, BLOCK + 12);
+	assert_int_equal(a.tail, BLOCK + 10);
+}
+
 static void a_slot_of_an_earlier_lap_is_no_vote(void **state)
 {
 	(void)state;
@@ -195,6 +211,8 @@ int main(void)
 		cmocka_unit_test_setup(one_ballot_with_two_runs_is_a_conflict, setup),
 		cmocka_unit_test_setup(does_not_vote_below_lo_nor_beyond_the_window, setup),
 		cmocka_unit_test_setup(lo_is_the_delivered_index_down_to_a_block, setup),
+		cmocka_unit_test_setup(behind_a_snapshot_nothing_below_is_served_and_votes_stand,
+			setup),
 		cmocka_unit_test_setup(trimming_leaves_the_values_for_catch_up, setup),
 		cmocka_unit_test_setup(what_is_chosen_is_never_replaced, setup),
 		cmocka_unit_test_setup(stores_what_is_chosen_whatever_it_promised, setup),
