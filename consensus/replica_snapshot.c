@@ -225,13 +225,16 @@ static uint32_t member_after(const struct learner_stage *s, uint32_t member)
 	return member;
 }
 
+/* From one that said that its log begins above us, and not the last one again if there is another. */
 static void receive(struct learner_stage *s, uint64_t now_ns)
 {
-	uint32_t source = member_after(s, s->settings->self);
+	uint32_t source = s->snapshots.receipt.source;
 
-	while ((s->gone & 1u << source) == 0 && source != s->settings->self)
+	CHECK(s->gone != 0);
+	do
 		source = (source + 1) % s->settings->members;
-	receive_from(s, source == s->settings->self ? member_after(s, source) : source, now_ns);
+	while ((s->gone & 1u << source) == 0);
+	receive_from(s, source, now_ns);
 }
 
 /* Chunks of the stride that belong to the image, as far as its end is known. */
@@ -369,7 +372,6 @@ static void check_step(struct learner_stage *s)
 	}
 	p->counters.damaged++;
 	p->state = SNAPSHOT_NONE; /* The next tick asks another member. */
-	p->receipt.source = member_after(s, p->receipt.source);
 }
 
 void learner_snapshot_step(struct learner_stage *s)

@@ -11,6 +11,7 @@ static const char *const titles[STATES] = {
 	[STATE_FOLLOWER] = "follow",
 	[STATE_READING] = "m-read",
 	[STATE_LEARNING] = "learn",
+	[STATE_INSTALLING] = "install",
 	[STATE_PREVOTING] = "prevote",
 	[STATE_PREPARING_SELF] = "p1-self",
 	[STATE_PREPARING] = "p1-all",
@@ -58,6 +59,8 @@ enum state coverage_state(const struct node *n)
 	}
 	if (s->election.state == ELECTION_PREVOTING)
 		return STATE_PREVOTING;
+	if (n->learner.beyond)
+		return STATE_INSTALLING;
 	if (n->learner.learner.delivered < n->learner.learner.target)
 		return STATE_LEARNING;
 	return s->any_reads.under_way ? STATE_READING : STATE_FOLLOWER;

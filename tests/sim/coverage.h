@@ -16,8 +16,9 @@ struct node;
 enum state {
 	STATE_STARTING, /* Not all members are exchanged. */
 	STATE_FOLLOWER,
-	STATE_READING,  /* It asks a quorum how far it has voted. */
-	STATE_LEARNING, /* It knows more chosen than it has delivered. */
+	STATE_READING,    /* It asks a quorum how far it has voted. */
+	STATE_LEARNING,   /* It knows more chosen than it has delivered. */
+	STATE_INSTALLING, /* Only a snapshot of another helps it. */
 	STATE_PREVOTING,
 	STATE_PREPARING_SELF,
 	STATE_PREPARING,

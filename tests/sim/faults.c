@@ -7,9 +7,11 @@ enum {
 	RESTART_PERCENT = 25, /* Of faults of durable members. */
 	MEND_PERCENT = 15,    /* Of faults that end all others instead. */
 	OFF_PERCENT = 25,     /* Of faults of packets that switch theirs off. */
-	LATE_MAX_US = 5000,   /* Of a delayed packet. */
-	KEPT_PERCENT = 4,     /* Of packets that may be replayed. */
-	REPLAYS_MAX = 16,     /* At a time. */
+	TRIM_ALL_PERCENT = 70,
+	WANT_PERCENT = 30,  /* Of trims: the victim is to cut a snapshot, too. */
+	LATE_MAX_US = 5000, /* Of a delayed packet. */
+	KEPT_PERCENT = 4,   /* Of packets that may be replayed. */
+	REPLAYS_MAX = 16,   /* At a time. */
 	SLEEP_PERCENT = 30,
 	SLEEP_MAX_S = 600,   /* Of the whole cluster. */
 	JUMP_MAX_MS = 5000,  /* Of a clock. */
@@ -250,6 +252,27 @@ static void return_empty(struct world *w)
 	}
 }
 
+/* All of them, or one: their logs begin where they stand. As a full log would, only sooner. */
+static void trim(struct world *w, uint16_t victim)
+{
+	bool all = random_percent(&w->chance, TRIM_ALL_PERCENT);
+
+	for (uint16_t i = 0; i < w->members; i++) {
+		struct node *n = &w->nodes[i];
+
+		if ((!all && i != victim) || !n->alive)
+			continue;
+		for (uint32_t s = 0; s < n->settings.shards; s++)
+			n->acceptors[s].acceptor.tail = n->acceptors[s].acceptor.delivered;
+		hit(w, FAULT_TRIM, i);
+	}
+	if (random_percent(&w->chance, WANT_PERCENT))
+		learner_stage_want_snapshot(&w->nodes[victim].learner);
+	trace_fault(&w->trace, w->now_ns,
+		all ? "and all others drop what they delivered" : "drops what it delivered", victim,
+		TRACE_NOBODY);
+}
+
 /* ---- Of clocks ---- */
 
 static void change_clock(struct world *w, uint16_t victim, enum fault kind)
@@ -329,6 +352,10 @@ static void strike(struct world *w, enum fault kind, uint16_t victim)
 		return;
 	case FAULT_OVERLOAD:
 		w->customer.floods = true;
+		return;
+	case FAULT_TRIM:
+		if (!w->durable)
+			trim(w, victim);
 		return;
 	case FAULT_LAG:
 		w->network.lags |= (uint16_t)(1u << victim);

@@ -139,6 +139,7 @@ void node_clear(struct node *n, const struct machine *machine)
 	leader_stage_init(&n->leader, &n->settings, &n->outlet);
 	learner_stage_init(&n->learner, &n->settings, &n->outlet, machine, n->sessions,
 		n->sessions_max, frame_release, n);
+	learner_stage_give_image(&n->learner, n->image, sizeof(n->image));
 	for (uint32_t shard = 0; shard < n->settings.shards; shard++)
 		acceptor_stage_init(&n->acceptors[shard], &n->settings, shard, &n->outlet,
 			n->logs[shard], SIM_LOG_BYTES);

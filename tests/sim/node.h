@@ -32,6 +32,7 @@ enum {
 	FRAMES_MAX = 4096,
 	SIM_LOG_BYTES = 1 << 19,
 	SIM_SESSIONS = 256,
+	SIM_IMAGE_BYTES = 1 << 15, /* Of a snapshot of all sessions, and more. */
 
 	STAGES_MAX = STAGE_ACCEPTOR + SIM_SHARDS_MAX, /* Acceptors last, one a shard. */
 };
@@ -96,6 +97,7 @@ struct node {
 	struct leader_stage leader;
 	struct learner_stage learner;
 	struct session sessions[2 * SIM_SESSIONS];
+	_Alignas(8) uint8_t image[SIM_IMAGE_BYTES];
 	struct acceptor_stage acceptors[SIM_SHARDS_MAX];
 	_Alignas(64) uint8_t logs[SIM_SHARDS_MAX][SIM_LOG_BYTES];
 };

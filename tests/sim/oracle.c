@@ -131,9 +131,73 @@ static void machine_query(void *state, const struct command *commands, uint32_t 
 		results[i] = (struct result){.status = REPLY_OK, .result = om->next};
 }
 
+/* ---- Snapshots: one entry ---- */
+
+struct oracle_entry {
+	uint64_t sum, next;
+};
+
+static uint64_t machine_count(const void *state)
+{
+	(void)state;
+	return 1;
+}
+
+static void machine_begin(void *state, struct snapshot *to)
+{
+	const struct oracle_machine *om = state;
+	const struct oracle_entry e = {.sum = om->sum, .next = om->next};
+
+	memcpy(snapshot_add(to, SNAPSHOT_ENTRY, sizeof(e)), &e, sizeof(e));
+}
+
+static bool machine_step(void *state)
+{
+	(void)state;
+	return false;
+}
+
+static bool machine_valid(const void *state, const uint8_t *entry, uint32_t length,
+	uint64_t instance)
+{
+	(void)state;
+	return length == sizeof(struct oracle_entry) &&
+		((const struct oracle_entry *)(const void *)entry)->next <= instance;
+}
+
+static bool machine_clear(void *state)
+{
+	struct oracle_machine *om = state;
+
+	om->sum = 0;
+	om->next = 0;
+	return false;
+}
+
+static void machine_restore(void *state, const uint8_t *entry, uint32_t length)
+{
+	const struct oracle_entry *e = (const struct oracle_entry *)(const void *)entry;
+	struct oracle_machine *om = state;
+
+	(void)length;
+	om->sum = e->sum;
+	om->next = e->next;
+}
+
+static const struct machine_snapshot oracle_snapshot = {
+	.bytes = SNAPSHOT_RECORD_BYTES + sizeof(struct oracle_entry),
+	.count = machine_count,
+	.begin = machine_begin,
+	.step = machine_step,
+	.valid = machine_valid,
+	.clear = machine_clear,
+	.restore = machine_restore,
+};
+
 struct machine oracle_machine(struct oracle *o, uint32_t node)
 {
 	return (struct machine){.state = &o->machines[node],
+		.snapshot = &oracle_snapshot,
 		.apply = machine_apply,
 		.query = machine_query};
 }

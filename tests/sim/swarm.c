@@ -26,6 +26,7 @@ static const char *const names[FAULT_KINDS] = {
 	[FAULT_CLOCK_RATE] = "clock-rate",
 	[FAULT_OVERLOAD] = "overload",
 	[FAULT_LAG] = "lag",
+	[FAULT_TRIM] = "trim",
 	[FAULT_EVICT] = "evict",
 };
 

@@ -41,6 +41,7 @@ enum fault {
 	/* Of load. */
 	FAULT_OVERLOAD,
 	FAULT_LAG,   /* A member misses most of what is proposed. */
+	FAULT_TRIM,  /* Members drop what they delivered: only a snapshot has it. */
 	FAULT_EVICT, /* A session table smaller than its sessions. */
 	FAULT_KINDS,
 
