@@ -32,7 +32,8 @@ struct result {
 /* How a state is saved, exact at one instance while commands go on, and restored. All by the thread
  * that applies. Each call does a bounded piece of work. */
 struct machine_snapshot {
-	uint64_t bytes; /* Of all entries in an image, at most (snapshot_record_bytes of each). */
+	/* Of all entries in an image, at most (snapshot_record_bytes of each). */
+	uint64_t (*bytes)(const void *state);
 	/* How many entries the state has now. */
 	uint64_t (*count)(const void *state);
 	/* What stands now goes to `to`, each entry once (snapshot_add, SNAPSHOT_ENTRY): some at each

@@ -22,6 +22,22 @@ void learner_stage_give_image(struct learner_stage *s, uint8_t *bytes, uint64_t 
 	s->snapshots.image = (struct snapshot){.bytes = bytes, .size = size};
 }
 
+const char *learner_snapshot_text(enum snapshot_state state)
+{
+	static const char *const texts[] = {
+		[SNAPSHOT_NONE] = "none",
+		[SNAPSHOT_WHOLE] = "whole",
+		[SNAPSHOT_CUTTING] = "is written",
+		[SNAPSHOT_RECEIVING] = "is received",
+		[SNAPSHOT_CHECKING] = "is checked",
+		[SNAPSHOT_KEEPING] = "goes to the disk",
+		[SNAPSHOT_CLEARING] = "replaces the state",
+		[SNAPSHOT_LOADING] = "replaces the state",
+	};
+
+	return texts[state];
+}
+
 static bool durable(const struct learner_stage *s)
 {
 	return s->settings->durability != DURABILITY_NONE;
@@ -88,6 +104,7 @@ static void cut_step(struct learner_stage *s)
 		return;
 	snapshot_end(&p->image);
 	p->state = SNAPSHOT_WHOLE;
+	p->counters.whole++;
 	publish(s, instance_of(p));
 }
 

@@ -59,7 +59,8 @@ struct snapshot_receipt {
 };
 
 struct snapshot_counters {
-	uint64_t cut;
+	uint64_t cut;   /* Begun, */
+	uint64_t whole; /* and ended. */
 	uint64_t installed;
 	uint64_t chunks_sent;
 	uint64_t chunks_received;
@@ -87,6 +88,9 @@ struct learner_snapshots {
 };
 
 struct learner_stage;
+
+/* What is going on, for the operator. */
+const char *learner_snapshot_text(enum snapshot_state state);
 
 /* ---- The learner stage's own ---- */
 

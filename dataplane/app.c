@@ -26,7 +26,8 @@ void app_destroy(struct app *a)
 
 uint64_t app_bytes(const struct config *config)
 {
-	return config->state_machine == STATE_MACHINE_KV
-		? kv_bytes(config->kv_capacity, config->kv_value_max)
-		: 0;
+	const bool kv = config->state_machine == STATE_MACHINE_KV;
+
+	return snapshot_bytes(config->sessions_max, 0) +
+		(kv ? kv_bytes(config->kv_capacity, config->kv_value_max) : 0);
 }

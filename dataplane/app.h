@@ -22,7 +22,7 @@ struct app {
 bool app_create(struct app *a, const struct config *config, char *error, size_t size);
 void app_destroy(struct app *a);
 
-/* Memory that it takes of the data plane's heap. */
+/* Memory that it takes of the data plane's heap, with an image of a replica's state (snapshot.h). */
 uint64_t app_bytes(const struct config *config);
 
 #endif

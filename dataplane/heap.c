@@ -42,5 +42,10 @@ int heap_socket(void)
 
 void *heap_zalloc(const char *name, size_t bytes)
 {
-	return rte_zmalloc_socket(name, bytes, RTE_CACHE_LINE_SIZE, heap_socket());
+	return heap_zalloc_at(name, bytes, RTE_CACHE_LINE_SIZE);
+}
+
+void *heap_zalloc_at(const char *name, size_t bytes, uint32_t align)
+{
+	return rte_zmalloc_socket(name, bytes, align, heap_socket());
 }

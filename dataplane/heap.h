@@ -21,4 +21,7 @@ int heap_socket(void);
 /* Zeroed, at a cache line; NULL: no room. Free with rte_free. */
 void *heap_zalloc(const char *name, size_t bytes);
 
+/* The same at a multiple of `align`, a power of two. */
+void *heap_zalloc_at(const char *name, size_t bytes, uint32_t align);
+
 #endif

@@ -73,13 +73,23 @@ static bool rings_create(struct replica *r)
 	return ok;
 }
 
-static bool memory_create(struct replica *r, const struct config *config)
+static bool memory_create(struct replica *r, const struct config *config,
+	const struct machine *machine)
 {
+	const struct machine_snapshot *snapshot = machine->snapshot;
+
+	/* Whole blocks, at a block: so it is written to a disk. */
+	r->image_bytes =
+		RTE_ALIGN_CEIL(snapshot_bytes(config->sessions_max,
+				       snapshot == NULL ? 0 : snapshot->bytes(machine->state)),
+			(uint64_t)JOURNAL_BLOCK_BYTES);
+	r->image = heap_zalloc_at("snapshot", r->image_bytes, JOURNAL_BLOCK_BYTES);
 	r->leader = heap_zalloc("leader", sizeof(*r->leader));
 	r->learner = heap_zalloc("learner", sizeof(*r->learner));
 	r->sessions =
 		heap_zalloc("sessions", session_slots(config->sessions_max) * sizeof(*r->sessions));
-	bool ok = r->leader != NULL && r->learner != NULL && r->sessions != NULL;
+	bool ok =
+		r->leader != NULL && r->learner != NULL && r->sessions != NULL && r->image != NULL;
 
 	for (uint32_t s = 0; ok && s < config->shards; s++) {
 		r->acceptors[s] = heap_zalloc("acceptor", sizeof(*r->acceptors[s]));
@@ -217,7 +227,7 @@ bool replica_create(struct replica *r, const struct config *config, uint32_t id,
 	r->control_pool = pool_create("control", id, CONTROL_MBUFS,
 		RTE_PKTMBUF_HEADROOM + FRAME_BODY_OFFSET + CONTROL_ROOM);
 	if (r->data_pool == NULL || r->control_pool == NULL || !rings_create(r) ||
-		!memory_create(r, config) || !live_publish(&r->live, &first)) {
+		!memory_create(r, config, machine) || !live_publish(&r->live, &first)) {
 		snprintf(error, size,
 			"replica %u does not fit the memory that DPDK has: give it more with -m.",
 			id);
@@ -236,6 +246,7 @@ bool replica_create(struct replica *r, const struct config *config, uint32_t id,
 	learner_stage_init(r->learner, &r->live->settings, &r->crossings[POSITION_LEARNER].outlet,
 		machine, r->sessions, config->sessions_max, release_mbuf,
 		&r->crossings[POSITION_LEARNER]);
+	learner_stage_give_image(r->learner, r->image, r->image_bytes);
 	stage_init(&r->io.stage, "io", io_poll, r);
 	stage_init(&r->io.out, "io_out", io_out_poll, r);
 	stage_init(&r->leader_poll, "leader", leader_poll, r);
@@ -279,6 +290,7 @@ void replica_destroy(struct replica *r)
 	rte_free(r->leader);
 	rte_free(r->learner);
 	rte_free(r->sessions);
+	rte_free(r->image);
 	rte_mempool_free(r->data_pool);
 	rte_mempool_free(r->control_pool);
 	free(r->live);
@@ -321,6 +333,11 @@ bool replica_transfer(struct replica *r, uint32_t member, char *error, size_t si
 	next.transfers++;
 	next.transfer_to = member;
 	return publish(r, &next, error, size);
+}
+
+void replica_snapshot(struct replica *r)
+{
+	learner_stage_want_snapshot(r->learner);
 }
 
 bool replica_move(struct replica *r, uint32_t member, const struct live_member *to, char *error,

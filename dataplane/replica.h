@@ -129,6 +129,8 @@ struct replica {
 	uint64_t transfers_seen; /* Of live's: the leader stage has begun, or refused, as many. */
 	uint64_t learner_tick_ns;
 	struct session *sessions;
+	uint8_t *image; /* Of a snapshot, image_bytes. */
+	uint64_t image_bytes;
 	uint8_t *logs[SHARD_MAX];
 	struct store *store; /* NULL: durability none. */
 	struct journal_port ports[JOURNAL_LANES];
@@ -153,6 +155,9 @@ bool replica_tune(struct replica *r, const char *name, const char *value, char *
 
 /* The leader stage is to hand its lead to a member (leader_stage_transfer). Control only. */
 bool replica_transfer(struct replica *r, uint32_t member, char *error, size_t size);
+
+/* The learner stage is to cut a snapshot soon. Control only. */
+void replica_snapshot(struct replica *r);
 
 /* Changes where a member is. Control only. */
 bool replica_move(struct replica *r, uint32_t member, const struct live_member *to, char *error,

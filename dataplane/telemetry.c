@@ -79,7 +79,7 @@ static const char *condition(const struct replica *r)
 	if (READ(r->leader->failed))
 		return "stands: its disk failed; mend it, then start the replica again";
 	if (READ(r->learner->beyond))
-		return "stands: it fell beyond every other member's log and must be replaced";
+		return "takes a snapshot of another: it fell beyond every other member's log";
 	if (READ(r->leader->identity.other_config) != 0)
 		return "stands: a member has another configuration; give all the same file";
 	if (!READ(r->leader->enrolled))
@@ -127,6 +127,14 @@ static int on_status(struct replica *r, const struct parameters *p, struct rte_t
 				       : 0);
 	rte_tel_data_add_dict_u64(d, "sessions", READ(r->learner->sessions.count));
 	rte_tel_data_add_dict_u64(d, "sessions_evicted", READ(r->learner->sessions.evicted));
+	rte_tel_data_add_dict_string(d, "snapshot",
+		learner_snapshot_text(READ(r->learner->snapshots.state)));
+	rte_tel_data_add_dict_u64(d, "snapshots_cut", READ(r->learner->snapshots.counters.cut));
+	rte_tel_data_add_dict_u64(d, "snapshots_whole", READ(r->learner->snapshots.counters.whole));
+	rte_tel_data_add_dict_u64(d, "snapshots_installed",
+		READ(r->learner->snapshots.counters.installed));
+	rte_tel_data_add_dict_u64(d, "snapshots_refused",
+		READ(r->learner->snapshots.counters.damaged));
 	rte_tel_data_add_dict_u64(d, "step_downs", READ(r->leader->counters.step_downs));
 	rte_tel_data_add_dict_u64(d, "transfers", READ(r->leader->counters.transfers));
 	rte_tel_data_add_dict_u64(d, "handovers", READ(r->leader->counters.handovers));
@@ -346,6 +354,19 @@ static int on_transfer(struct replica *r, const struct parameters *p, struct rte
 	return rte_tel_data_add_dict_u64(d, "to", member);
 }
 
+/* Asked for only: when it is there, status tells. */
+static int on_snapshot(struct replica *r, const struct parameters *p, struct rte_tel_data *d)
+{
+	(void)p;
+	if (learner_stage_delivered(r->learner) == 0)
+		return refuse(d, "nothing was executed yet: there is nothing to save");
+	if (READ(r->learner->beyond))
+		return refuse(d, "it takes a snapshot of another itself");
+	replica_snapshot(r);
+	rte_tel_data_start_dict(d);
+	return rte_tel_data_add_dict_u64(d, "delivered", learner_stage_delivered(r->learner));
+}
+
 static int on_routes(struct replica *r, const struct parameters *p, struct rte_tel_data *d)
 {
 	char error[TEXT_MAX];
@@ -436,6 +457,7 @@ static const struct {
 		"Where the members are. Parameters: id, or id,member,address[,mac] to move one"},
 	{"/paxwire/transfer", on_transfer,
 		"Hands the lead to another member. Parameters: id,member"},
+	{"/paxwire/snapshot", on_snapshot, "Cuts a snapshot of the state. Parameter: id"},
 	{"/paxwire/digests", on_digests, "Hashes of what was executed, by instance. Parameter: id"},
 	{"/paxwire/heap", on_heap, "jemalloc's figures. Parameter: id"},
 };

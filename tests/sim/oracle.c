@@ -137,6 +137,12 @@ struct oracle_entry {
 	uint64_t sum, next;
 };
 
+static uint64_t machine_bytes(const void *state)
+{
+	(void)state;
+	return snapshot_record_bytes(sizeof(struct oracle_entry));
+}
+
 static uint64_t machine_count(const void *state)
 {
 	(void)state;
@@ -185,7 +191,7 @@ static void machine_restore(void *state, const uint8_t *entry, uint32_t length)
 }
 
 static const struct machine_snapshot oracle_snapshot = {
-	.bytes = SNAPSHOT_RECORD_BYTES + sizeof(struct oracle_entry),
+	.bytes = machine_bytes,
 	.count = machine_count,
 	.begin = machine_begin,
 	.step = machine_step,

@@ -399,6 +399,51 @@ static void what_the_learner_recalls_is_handed_to_it(void **state)
 	assert_int_equal(sent_count, 0);
 }
 
+static void what_a_snapshot_covers_is_gone_whatever_was_voted_for_there(void **state)
+{
+	/* Else: a vote at which something else was chosen is served as what was chosen. */
+	const struct message installed = {.type = MESSAGE_DELIVERED,
+		.flags = FLAG_INSTALLED,
+		.first = 20};
+
+	(void)state;
+	accepts(EARLIER, 0, 30, 9);
+	send_to_stage(&installed, NULL);
+	sent_count = 0;
+	fetch(4);
+	assert_int_equal(the_only(MESSAGE_CHOSEN)->m.count, 0);
+	assert_int_equal(the_only(MESSAGE_CHOSEN)->m.watermark, 20);
+	/* The votes themselves stand. */
+	prepare(LATER);
+	pull(LATER, 0, 100);
+	then_record(the_only(MESSAGE_VOTES), 0, EARLIER, 0, 30, 9);
+}
+
+static void state_transfer_is_heard_of_members_and_handed_to_the_learner(void **state)
+{
+	const struct message ask = {.type = MESSAGE_SNAPSHOT_ASK,
+		.ballot = 7,
+		.watermark = 3,
+		.sender = 1};
+	struct message chunk = {.type = MESSAGE_SNAPSHOT_CHUNK,
+		.first = 9,
+		.payload_len = 16,
+		.sender = 1};
+
+	(void)state;
+	send_to_stage(&ask, NULL);
+	assert_true(the_only(MESSAGE_SNAPSHOT_ASKED)->to.local);
+	assert_int_equal(the_only(MESSAGE_SNAPSHOT_ASKED)->m.ballot, 7);
+	assert_int_equal(the_only(MESSAGE_SNAPSHOT_ASKED)->m.sender, 1);
+	memset(body, 5, 16);
+	send_to_stage(&chunk, body);
+	assert_memory_equal(the_only(MESSAGE_SNAPSHOT_PART)->body, body, 16);
+	chunk.uuid = 1234;
+	send_to_stage(&chunk, body);
+	assert_int_equal(sent_of(MESSAGE_SNAPSHOT_PART), 1);
+	assert_int_equal(stage.counters.foreign, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -421,6 +466,10 @@ int main(void)
 		cmocka_unit_test_setup(chosen_records_are_stored_whatever_is_promised, setup),
 		cmocka_unit_test_setup(a_chosen_noop_is_told_as_such, setup),
 		cmocka_unit_test_setup(what_is_known_chosen_is_told_again_and_appended_once, setup),
+		cmocka_unit_test_setup(what_a_snapshot_covers_is_gone_whatever_was_voted_for_there,
+			setup),
+		cmocka_unit_test_setup(state_transfer_is_heard_of_members_and_handed_to_the_learner,
+			setup),
 		cmocka_unit_test_setup(chosen_records_below_lo_or_beyond_the_window_are_not_told,
 			setup),
 		cmocka_unit_test_setup(chosen_records_of_another_shard_are_passed_over, setup),

@@ -308,6 +308,30 @@ static void who_has_caught_up_slows_again(void **state)
 	then_reply(the_only(MESSAGE_REPLY), 0, CLIENT, 31, REPLY_BUSY, 0);
 }
 
+static void who_installs_a_snapshot_counts_as_one_that_stands_there(void **state)
+{
+	/* Else: it is out, commits go on, and the snapshot is too old when it is installed. */
+	const struct message installing = {
+		.type = MESSAGE_INSTALLING,
+		.first = 2,
+		.sender = 2,
+		.uuid = uuid_of(2),
+	};
+
+	(void)state;
+	given_lagged_out();
+	sent_count = 0;
+	leader_stage_on_message(&stage, &installing, NULL, now);
+	with_commands(70, 1);
+	when_requested();
+	then_reply(the_only(MESSAGE_REPLY), 0, CLIENT, 70, REPLY_BUSY, 0);
+	/* No more news of it: it slows nobody. */
+	now += LAG_TIMEOUT;
+	with_commands(71, 1);
+	when_requested();
+	the_only(MESSAGE_REPLY);
+}
+
 static void who_had_nothing_to_deliver_did_not_lag(void **state)
 {
 	/* Else: after a pause, nobody counts until the followers are far behind. */
@@ -597,6 +621,8 @@ int main(void)
 		cmocka_unit_test_setup(a_dead_follower_slows_nobody, setup),
 		cmocka_unit_test_setup(who_lagged_out_slows_nobody_until_it_has_caught_up, setup),
 		cmocka_unit_test_setup(who_has_caught_up_slows_again, setup),
+		cmocka_unit_test_setup(who_installs_a_snapshot_counts_as_one_that_stands_there,
+			setup),
 		cmocka_unit_test_setup(who_had_nothing_to_deliver_did_not_lag, setup),
 		cmocka_unit_test_setup(a_duplicate_is_not_proposed_and_the_learner_hears_of_it,
 			setup),

@@ -2,7 +2,8 @@
 #include "tests/unit/given_learner.h"
 
 enum {
-	IMAGE_BYTES = 8192,
+	IMAGE_BYTES = 1 << 16,
+	SESSIONS_MANY = 256,
 	OTHER = 2, /* The member that serves us. */
 };
 
@@ -41,6 +42,12 @@ static void add(void *state, const struct command *commands, uint32_t count, str
 		results[i] = (struct result){.status = REPLY_OK, .result = numbers[at]};
 	}
 	apply(NULL, commands, count, results);
+}
+
+static uint64_t numbers_bytes(const void *state)
+{
+	(void)state;
+	return NUMBERS * snapshot_record_bytes(2 * sizeof(uint64_t));
 }
 
 static uint64_t numbers_count(const void *state)
@@ -92,7 +99,7 @@ static void numbers_restore(void *state, const uint8_t *entry, uint32_t length)
 }
 
 static const struct machine_snapshot machine_snapshot = {
-	.bytes = NUMBERS * (SNAPSHOT_RECORD_BYTES + 16),
+	.bytes = numbers_bytes,
 	.count = numbers_count,
 	.begin = numbers_begin,
 	.step = numbers_step,
@@ -285,6 +292,35 @@ static void an_image_is_exact_at_its_cut_while_commands_go_on(void **state)
 	assert_int_equal(stage.digest, digest);
 	assert_memory_equal(numbers, before, sizeof(before));
 	assert_int_equal(session_find(&stage.sessions, 0)->last, 30);
+}
+
+/* Of so many sessions the image is not written in one step. */
+static void a_session_is_saved_before_a_command_changes_it(void **state)
+{
+	static struct session many[2 * SESSIONS_MANY];
+	uint64_t length;
+
+	(void)state;
+	learner_stage_init(&stage, &settings, &outlet, &stage.machine, many, SESSIONS_MANY, release,
+		NULL);
+	learner_stage_give_image(&stage, image, sizeof(image));
+	for (uint64_t i = 0; i < 200; i++) {
+		with_entry(ENTRY_OPEN, i, 0);
+		when_chosen();
+	}
+	learner_stage_want_snapshot(&stage);
+	tick();
+	with_command(190, 0);
+	when_chosen();
+	assert_int_equal(session_find(&stage.sessions, 190)->last, 200);
+	when_whole();
+	length = stage.snapshots.image.used;
+	learner_stage_init(&stage, &settings, &outlet, &stage.machine, many, SESSIONS_MANY, release,
+		NULL);
+	learner_stage_give_image(&stage, image, sizeof(image));
+	assert_int_equal(learner_stage_load(&stage, length), SNAPSHOT_OK);
+	assert_int_equal(session_find(&stage.sessions, 190)->last, 190);
+	assert_int_equal(session_look(session_find(&stage.sessions, 190), 0), SESSION_RUN);
 }
 
 static void an_image_is_cut_between_runs_only(void **state)
@@ -630,6 +666,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(an_image_is_exact_at_its_cut_while_commands_go_on),
+		TEST(a_session_is_saved_before_a_command_changes_it),
 		TEST(an_image_is_cut_between_runs_only),
 		TEST(with_a_journal_an_image_stays_until_it_is_kept),
 		TEST(without_a_journal_nobody_is_to_keep_it),

@@ -124,7 +124,7 @@ static void status_says_what_it_waits_for(void **state)
 	l->identity.other_config = 1;
 	then_condition("stands: a member has another configuration; give all the same file");
 	replica.learner->beyond = true;
-	then_condition("stands: it fell beyond every other member's log and must be replaced");
+	then_condition("takes a snapshot of another: it fell beyond every other member's log");
 	l->failed = true;
 	then_condition("stands: its disk failed; mend it, then start the replica again");
 }
