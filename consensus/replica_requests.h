@@ -50,4 +50,8 @@ void leader_flush_answers(struct leader_stage *s);
 void leader_peer_delivered(struct leader_stage *s, struct peer *peer, uint64_t delivered,
 	uint64_t now_ns);
 
+/* A member whose disk lost votes counts again once it has learned what was chosen there: in an idle
+ * cluster nothing would be. No-ops up to s->fill_to, as flow control admits them. */
+void leader_fill_for_the_blind(struct leader_stage *s, uint64_t now_ns);
+
 #endif
