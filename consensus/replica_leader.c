@@ -335,6 +335,7 @@ void leader_stage_on_message(struct leader_stage *s, const struct message *m, co
 	}
 	if (m->type == MESSAGE_PINNED) {
 		s->durable = m->watermark;
+		leader_peer_delivered(s, &s->peers[s->settings->self], s->durable, now_ns);
 		leader_on_pinned(s, m->first);
 		return;
 	}
