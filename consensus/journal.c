@@ -52,6 +52,7 @@ void journal_init(struct journal *j, const struct superblock *superblock,
 		.number = start->number,
 		.chain = start->chain,
 		.blind = start->blind,
+		.untold = start->blind != 0,
 		.durable.number = start->previous,
 		.durable.delivered = start->delivered,
 		.buffers = buffers,
@@ -69,9 +70,13 @@ void journal_extend(struct journal *j, uint64_t place_end)
 	j->place_end = place_end;
 }
 
+/* The first write of a blind life goes over the damage that was found: it is new, or all is old. */
 bool journal_room(const struct journal *j, uint32_t bytes)
 {
-	return j->payload + JOURNAL_RECORD_BYTES + bytes <= JOURNAL_WRITE_PAYLOAD;
+	uint32_t limit = j->untold && j->flights_count == 0 ? (uint32_t)JOURNAL_BLOCK_PAYLOAD
+							    : (uint32_t)JOURNAL_WRITE_PAYLOAD;
+
+	return j->payload + JOURNAL_RECORD_BYTES + bytes <= limit;
 }
 
 static void note(struct journal *j, const struct journal_record *r)
@@ -190,7 +195,7 @@ bool journal_close(struct journal *j, struct journal_write *out)
 	uint64_t place = j->place;
 
 	if ((!j->urgent && j->records == 0) || j->flights_count == JOURNAL_DEPTH ||
-		(j->promises && superblock_in_flight(j)))
+		(j->promises && superblock_in_flight(j)) || (j->untold && j->flights_count > 0))
 		return false;
 	if (place % segment + blocks > segment)
 		place += segment - place % segment;
@@ -245,6 +250,7 @@ static void settle_flight(struct journal *j, const struct journal_flight *f)
 	uint64_t delivered = UINT64_MAX;
 
 	j->durable.number = f->number;
+	j->untold = false;
 	memcpy(j->durable.positions, f->positions, sizeof(f->positions));
 	for (uint32_t s = 0; s < j->superblock.shards; s++)
 		delivered = f->delivered[s] < delivered ? f->delivered[s] : delivered;

@@ -8,6 +8,8 @@
  * Upholds: J5  durable is the contiguous prefix of completed writes.
  *          J6  a write never straddles a segment, and starts behind the one before.
  *          J7  a promise is durable only when the superblock has it too.
+ *          J11 the write that tells for the first time that votes may be lost is one block, and alone
+ *              until it is durable: what told us so is overwritten whole, or still there.
  * Proofs:  tests/unit/test_journal.c.
  *
  * The caller's loop:
@@ -81,6 +83,7 @@ struct journal {
 	uint64_t number;    /* and of the one being filled. */
 	uint32_t chain;     /* Of the last write closed. */
 	uint64_t blind;     /* As in the write header. */
+	bool untold;        /* No durable write of this life says `blind` yet. */
 	uint64_t promised[SHARD_MAX];
 	uint64_t positions[JOURNAL_LANES]; /* Appended. */
 	uint64_t delivered[SHARD_MAX];     /* Appended. */

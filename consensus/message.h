@@ -41,8 +41,9 @@ enum message_type {
 	                     watermark: lo; flags: enum refusal. */
 
 	/* Election. ballot: the sender's view of the leader's ballot. */
-	MESSAGE_HEARTBEAT, /* watermark: chosen without a hole at ballot; first: known chosen index
-	                      (delivered); echo: bitmask of members heard; flags: HEARTBEAT_LEADS. */
+	MESSAGE_HEARTBEAT, /* first: known chosen index (delivered); echo: bitmask of members heard;
+	                      flags: HEARTBEAT_LEADS. Of a leader, watermark: chosen without a hole
+	                      at ballot; of another: what it has delivered and a crash leaves it. */
 	MESSAGE_PREVOTE,   /* ballot: the one it would take. */
 	MESSAGE_PREVOTED,  /* ballot: of the question; first: delivered index. flags: 1 granted. */
 
@@ -107,7 +108,8 @@ enum message_type {
 	MESSAGE_SNAPSHOT_PART, /* acceptor -> learner: SNAPSHOT_CHUNK, likewise. */
 	MESSAGE_DURABLE, /* journal -> acceptor: its records up to position `first` are; watermark:
 			     what every shard's durable records say is delivered. */
-	MESSAGE_PINNED,  /* journal -> leader: its records up to position `first` are durable. */
+	MESSAGE_PINNED,  /* journal -> leader: its records up to position `first` are durable;
+			     watermark: as MESSAGE_DURABLE's. */
 	MESSAGE_DISK_FAILED, /* journal -> acceptors, leader: for good. */
 };
 

@@ -94,16 +94,18 @@ void journal_stage_on_completed(struct journal_stage *s, uint64_t number)
 			tell(s, &m);
 		s->told[i] = d->positions[i];
 	}
-	s->told_delivered = d->delivered;
-	if (d->positions[JOURNAL_LANE_LEADER] != s->told[JOURNAL_LANE_LEADER]) {
+	if (d->positions[JOURNAL_LANE_LEADER] != s->told[JOURNAL_LANE_LEADER] ||
+		d->delivered != s->told_delivered) {
 		const struct message m = {
 			.type = MESSAGE_PINNED,
 			.first = d->positions[JOURNAL_LANE_LEADER],
+			.watermark = d->delivered,
 		};
 
 		s->told[JOURNAL_LANE_LEADER] = m.first;
 		tell(s, &m);
 	}
+	s->told_delivered = d->delivered;
 }
 
 void journal_stage_on_failed(struct journal_stage *s)

@@ -30,6 +30,7 @@ void leader_stage_init(struct leader_stage *s, const struct replica_settings *se
 	s->opened = false;
 	s->opening = 0;
 	s->delivered = 0;
+	s->durable = 0;
 	s->watermark_told = 0;
 	s->watermark_sent = 0;
 	s->sent_ns = 0;
@@ -63,6 +64,7 @@ void leader_stage_journal(struct leader_stage *s, const struct journal_port *jou
 void leader_stage_restore(struct leader_stage *s, const struct leader_past *past)
 {
 	s->delivered = past->delivered;
+	s->durable = past->delivered;
 	proposer_on_delivered(&s->proposer, past->delivered);
 	/* One ballot serves one phase 1: the next one is above all that was promised or voted here. */
 	s->election.highest = past->promised;
@@ -156,11 +158,12 @@ static void step_down(struct leader_stage *s, uint64_t now_ns)
 static void send_heartbeat(struct leader_stage *s, uint64_t now_ns)
 {
 	const struct proposer *p = &s->proposer;
+	uint64_t stands = s->journal != NULL ? s->durable : s->delivered;
 	const struct message m = {
 		.type = MESSAGE_HEARTBEAT,
 		.flags = s->leads ? HEARTBEAT_LEADS : 0,
 		.ballot = s->leads ? p->ballot : s->election.leader_ballot,
-		.watermark = s->leads ? p->window.chosen : 0,
+		.watermark = s->leads ? p->window.chosen : stands,
 		.first = s->delivered,
 		.echo = election_heard(&s->election, now_ns),
 	};
@@ -289,12 +292,13 @@ static void on_heartbeat(struct leader_stage *s, const struct message *m, uint64
 		s->counters.too_high++;
 		return;
 	}
-	leader_peer_delivered(s, &s->peers[m->sender], m->first, now_ns);
+	bool leader = (m->flags & HEARTBEAT_LEADS) != 0;
+
+	if (!leader)
+		leader_peer_delivered(s, &s->peers[m->sender], m->watermark, now_ns);
 	if (election_on_heartbeat(&s->election, m, now_ns))
 		step_down(s, now_ns);
 	/* What another knows chosen is a reason to catch up, never a commit. */
-	bool leader = (m->flags & HEARTBEAT_LEADS) != 0;
-
 	if (leader || m->first > s->delivered)
 		tell_learner(s, leader ? m->ballot : 0, leader ? m->watermark : 0, m->first,
 			m->sender);
@@ -330,6 +334,8 @@ void leader_stage_on_message(struct leader_stage *s, const struct message *m, co
 		return;
 	}
 	if (m->type == MESSAGE_PINNED) {
+		s->durable = m->watermark;
+		leader_peer_delivered(s, &s->peers[s->settings->self], s->durable, now_ns);
 		leader_on_pinned(s, m->first);
 		return;
 	}
@@ -343,6 +349,8 @@ void leader_stage_on_message(struct leader_stage *s, const struct message *m, co
 		s->counters.foreign++;
 		return;
 	}
+	if (m->life > s->lives[m->sender])
+		s->peers[m->sender].delivered = 0; /* It may have less than before it crashed. */
 	s->lives[m->sender] = m->life;
 	switch (m->type) {
 	case MESSAGE_ACCEPTED:
@@ -465,20 +473,6 @@ static void retransmit(struct leader_stage *s, uint64_t now_ns)
 	}
 }
 
-/* A member whose disk lost votes counts again once it has learned what was chosen there: in an idle
- * cluster nothing would be. */
-static void fill_for_the_blind(struct leader_stage *s, uint64_t now_ns)
-{
-	if (!s->leads || s->outlet->room(s->outlet->context) < STAGE_ROOM)
-		return;
-	leader_propose_batch(s, now_ns);
-	uint32_t room = proposer_room(&s->proposer);
-	uint64_t missing = s->fill_to - s->proposer.window.end;
-
-	if (room > 0 && s->proposer.window.end < s->fill_to)
-		leader_propose_noops(s, room < missing ? room : (uint32_t)missing, now_ns);
-}
-
 static void run_election(struct leader_stage *s, uint64_t now_ns)
 {
 	struct election_output out = election_on_tick(&s->election, now_ns, s->delivered,
@@ -523,7 +517,7 @@ void leader_stage_on_tick(struct leader_stage *s, uint64_t now_ns)
 	leader_handover_tick(s, now_ns);
 	retransmit(s, now_ns);
 	if (s->proposer.window.end < s->fill_to)
-		fill_for_the_blind(s, now_ns);
+		leader_fill_for_the_blind(s, now_ns);
 	leader_reads_tick(s, now_ns);
 	if (s->leads && s->proposer.window.chosen != s->watermark_sent &&
 		now_ns >= s->sent_ns + s->settings->commit_idle_ns)

@@ -5,7 +5,8 @@
  * Never:   proposes, unless every member's uuid is pinned and its ballot's phase 1 is over.
  * Upholds: a refusal never outbids; a client's command is answered, proposed or refused.
  *          F1  a follower that lags slows admission while it is live; one that lagged out does
- *              not until it has caught up.
+ *              not until it has caught up. What lags is what it would have after a crash.
+ *          F2  no-ops that only fill take nothing from the logs that a member still misses.
  *          S4  what a lost leadership took and did not answer is answered `unknown`.
  * Proofs:  tests/unit/test_replica_leader.c; tests/sim.
  */
@@ -67,7 +68,7 @@ struct leader_counters {
 
 /* A member as flow control sees it. */
 struct peer {
-	uint64_t delivered;
+	uint64_t delivered;   /* With journals durably: a crash takes it back to there. */
 	uint64_t advanced_ns; /* When `delivered` last went up, or was near enough. */
 	bool out; /* Stood still for lag_timeout: does not count until it is near again. */
 };
@@ -87,6 +88,7 @@ struct leader_stage {
 	bool opened;        /* Our no-op is proposed. */
 	uint64_t opening;   /* The no-op's instance. */
 	uint64_t delivered; /* This node's. */
+	uint64_t durable;   /* Of that, what the journal says; mode none: 0. */
 	uint64_t watermark_told;
 	uint64_t watermark_sent; /* To the others, on a frame. */
 	uint64_t sent_ns;        /* When a frame last carried the watermark. */

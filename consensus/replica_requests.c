@@ -186,6 +186,34 @@ static bool follower_lags(const struct leader_stage *s, uint64_t more, uint64_t 
 	return false;
 }
 
+/* As far as every log must reach back: who is beyond the others' logs already has nothing to lose. */
+static uint64_t fill_end(const struct leader_stage *s)
+{
+	uint64_t end = s->fill_to;
+
+	for (uint32_t i = 0; i < s->settings->members; i++) {
+		uint64_t reach = s->peers[i].delivered + LOG_INSTANCES;
+
+		if (reach >= s->delivered && reach < end)
+			end = reach;
+	}
+	return end;
+}
+
+void leader_fill_for_the_blind(struct leader_stage *s, uint64_t now_ns)
+{
+	if (!s->leads || s->outlet->room(s->outlet->context) < STAGE_ROOM ||
+		follower_lags(s, 0, now_ns))
+		return;
+	leader_propose_batch(s, now_ns);
+	uint32_t room = proposer_room(&s->proposer);
+	uint64_t end = fill_end(s);
+	uint64_t at = s->proposer.window.end;
+
+	if (room > 0 && at < end)
+		leader_propose_noops(s, room < end - at ? room : (uint32_t)(end - at), now_ns);
+}
+
 bool leader_stage_eager(const struct leader_stage *s, uint64_t now_ns)
 {
 	const struct window *w = &s->proposer.window;

@@ -52,4 +52,8 @@ void leader_peer_delivered(struct leader_stage *s, struct peer *peer, uint64_t d
 /* A member will soon stand at `instance`, by a snapshot: it counts as one that does (SN5). */
 void leader_peer_installing(struct peer *peer, uint64_t instance, uint64_t now_ns);
 
+/* A member whose disk lost votes counts again once it has learned what was chosen there: in an idle
+ * cluster nothing would be. No-ops up to s->fill_to, as flow control admits them. */
+void leader_fill_for_the_blind(struct leader_stage *s, uint64_t now_ns);
+
 #endif

@@ -277,4 +277,5 @@ def main():
     sys.exit(0 if missed == 0 else 1)
 
 
-main()
+if __name__ == "__main__":
+    main()

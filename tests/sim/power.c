@@ -27,7 +27,6 @@ static void boot(struct world *w, uint32_t id)
 		trace_fault(&w->trace, w->now_ns, "stays out", (uint16_t)id, TRACE_NOBODY);
 		return;
 	}
-	w->power.blind += n->acceptors[0].blind != 0;
 	for (uint32_t s = 0; s < n->settings.shards; s++)
 		w->promised[id][s] = n->acceptors[s].acceptor.promised;
 	w->turn_next_ns[id] = w->now_ns;
@@ -170,7 +169,8 @@ bool power_beyond(const struct world *w, uint32_t id)
 	uint32_t gone = (uint32_t)__builtin_popcount(l->gone);
 
 	/* Who is further behind can not help, and who lost much of its own log is not helped. */
-	return w->power.blind > 0 && (l->beyond || 2 * gone > w->members);
+	return ((w->power.damaged | w->lagged) >> id & 1) != 0 &&
+		(l->beyond || 2 * gone > w->members);
 }
 
 bool power_settled(const struct world *w)

@@ -20,7 +20,6 @@ struct power {
 	uint64_t restart_ns[POWER_MEMBERS_MAX]; /* UINT64_MAX: it runs, or never starts again. */
 	uint32_t damaged;                       /* Bitmask. */
 	uint64_t crashes, restarts;
-	uint64_t blind; /* Restarts after which votes were unknown. */
 };
 
 void power_start(struct world *w);
@@ -41,8 +40,9 @@ void power_sleep(struct world *w, uint64_t sleep_ns);
 /* No more faults: who is down, or whose disk failed, starts again. */
 void power_calm(struct world *w);
 
-/* What was lost on a disk, and what let it be learned again, can lead beyond what most other logs
- * still hold: then the replica says so and stands, for there is no state transfer yet. */
+/* Who lost something on its disk, or stood still for so long that leaders waited no longer, can be
+ * beyond what most other logs still hold: then it says so and stands, for there is no state transfer
+ * yet. Nobody else may be. */
 bool power_beyond(const struct world *w, uint32_t id);
 
 /* Nobody is about to start, and everybody that runs has executed all that was acknowledged. */

@@ -45,6 +45,29 @@ static void a_life_begins_with_a_write_of_its_own(void **state)
 	assert_false(journal_urgent(&journal));
 }
 
+/* J11. Else a torn write of many blocks stands where the damage was seen, and says nothing. */
+static void what_a_start_found_lost_is_told_by_one_block_alone(void **state)
+{
+	(void)state;
+	struct journal_write more;
+
+	begin_life(&(struct journal_start){.place = 2,
+		.number = 9,
+		.previous = 2,
+		.blind = ACCEPTOR_WINDOW});
+	for (uint64_t i = 0; journal_room(&journal, entry_bytes(16)); i++)
+		append_vote(i, 16);
+	const struct journal_write first = close_write();
+
+	assert_int_equal(first.blocks, 1);
+	append_vote(1, 16);
+	assert_false(journal_close(&journal, &more));
+	written(&first);
+	assert_true(journal_close(&journal, &more));
+	append_vote(2, 16);
+	assert_true(journal_close(&journal, &more));
+}
+
 /* J5. Else a vote is acknowledged whose write has a hole in front of it. */
 static void durable_is_the_contiguous_prefix_of_completed_writes(void **state)
 {
@@ -205,6 +228,8 @@ int main(void)
 			given_begun_journal),
 		cmocka_unit_test_setup(nothing_appended_is_nothing_to_write, given_begun_journal),
 		cmocka_unit_test_setup(a_life_begins_with_a_write_of_its_own, given_begun_journal),
+		cmocka_unit_test_setup(what_a_start_found_lost_is_told_by_one_block_alone,
+			given_begun_journal),
 		cmocka_unit_test_setup(durable_is_the_contiguous_prefix_of_completed_writes,
 			given_begun_journal),
 		cmocka_unit_test_setup(no_more_writes_are_in_flight_than_recovery_expects,

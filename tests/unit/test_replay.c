@@ -402,6 +402,28 @@ static void blindness_outlives_the_evidence(void **state)
 	assert_int_equal(acceptors[0].blind, ACCEPTOR_WINDOW);
 }
 
+/* J11. What is cut as torn was put where the damage was seen, by a life whose first writes were many
+ * votes. */
+static void blindness_outlives_a_torn_write_over_the_evidence(void **state)
+{
+	struct journal_write torn = {0};
+
+	(void)state;
+	append_run(0, JOURNAL_VOTE, EARLIER, 0, 8, 0);
+	const struct journal_write lost = sync_journal();
+
+	image_block(lost.place)[99] ^= 1;
+	when_replayed();
+	superblock = replay_next_life(&replay, &end);
+	begin_life(&start);
+	for (uint64_t i = 0; i < 20 && journal_room(&journal, 8 * 32); i++)
+		append_run(0, JOURNAL_VOTE, EARLIER, 8 + 8 * i, 8, 0);
+	while (journal_close(&journal, &torn))
+		blocks_written(&torn, 0, 1);
+	when_replayed();
+	assert_int_equal(acceptors[0].blind, ACCEPTOR_WINDOW);
+}
+
 static void blindness_ends_with_what_was_delivered_since(void **state)
 {
 	(void)state;
@@ -414,6 +436,7 @@ static void blindness_ends_with_what_was_delivered_since(void **state)
 	when_replayed();
 	superblock = replay_next_life(&replay, &end);
 	begin_life(&start);
+	sync_journal();
 	for (uint64_t at = 0; at < ACCEPTOR_WINDOW; at += BLOCK) {
 		const struct journal_record r = {
 			.kind = JOURNAL_CHOSEN,
@@ -518,6 +541,7 @@ int main(void)
 		TEST(where_votes_may_be_lost_the_acceptor_is_blind),
 		TEST(a_torn_tail_leaves_nothing_unknown),
 		TEST(blindness_outlives_the_evidence),
+		TEST(blindness_outlives_a_torn_write_over_the_evidence),
 		TEST(blindness_ends_with_what_was_delivered_since),
 		TEST(a_member_without_a_valid_write_stays_out),
 		TEST(async_after_an_unclean_stop_counts_as_none),

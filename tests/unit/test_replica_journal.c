@@ -107,6 +107,8 @@ static void every_shard_hears_what_is_delivered_once_all_said_so(void **state)
 	journal_stage_on_completed(&stage, submitted[1].number);
 	assert_int_equal(sent_of(MESSAGE_DURABLE), 2);
 	assert_int_equal(sent_nth(MESSAGE_DURABLE, 0)->m.watermark, 300);
+	/* The leader tells it to whoever leads. */
+	assert_int_equal(the_only(MESSAGE_PINNED)->m.watermark, 300);
 }
 
 static void the_leader_hears_that_its_pins_are_durable(void **state)

@@ -199,6 +199,94 @@ static void a_leader_fills_no_further_than_a_window_can_reach(void **state)
 	assert_int_equal(stage.proposer.window.end, begin);
 }
 
+/* All that is proposed gets chosen and delivered, by us and member 1. */
+static void when_filled(void)
+{
+	for (uint32_t i = 0; i < 2 * ACCEPTOR_WINDOW / BLOCK; i++) {
+		uint64_t at = stage.proposer.window.end;
+
+		now += HEARTBEAT;
+		tick();
+		if (stage.proposer.window.end == at)
+			break;
+		choose_all();
+		at = stage.proposer.window.end;
+		delivered(at);
+		hear_accepted(SELF, at - 1, 1, at);
+		hear_heartbeat(1, 0, 0, at, at);
+	}
+}
+
+/* F2. Else a member that was away comes back beyond the others' logs, and two of whose votes some are
+ * lost and one beyond are no quorum of five, for ever. */
+static void a_fill_leaves_in_the_logs_what_a_member_misses(void **state)
+{
+	(void)state;
+	settings.lag_max = ACCEPTOR_WINDOW;
+	hear_heartbeat(2, 0, 0, 1, 1);
+	now += settings.lag_timeout_ns; /* It slows nobody any more. */
+	refused_unknown(1, ACCEPTOR_WINDOW + 300);
+	when_filled();
+	assert_int_equal(stage.proposer.window.end, LOG_INSTANCES + 1);
+	hear_heartbeat(2, 0, 0, 301, 301);
+	when_filled();
+	assert_int_equal(stage.proposer.window.end, ACCEPTOR_WINDOW + 300);
+}
+
+static void a_fill_waits_for_a_live_follower(void **state)
+{
+	(void)state;
+	settings.lag_max = BLOCK;
+	hear_heartbeat(1, 0, 0, 1, 1);
+	hear_heartbeat(2, 0, 0, 1, 1);
+	refused_unknown(1, ACCEPTOR_WINDOW);
+	when_filled();
+	assert_in_range(stage.proposer.window.end, BLOCK, 2 * BLOCK);
+}
+
+/* Else what an earlier life had, and this one has not, counts as there. */
+static void a_new_life_stands_where_it_says(void **state)
+{
+	(void)state;
+	struct message m = {
+		.type = MESSAGE_HEARTBEAT,
+		.watermark = 900,
+		.echo = EVERYBODY,
+		.life = 1,
+	};
+
+	hear(2, &m, NULL);
+	m.life = 2;
+	m.watermark = 400;
+	hear(2, &m, NULL);
+	assert_int_equal(stage.peers[2].delivered, 400);
+	m.watermark = 300;
+	hear(2, &m, NULL);
+	assert_int_equal(stage.peers[2].delivered, 400);
+}
+
+/* F1 */
+static void a_heartbeat_tells_what_is_durably_delivered(void **state)
+{
+	(void)state;
+	const struct leader_past past = past_of(true);
+	const struct message durable = {.type = MESSAGE_PINNED, .watermark = 800};
+
+	leader_stage_restore(&stage, &past);
+	delivered(900);
+	tick();
+	sent_count = 0;
+	now += HEARTBEAT;
+	tick();
+	assert_int_equal(the_only(MESSAGE_HEARTBEAT)->m.first, 900);
+	assert_int_equal(the_only(MESSAGE_HEARTBEAT)->m.watermark, 700);
+	leader_stage_on_message(&stage, &durable, NULL, now);
+	sent_count = 0;
+	now += HEARTBEAT;
+	tick();
+	assert_int_equal(the_only(MESSAGE_HEARTBEAT)->m.watermark, 800);
+}
+
 static int setup_candidate(void **state)
 {
 	setup_stranger(state);
@@ -257,6 +345,11 @@ int main(void)
 			setup_leading),
 		cmocka_unit_test_setup(a_leader_fills_no_further_than_a_window_can_reach,
 			setup_leading),
+		cmocka_unit_test_setup(a_fill_leaves_in_the_logs_what_a_member_misses,
+			setup_leading),
+		cmocka_unit_test_setup(a_fill_waits_for_a_live_follower, setup_leading),
+		cmocka_unit_test_setup(a_new_life_stands_where_it_says, setup_leading),
+		cmocka_unit_test_setup(a_heartbeat_tells_what_is_durably_delivered, setup_durable),
 		cmocka_unit_test_setup(who_can_not_promise_does_not_stand, setup_candidate),
 		cmocka_unit_test_setup(frames_of_a_members_earlier_life_are_not_heard,
 			setup_leading),

@@ -103,7 +103,7 @@ static void a_target_far_behind_is_waited_for(void **state)
 	assert_true(leader_stage_transfer(&stage, TARGET, now));
 	step();
 	assert_int_equal(sent_of(MESSAGE_TIMEOUT_NOW), 0);
-	hear_heartbeat(TARGET, 0, 0, 6, 0);
+	hear_heartbeat(TARGET, 0, 0, 6, 6);
 	step();
 	the_only(MESSAGE_TIMEOUT_NOW);
 }
@@ -174,8 +174,8 @@ static void until_handovers(uint64_t handovers)
 {
 	for (uint32_t i = 0; i < 200 && stage.counters.handovers < handovers; i++) {
 		now += HEARTBEAT / 2;
-		hear_heartbeat(1, 0, 0, 2, 0);
-		hear_heartbeat(2, 0, 0, 3, 0);
+		hear_heartbeat(1, 0, 0, 2, 2);
+		hear_heartbeat(2, 0, 0, 3, 3);
 		tick();
 	}
 	assert_int_equal(stage.counters.handovers, handovers);
