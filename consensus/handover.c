@@ -18,8 +18,11 @@ void handover_on_chosen(struct handover *h, uint64_t bound_ns, uint64_t chosen, 
 {
 	if (!h->looks || chosen <= h->first)
 		return;
-	if (bound_ns > 0)
+	if (bound_ns > 0) {
 		count(h, bound_ns, now_ns);
+		h->runs++;
+		h->slow_runs += now_ns - h->since_ns >= bound_ns ? 1 : 0;
+	}
 	h->looks = false;
 }
 
@@ -36,6 +39,13 @@ static void look(struct handover *h, const struct window *w)
 	h->counted_ns = f->sent_ns;
 }
 
+/* By time, for the fast ones of a busy leader are many; by number, for an idle one has few. */
+static bool period_is_slow(const struct handover *h, uint64_t length_ns)
+{
+	return h->slow_ns >= length_ns / HANDOVER_SHARE ||
+		(h->slow_runs > 0 && h->slow_runs >= h->runs / HANDOVER_SHARE);
+}
+
 bool handover_on_tick(struct handover *h, uint64_t bound_ns, const struct window *w,
 	uint64_t now_ns)
 {
@@ -48,9 +58,14 @@ bool handover_on_tick(struct handover *h, uint64_t bound_ns, const struct window
 	if (length_ns < HANDOVER_PERIOD * bound_ns)
 		return false;
 	count(h, bound_ns, now_ns);
-	h->slow = h->slow_ns >= length_ns / HANDOVER_SHARE ? h->slow + 1 : 0;
+	if (period_is_slow(h, length_ns))
+		h->slow++;
+	else if (h->runs > 0)
+		h->slow = 0; /* A period without runs says nothing. */
 	h->periods += h->periods < HANDOVER_REST ? 1 : 0;
 	h->period_ns = now_ns;
 	h->slow_ns = 0;
+	h->runs = 0;
+	h->slow_runs = 0;
 	return h->slow >= HANDOVER_SLOW && h->periods == HANDOVER_REST;
 }

@@ -3,7 +3,8 @@
  *
  * One run in flight at a time is looked at, from its proposal until it is chosen. The time is cut
  * into periods of sixteen bounds; a period is slow when a quarter of it went by on runs that took
- * longer than the bound. Two slow periods in a row are a reason to hand over: one stall is none. A
+ * longer than the bound, or a quarter of its runs did. Two slow periods in a row, those without runs
+ * left out, are a reason to hand over: one stall is none. A
  * leadership is given four periods at least, so that a slow network does not make leaders go round.
  *
  * Owns:    the run looked at, the period's sum.
@@ -33,6 +34,8 @@ struct handover {
 	uint64_t counted_ns; /* and summed up until then. */
 	uint64_t period_ns;  /* When the period began. */
 	uint64_t slow_ns;    /* Of it. */
+	uint32_t runs;       /* Looked at and chosen in it, */
+	uint32_t slow_runs;  /* and those of them that took too long. */
 	uint32_t slow;       /* Slow periods in a row. */
 	uint32_t periods;    /* Of this leadership, up to HANDOVER_REST. */
 };

@@ -99,6 +99,36 @@ static void a_quarter_of_the_time_is_enough(void **state)
 	assert_true(over);
 }
 
+/* Nothing in flight. */
+static void idle(uint64_t span)
+{
+	for (uint64_t end = now + span; now < end; now += BOUND / 4)
+		tick();
+}
+
+static void a_leader_with_little_to_do_is_slow_by_what_it_does(void **state)
+{
+	/* Else: one run at a time, each too slow, with pauses between: nobody calls that slow. */
+	(void)state;
+	for (uint32_t i = 0; i < 3 * HANDOVER_REST && !over; i++) {
+		commit(2 * BOUND);
+		idle(2 * PERIOD);
+	}
+	assert_true(over);
+}
+
+static void a_quick_run_between_two_slow_ones_is_a_reason_to_stay(void **state)
+{
+	(void)state;
+	for (uint32_t i = 0; i < 3 * HANDOVER_REST; i++) {
+		commit(2 * BOUND);
+		idle(2 * PERIOD);
+		commit(BOUND / 2);
+		idle(2 * PERIOD);
+	}
+	assert_false(over);
+}
+
 static void a_run_that_is_never_chosen_counts_meanwhile(void **state)
 {
 	/* Else: a disk that hangs is not slow. */
@@ -151,6 +181,9 @@ int main(void)
 			setup),
 		cmocka_unit_test_setup(slow_once_is_not_enough, setup),
 		cmocka_unit_test_setup(a_quarter_of_the_time_is_enough, setup),
+		cmocka_unit_test_setup(a_leader_with_little_to_do_is_slow_by_what_it_does, setup),
+		cmocka_unit_test_setup(a_quick_run_between_two_slow_ones_is_a_reason_to_stay,
+			setup),
 		cmocka_unit_test_setup(a_run_that_is_never_chosen_counts_meanwhile, setup),
 		cmocka_unit_test_setup(who_commits_nothing_is_not_slow, setup),
 		cmocka_unit_test_setup(without_a_bound_nobody_is_slow, setup),
