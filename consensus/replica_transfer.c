@@ -71,6 +71,9 @@ void leader_transfer_tick(struct leader_stage *s, uint64_t now_ns)
 
 	if (t->state == TRANSFER_NONE)
 		return;
+	/* Who is slow drains slowly; whether it goes on at all is the progress timeout's to watch. */
+	if (t->state == TRANSFER_DRAINING && window_span(&s->proposer.window) > 0)
+		t->until_ns = now_ns + s->settings->election_timeout_ns;
 	if (now_ns >= t->until_ns) {
 		/* The target did not take it: we go on. */
 		t->state = TRANSFER_NONE;

@@ -6,8 +6,8 @@
  * is told to stand at once, by our consent without a pre-vote (Ongaro, Consensus, 3.10). Its ballot
  * deposes us like any other: whatever goes wrong is a race of ballots, which is safe.
  *
- * Upholds: T1  from its begin on a transfer takes no command, until the lead is lost or, after an
- *              election timeout, taken up again.
+ * Upholds: T1  from its begin on a transfer takes no command, until the lead is lost or, an election
+ *              timeout after all in flight was chosen, taken up again.
  *          T2  the target is told to stand only when nothing is in flight here.
  * Proofs:  tests/unit/test_replica_transfer.c; tests/sim.
  */

@@ -72,6 +72,21 @@ static void nobody_is_told_while_a_command_is_in_flight(void **state)
 	assert_int_equal(stage.watermark_sent, 4);
 }
 
+static void draining_may_take_longer_than_an_election(void **state)
+{
+	/* T1. Else: a leader so slow that it must hand over never can. */
+	(void)state;
+	settings.progress_timeout_ns = 100000;
+	with_commands(9, 3);
+	when_requested();
+	assert_true(leader_stage_transfer(&stage, TARGET, now));
+	pass(3 * TIMEOUT);
+	assert_int_equal(stage.counters.transfers_failed, 0);
+	choose_all();
+	step();
+	the_only(MESSAGE_TIMEOUT_NOW);
+}
+
 static void a_batch_in_the_making_goes_out_first(void **state)
 {
 	(void)state;
@@ -197,8 +212,13 @@ static void a_slow_leader_hands_over_to_whom_is_nearest(void **state)
 	/* Nothing of it is chosen: member 2 has delivered more. */
 	until_handovers(1);
 	assert_int_equal(stage.transfer.target, 2);
+	/* It does not take it: the leader has as long as a new one before it tries again. */
+	choose_all();
 	begun = now;
-	/* It can not: the leader has as long as a new one before it tries again. */
+	while (stage.counters.transfers_failed == 0)
+		pass(HEARTBEAT);
+	with_commands(60, 3);
+	when_requested();
 	until_handovers(2);
 	assert_true(now >= begun + TIMEOUT + HANDOVER_REST * HANDOVER_PERIOD * 4);
 }
@@ -209,6 +229,7 @@ int main(void)
 		cmocka_unit_test_setup(the_target_is_told_to_stand_at_once, setup),
 		cmocka_unit_test_setup(a_transfer_takes_no_command, setup),
 		cmocka_unit_test_setup(nobody_is_told_while_a_command_is_in_flight, setup),
+		cmocka_unit_test_setup(draining_may_take_longer_than_an_election, setup),
 		cmocka_unit_test_setup(a_batch_in_the_making_goes_out_first, setup),
 		cmocka_unit_test_setup(a_target_far_behind_is_waited_for, setup),
 		cmocka_unit_test_setup(a_target_that_does_not_hear_is_told_again, setup),
