@@ -58,7 +58,10 @@ static void on_transition(void *watcher, struct node *n, const struct transition
 
 	if (t->event == TRANSITION_PROPOSED)
 		on_proposed(w, n->settings.self, t);
-	w->terms += t->event == TRANSITION_LEADING ? 1 : 0;
+	if (t->event == TRANSITION_LEADING) {
+		w->terms++;
+		w->led[n->settings.self] = t->ballot;
+	}
 }
 
 void checks_watch(struct world *w, struct node *n)
@@ -115,6 +118,10 @@ void checks_node(struct world *w, uint32_t id)
 	for (uint32_t shard = 0; shard < n->settings.shards; shard++)
 		check_acceptor(w, id, shard);
 	check_memory(w, id);
+	if (n->claimed > w->led[id])
+		oracle_violation(&w->oracle,
+			"E1: replica %u told that it leads at a ballot whose no-op is not chosen",
+			id);
 	if (ballot_round(n->leader.election.highest) > ROUNDS_MAX)
 		oracle_violation(&w->oracle, "numbers: replica %u believes a ballot from nowhere",
 			id);

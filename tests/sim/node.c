@@ -90,6 +90,9 @@ void node_send(void *context, const struct target *to, const struct message *m,
 	if (n->durable && !to->local)
 		witness_on_sent(&n->witness, &f->m, f->body,
 			(to->members & ~(1u << n->settings.self)) != 0);
+	if (m->type == MESSAGE_HEARTBEAT && (m->flags & HEARTBEAT_LEADS) != 0 &&
+		m->ballot > n->claimed)
+		n->claimed = m->ballot;
 	if (to->local)
 		send_local(n, f);
 	else if (to->client >= ENDPOINT_CLIENT_FIRST)
@@ -174,6 +177,7 @@ void node_init(struct node *n, const struct replica_settings *settings, uint32_t
 	n->starved = false;
 	n->paused_until_ns = 0;
 	n->dropped = 0;
+	n->claimed = 0;
 	n->refused = 0;
 	n->watcher = NULL;
 	n->watch = NULL;

@@ -82,6 +82,7 @@ struct node {
 	bool starved; /* Its turns are few, and end early. */
 	uint64_t paused_until_ns;
 	uint64_t dropped;
+	uint64_t claimed; /* Highest ballot that it told others it leads at. */
 	uint64_t refused; /* Frames that the codec, or who asks it, did not let in. */
 	struct witness witness;
 	struct disk disk;

@@ -102,6 +102,7 @@ static void start_node(struct world *w, uint32_t id, const struct replica_settin
 	w->turn_next_ns[id] = random_below(&w->random, TURN_EVERY_US * WORLD_US);
 	w->evicted[id] = 0;
 	w->proposals[id] = (struct proposals){0};
+	w->led[id] = 0;
 	memset(w->promised[id], 0, sizeof(w->promised[id]));
 }
 

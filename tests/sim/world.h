@@ -92,6 +92,7 @@ struct world {
 	uint64_t turn_next_ns[WORLD_MEMBERS_MAX];
 	uint64_t promised[WORLD_MEMBERS_MAX][SIM_SHARDS_MAX];
 	uint64_t evicted[WORLD_MEMBERS_MAX];
+	uint64_t led[WORLD_MEMBERS_MAX]; /* Highest ballot whose no-op was chosen. */
 	struct proposals proposals[WORLD_MEMBERS_MAX];
 	uint64_t terms; /* Leaderships won so far. */
 	uint64_t block; /* That some node's delivered index reached. */

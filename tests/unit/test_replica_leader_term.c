@@ -34,6 +34,7 @@ static void a_leaders_heartbeat_carries_its_ballot_and_its_watermark(void **stat
 	assert_int_equal(s->m.echo, EVERYBODY);
 }
 
+/* E1 */
 static void a_heartbeat_before_the_noop_is_chosen_leads_nobody(void **state)
 {
 	(void)state;
@@ -47,6 +48,18 @@ static void a_heartbeat_before_the_noop_is_chosen_leads_nobody(void **state)
 	tick();
 	assert_int_equal(the_only(MESSAGE_HEARTBEAT)->m.flags, 0);
 	assert_int_equal(the_only(MESSAGE_HEARTBEAT)->m.watermark, 0);
+	/* Now it is proposed, and nobody has voted for it. */
+	the_only(MESSAGE_ACCEPT);
+	now += HEARTBEAT;
+	hear_heartbeat(1, 0, 0, 0, 0);
+	sent_count = 0;
+	tick();
+	assert_int_equal(the_only(MESSAGE_HEARTBEAT)->m.flags, 0);
+	assert_int_equal(the_only(MESSAGE_HEARTBEAT)->m.ballot, 0);
+	choose_all();
+	sent_count = 0;
+	tick();
+	assert_int_equal(the_only(MESSAGE_HEARTBEAT)->m.flags, HEARTBEAT_LEADS);
 }
 
 static void who_stepped_down_leads_nobody(void **state)
