@@ -263,12 +263,14 @@ static void store_chosen(struct acceptor_stage *s, const struct message *m, cons
 	}
 	enum acceptor_answer answer = acceptor_on_chosen(a, &run);
 
-	if (answer != ACCEPTOR_STORED && answer != ACCEPTOR_KNOWN)
+	if (answer == ACCEPTOR_BEHIND)
 		return;
 	if (answer == ACCEPTOR_STORED && !noop)
 		log_append(&s->log, r, body);
 	s->counters.chosen++;
-	outlet_watch(s->outlet, TRANSITION_STORED, 0, r->first, r->count);
+	/* Below `lo` nothing is kept; but a learner that lost its snapshot may stand there. */
+	if (answer != ACCEPTOR_TRIMMED)
+		outlet_watch(s->outlet, TRANSITION_STORED, 0, r->first, r->count);
 	const struct message run_message = {
 		.first = r->first,
 		.count = r->count,
