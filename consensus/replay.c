@@ -13,13 +13,6 @@ static void replay_pin(struct replay *r, uint32_t member, uint64_t uuid)
 		r->past.pins[member] = uuid;
 }
 
-/* The state below came as a snapshot: what is voted for there is not served. */
-static void install(struct acceptor *a, uint64_t at)
-{
-	acceptor_trim(a, at);
-	raise(&a->tail, at);
-}
-
 void replay_init(struct replay *r, const struct replica_settings *settings,
 	struct acceptor_stage *const *acceptors, struct learner_stage *learner,
 	const struct superblock *superblock, enum superblock_result superblock_result,
@@ -40,7 +33,7 @@ void replay_init(struct replay *r, const struct replica_settings *settings,
 		replay_pin(r, i, superblock->pins[i]);
 	for (uint32_t i = 0; i < settings->shards; i++) {
 		r->shards[i].acceptor = acceptors[i];
-		install(&acceptors[i]->acceptor, applied);
+		acceptor_install(&acceptors[i]->acceptor, applied);
 	}
 }
 
@@ -225,7 +218,7 @@ static void replay_record(struct replay *r, const struct journal_record *record,
 	case JOURNAL_INSTALLED:
 		/* It was on the disk by then. If the learner does not come to there now, it is lost,
 		 * and what follows says nothing of the votes in front of it. */
-		install(&s->acceptor, record->first);
+		acceptor_install(&s->acceptor, record->first);
 		break;
 	default:
 		replay_pin(r, (uint32_t)record->first, record->ballot);

@@ -20,6 +20,7 @@ void acceptor_stage_init(struct acceptor_stage *s, const struct replica_settings
 	s->blind = 0;
 	s->heard = (struct delivery){0};
 	s->noted = (struct delivery){0};
+	s->installed = 0;
 	s->noted_at = 0;
 	s->recorded_promise = 0;
 	memset(s->uuids, 0, sizeof(s->uuids));
@@ -329,13 +330,15 @@ static void on_resend(struct acceptor_stage *s, const struct message *m)
 
 static void on_delivered(struct acceptor_stage *s, const struct message *m)
 {
-	/* With a journal a snapshot is durable by now. */
-	if (m->flags == FLAG_INSTALLED)
-		acceptor_install(&s->acceptor, m->first);
 	if (s->journal == NULL) {
+		if (m->flags == FLAG_INSTALLED)
+			acceptor_install(&s->acceptor, m->first);
 		acceptor_trim(&s->acceptor, m->first);
 		return;
 	}
+	/* The snapshot is durable by now. */
+	if (m->flags == FLAG_INSTALLED)
+		acceptor_hear_installed(s, m->first);
 	const struct delivery d = {
 		.delivered = m->first,
 		.ballot = m->ballot,
