@@ -54,8 +54,10 @@ static void journal_text(const struct options *o, char *text, size_t size)
 	text[0] = 0;
 	if (o->directory != NULL)
 		snprintf(text, size,
-			"journal: {directory: \"%s\", segments: %u, memory_backed: %s}\n",
-			o->directory, o->segments, in_memory(o->directory) ? "true" : "false");
+			"journal: {directory: \"%s\", segments: %u, snapshot_segments: %u, "
+			"memory_backed: %s}\n",
+			o->directory, o->segments, o->segments < 4 ? o->segments : 4,
+			in_memory(o->directory) ? "true" : "false");
 }
 
 /* The cluster file that --embedded N and --lcores stand for. */

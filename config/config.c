@@ -32,6 +32,11 @@ static bool check_journal(const struct config *config, struct complaint *c)
 			"%" PRIu32 " is not a multiple of %d, give one such as %" PRIu32,
 			j->segment_bytes, JOURNAL_BLOCK_BYTES,
 			j->segment_bytes / JOURNAL_BLOCK_BYTES * JOURNAL_BLOCK_BYTES);
+	if (j->snapshot_segments > j->segments)
+		return complain(c, "journal.snapshot_segments",
+			"%" PRIu32 " are more than the %" PRIu32
+			" that journal.segments says, give at most as many",
+			j->snapshot_segments, j->segments);
 	if ((j->depth & (j->depth - 1)) != 0)
 		return complain(c, "journal.depth",
 			"%" PRIu32 " is not a power of two, give 1, 2 or 4", j->depth);

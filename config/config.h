@@ -17,6 +17,7 @@
 #include "config/address.h"
 #include "config/tunables.h"
 #include "consensus/durability.h"
+#include "consensus/journal_segments.h"
 #include "consensus/limits.h"
 #include "consensus/quorum.h"
 
@@ -28,7 +29,7 @@ enum {
 	CONFIG_CLIENTS_MAX = 16,    /* Known load generators. */
 	CONFIG_QUEUES_MAX = 16,     /* RX and TX queues of one port. */
 	CONFIG_DIRECTORY_MAX = 199, /* Characters of the journals' directory. */
-	CONFIG_SEGMENTS_MAX = 1024,
+	CONFIG_SEGMENTS_MAX = JOURNAL_SEGMENTS_MAX,
 	CONFIG_LCORE_MAX = 127, /* RTE_MAX_LCORE of Debian's DPDK, less one. */
 	CONFIG_FILE_BYTES_MAX = 1 << 20,
 	KV_VALUE_BYTES_MAX = 4088, /* What a reply can say of a length, in whole words. */
@@ -74,6 +75,7 @@ struct config_journal {
 	char directory[CONFIG_DIRECTORY_MAX + 1]; /* Replica N's own is replica-N in it. */
 	uint32_t segment_bytes;
 	uint32_t segments;
+	uint32_t snapshot_segments;
 	uint32_t depth;
 	bool memory_backed;
 };

@@ -83,6 +83,9 @@ static const struct field table[SCALAR_COUNT] = {
 		1U << 20, 1U << 30, "67108864", "bytes of one file of a journal"),
 	[SCALAR_JOURNAL_SEGMENTS] = UINT("journal.segments", journal.segments, 2,
 		CONFIG_SEGMENTS_MAX, "16", "files of a journal"),
+	[SCALAR_JOURNAL_SNAPSHOT_SEGMENTS] =
+		UINT("journal.snapshot_segments", journal.snapshot_segments, 1, CONFIG_SEGMENTS_MAX,
+			"4", "files of a journal that are filled from one snapshot to the next"),
 	[SCALAR_JOURNAL_DEPTH] = UINT("journal.depth", journal.depth, 1, JOURNAL_DEPTH, "4",
 		"writes of a journal in flight at most, a power of two"),
 	[SCALAR_JOURNAL_MEMORY_BACKED] = FIELD_ROW("journal.memory_backed", FIELD_BOOL,

@@ -64,6 +64,7 @@ static const struct cyaml_schema_field journal_fields[] = {
 	SCALAR("directory", SCALAR_JOURNAL_DIRECTORY),
 	SCALAR("segment_bytes", SCALAR_JOURNAL_SEGMENT_BYTES),
 	SCALAR("segments", SCALAR_JOURNAL_SEGMENTS),
+	SCALAR("snapshot_segments", SCALAR_JOURNAL_SNAPSHOT_SEGMENTS),
 	SCALAR("depth", SCALAR_JOURNAL_DEPTH),
 	SCALAR("memory_backed", SCALAR_JOURNAL_MEMORY_BACKED),
 	CYAML_FIELD_END,

@@ -37,6 +37,25 @@ static void open_write(struct journal *j)
 	j->record_chain = j->chain;
 	j->urgent = false;
 	j->promises = false;
+	j->end = 0;
+}
+
+/* Of the superblocks only this life's is known to be on the disk: the other one's anchor may be any
+ * before it, so it is written anew with the first write. */
+static void init_segments(struct journal *j, const struct journal_start *start)
+{
+	const uint32_t slot = (uint32_t)(j->superblock.sequence % SUPERBLOCK_SLOTS);
+
+	if (start->segments != NULL) {
+		j->segments = *start->segments;
+	} else {
+		journal_segments_init(&j->segments, &j->superblock);
+		journal_segments_add(&j->segments, j->superblock.anchor_place, start->previous,
+			start->chain, 0);
+	}
+	j->segment = j->segments.last;
+	j->anchors[slot] = j->segments.first;
+	j->superblocks_due = j->segments.first > 0 ? 1 : 0;
 }
 
 void journal_init(struct journal *j, const struct superblock *superblock,
@@ -61,6 +80,7 @@ void journal_init(struct journal *j, const struct superblock *superblock,
 		j->promised[s] = start->promised[s];
 		j->delivered[s] = start->delivered;
 	}
+	init_segments(j, start);
 	open_write(j);
 	j->urgent = true;
 }
@@ -81,6 +101,8 @@ bool journal_room(const struct journal *j, uint32_t bytes)
 
 static void note(struct journal *j, const struct journal_record *r)
 {
+	if (r->first + r->count > j->end && r->count > 0)
+		j->end = r->first + r->count;
 	switch (r->kind) {
 	case JOURNAL_VOTE:
 	case JOURNAL_PROMISE:
@@ -89,11 +111,15 @@ static void note(struct journal *j, const struct journal_record *r)
 		j->promises |= r->kind == JOURNAL_PROMISE;
 		j->urgent = true;
 		return;
+	case JOURNAL_INSTALLED:
 	case JOURNAL_DELIVERED:
 		if (r->first > j->delivered[r->shard])
 			j->delivered[r->shard] = r->first;
 		return;
 	case JOURNAL_PIN:
+		j->superblock.pins[r->first] = r->ballot;
+		j->urgent = true;
+		return;
 	case JOURNAL_CHOSEN:
 		j->urgent = true;
 		return;
@@ -156,19 +182,23 @@ static void put_header(struct journal *j)
 	put(j, 0, &header, sizeof(header));
 }
 
-static void add_flight(struct journal *j)
+static void add_flight(struct journal *j, const struct journal_write *w)
 {
 	struct journal_flight *f =
 		&j->flights[(j->flights_first + j->flights_count++) % JOURNAL_DEPTH];
 
 	f->number = j->number;
 	f->completed = false;
-	f->superblock = j->promises;
+	f->superblock = w->superblock != NULL;
+	f->slot = w->superblock_slot;
+	f->anchor = j->segments.first;
+	f->segment = j->segments.last;
 	memcpy(f->positions, j->positions, sizeof(f->positions));
 	memcpy(f->delivered, j->delivered, sizeof(f->delivered));
 }
 
-/* The promise goes to its second place together with the write that holds it. */
+/* The promise goes to its second place together with the write that holds it; so does the anchor,
+ * which no write holds. */
 static void add_superblock(struct journal *j, struct journal_write *out)
 {
 	uint8_t *block = buffer_of(j, j->buffer) + JOURNAL_WRITE_BYTES;
@@ -177,6 +207,7 @@ static void add_superblock(struct journal *j, struct journal_write *out)
 	superblock_seal(&j->superblock, block);
 	out->superblock = block;
 	out->superblock_slot = (uint32_t)(j->superblock.sequence % SUPERBLOCK_SLOTS);
+	j->superblocks_due -= j->superblocks_due > 0 ? 1 : 0;
 }
 
 /* Of the two superblocks one is always whole, and old enough to be right. */
@@ -218,14 +249,33 @@ bool journal_close(struct journal *j, struct journal_write *out)
 	};
 	put_header(j);
 	j->chain = seal_blocks(buffer_of(j, j->buffer), &first, j->payload);
-	if (j->promises)
+	journal_segments_add(&j->segments, place, j->number, j->chain, j->end);
+	if (j->promises || (j->superblocks_due > 0 && !superblock_in_flight(j)))
 		add_superblock(j, out);
-	add_flight(j);
+	add_flight(j, out);
 	j->place = place + blocks;
 	j->previous = j->number++;
 	j->buffer = (j->buffer + 1) % JOURNAL_BUFFERS;
 	open_write(j);
 	return true;
+}
+
+void journal_anchor(struct journal *j, uint64_t applied)
+{
+	/* Votes of all of that block are reported, also below `applied`. */
+	uint64_t segment =
+		journal_segments_needed(&j->segments, applied - applied % BLOCK, j->segment);
+
+	if (segment == j->segments.first)
+		return;
+	journal_segments_anchor(&j->segments, segment, &j->superblock);
+	j->superblock.anchor_applied = applied;
+	j->superblocks_due = SUPERBLOCK_SLOTS;
+}
+
+uint64_t journal_free(const struct journal *j)
+{
+	return j->anchors[0] < j->anchors[1] ? j->anchors[0] : j->anchors[1];
 }
 
 void journal_format(const struct superblock *superblock, uint8_t *block)
@@ -251,6 +301,9 @@ static void settle_flight(struct journal *j, const struct journal_flight *f)
 
 	j->durable.number = f->number;
 	j->untold = false;
+	j->segment = f->segment;
+	if (f->superblock)
+		j->anchors[f->slot] = f->anchor;
 	memcpy(j->durable.positions, f->positions, sizeof(f->positions));
 	for (uint32_t s = 0; s < j->superblock.shards; s++)
 		delivered = f->delivered[s] < delivered ? f->delivered[s] : delivered;

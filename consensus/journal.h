@@ -10,6 +10,9 @@
  *          J7  a promise is durable only when the superblock has it too.
  *          J11 the write that tells for the first time that votes may be lost is one block, and alone
  *              until it is durable: what told us so is overwritten whole, or still there.
+ *          J13 a segment is free only when both superblocks' anchors stand behind it: either may be
+ *              the only one that can be read.
+ *          J14 behind the anchor stands a durable write: a journal with none has lost all.
  * Proofs:  tests/unit/test_journal.c.
  *
  * The caller's loop:
@@ -25,6 +28,7 @@
 #include <stdint.h>
 
 #include "consensus/journal_block.h"
+#include "consensus/journal_segments.h"
 #include "consensus/superblock.h"
 
 enum {
@@ -70,7 +74,10 @@ struct journal_durable {
 struct journal_flight {
 	uint64_t number;
 	bool completed;
-	bool superblock; /* One goes with it. */
+	bool superblock; /* One goes with it, to this slot, with its anchor at this segment. */
+	uint32_t slot;
+	uint64_t anchor;
+	uint64_t segment; /* In which it stands. */
 	uint64_t positions[JOURNAL_LANES];
 	uint64_t delivered[SHARD_MAX];
 };
@@ -89,12 +96,19 @@ struct journal {
 	uint64_t delivered[SHARD_MAX];     /* Appended. */
 	struct journal_durable durable;
 
+	/* What is trimmed. */
+	struct journal_segments segments;
+	uint64_t segment;                   /* Of the last durable write. */
+	uint64_t anchors[SUPERBLOCK_SLOTS]; /* Segments, as the superblocks on the disk say. */
+	uint32_t superblocks_due; /* So many of the next ones are written for the anchor's sake. */
+
 	/* The write being filled. */
 	uint8_t *buffers;
 	uint32_t buffer;
 	uint32_t payload; /* Bytes of it so far, with the header's. */
 	uint32_t records;
 	uint32_t record_chain;
+	uint64_t end;  /* One past the highest instance of its runs. */
 	bool urgent;   /* It holds what somebody waits for. */
 	bool promises; /* It holds a promise: the superblock goes with it. */
 
@@ -111,6 +125,8 @@ struct journal_start {
 	uint64_t blind;
 	uint64_t delivered; /* What the replay delivered. */
 	uint64_t promised[SHARD_MAX];
+	const struct journal_segments
+		*segments; /* Copied. NULL: there is only the format's write. */
 };
 
 /* `buffers`: JOURNAL_BUFFERS * JOURNAL_BUFFER_BYTES, aligned to JOURNAL_BLOCK_BYTES. `superblock`:
@@ -123,7 +139,15 @@ void journal_init(struct journal *j, const struct superblock *superblock,
  * (JOURNAL_BLOCK_BYTES). */
 void journal_format(const struct superblock *superblock, uint8_t *block);
 
-/* Segments up to `place_end` are pre-written now. */
+/* A snapshot of all below `applied` is on the disk, and stays: what the journal says of that is not
+ * needed. The superblocks say so with the next writes. */
+void journal_anchor(struct journal *j, uint64_t applied);
+
+/* Segments below this one are not read again by any start, and may be used anew. */
+uint64_t journal_free(const struct journal *j);
+
+/* Segments up to `place_end` are pre-written now: with blank blocks, or with old writes of this
+ * journal. */
 void journal_extend(struct journal *j, uint64_t place_end);
 
 /* Does a record with `bytes` of entries fit the write being filled? */

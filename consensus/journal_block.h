@@ -24,7 +24,7 @@
 #include "consensus/limits.h"
 
 enum {
-	JOURNAL_VERSION = 1,
+	JOURNAL_VERSION = 2,
 	JOURNAL_BLOCK_BYTES = 4096, /* One physical sector; every address and length a multiple. */
 	JOURNAL_BLOCK_HEADER_BYTES = 40,
 	JOURNAL_BLOCK_PAYLOAD = JOURNAL_BLOCK_BYTES - JOURNAL_BLOCK_HEADER_BYTES,
@@ -87,6 +87,9 @@ enum journal_kind {
 	JOURNAL_DELIVERED, /* This node delivered all below `first`, out of what stands before this. */
 	JOURNAL_TRIM,      /* The acceptor's `lo` rose to the block of `first`. */
 	JOURNAL_PIN,       /* ballot: the uuid of member `first`. */
+	/* The state below `first` came as a snapshot: what this shard voted for there need not be what
+	 * was chosen. */
+	JOURNAL_INSTALLED,
 	JOURNAL_KINDS
 };
 

@@ -1,5 +1,18 @@
 #include "consensus/replay.h"
 
+static void raise(uint64_t *value, uint64_t to)
+{
+	*value = to > *value ? to : *value;
+}
+
+static void replay_pin(struct replay *r, uint32_t member, uint64_t uuid)
+{
+	if (member == r->settings->self)
+		r->past.enrolled = uuid == r->settings->uuid;
+	else
+		r->past.pins[member] = uuid;
+}
+
 void replay_init(struct replay *r, const struct replica_settings *settings,
 	struct acceptor_stage *const *acceptors, struct learner_stage *learner,
 	const struct superblock *superblock, enum superblock_result superblock_result,
@@ -11,9 +24,16 @@ void replay_init(struct replay *r, const struct replica_settings *settings,
 		.one_superblock_lost = superblock_result == SUPERBLOCK_ONE_LOST,
 		.learner = learner,
 	};
+	/* The snapshot that the anchor relies on, or a later one. If there is none the learner stands
+	 * below all tails, and goes nowhere from here. */
+	raise(&applied, superblock->anchor_applied);
+	r->told = applied;
+	journal_segments_init(&r->segments, superblock);
+	for (uint32_t i = 0; i < settings->members; i++)
+		replay_pin(r, i, superblock->pins[i]);
 	for (uint32_t i = 0; i < settings->shards; i++) {
 		r->shards[i].acceptor = acceptors[i];
-		acceptor_trim(&acceptors[i]->acceptor, applied);
+		acceptor_install(&acceptors[i]->acceptor, applied);
 	}
 }
 
@@ -80,9 +100,10 @@ static void deliver(struct replay *r)
 
 /* ---- Records ---- */
 
-static void raise(uint64_t *value, uint64_t to)
+/* It passed the acceptor's check when it was new; now reading may begin far above what went before. */
+static void replay_promise(struct acceptor_stage *s, uint64_t ballot)
 {
-	*value = to > *value ? to : *value;
+	raise(&s->acceptor.promised, ballot);
 }
 
 /* A vote that has no place in the index or the log: never taken for none. */
@@ -125,6 +146,8 @@ static void replay_run(struct replay *r, const struct journal_record *record, ui
 		.count = record->count,
 	};
 
+	if (record->kind == JOURNAL_VOTE)
+		replay_promise(s, record->ballot);
 	if (record->first + record->count > s->acceptor.lo + s->acceptor.window)
 		acceptor_trim(&s->acceptor, delivered);
 	if (!noop) {
@@ -164,14 +187,6 @@ static void replay_commit(struct replay_shard *shard, const struct journal_recor
 	shard->commits_next = (shard->commits_next + 1) % REPLAY_COMMITS;
 }
 
-static void replay_pin(struct replay *r, const struct journal_record *record)
-{
-	if (record->first == r->settings->self)
-		r->past.enrolled = record->ballot == r->settings->uuid;
-	else
-		r->past.pins[record->first] = record->ballot;
-}
-
 static void replay_record(struct replay *r, const struct journal_record *record,
 	const struct journal_write_header *header)
 {
@@ -186,7 +201,7 @@ static void replay_record(struct replay *r, const struct journal_record *record,
 		replay_run(r, record, header->delivered);
 		break;
 	case JOURNAL_PROMISE:
-		acceptor_on_prepare(&s->acceptor, record->ballot);
+		replay_promise(s, record->ballot);
 		s->recorded_promise = record->ballot;
 		break;
 	case JOURNAL_COMMIT:
@@ -200,8 +215,13 @@ static void replay_record(struct replay *r, const struct journal_record *record,
 		deliver(r);
 		acceptor_trim(&s->acceptor, record->first);
 		break;
+	case JOURNAL_INSTALLED:
+		/* It was on the disk by then. If the learner does not come to there now, it is lost,
+		 * and what follows says nothing of the votes in front of it. */
+		acceptor_install(&s->acceptor, record->first);
+		break;
 	default:
-		replay_pin(r, record);
+		replay_pin(r, (uint32_t)record->first, record->ballot);
 		break;
 	}
 }
@@ -235,6 +255,19 @@ static void go_blind(struct replay *r)
 	raise(&r->blind, from - from % BLOCK + ACCEPTOR_WINDOW);
 }
 
+/* One past the highest instance of a run in it. */
+static uint64_t end_of(const struct journal_found *f)
+{
+	const struct journal_record *record;
+	uint32_t offset = JOURNAL_WRITE_HEADER_BYTES;
+	uint64_t end = 0;
+
+	while ((record = journal_record_next(f->payload, f->bytes, &offset)) != NULL)
+		if (record->count > 0)
+			raise(&end, record->first + record->count);
+	return end;
+}
+
 void replay_write(struct replay *r, const struct journal_found *f)
 {
 	const struct journal_write_header *header = journal_found_header(f);
@@ -254,8 +287,9 @@ void replay_write(struct replay *r, const struct journal_found *f)
 		if (record->shard < r->settings->shards)
 			replay_record(r, record, header);
 	for (uint32_t i = 0; i < r->settings->shards; i++)
-		acceptor_on_prepare(&r->shards[i].acceptor->acceptor, header->promised[i]);
+		replay_promise(r->shards[i].acceptor, header->promised[i]);
 	deliver(r);
+	journal_segments_add(&r->segments, f->place_after - 1, f->number, f->chain, end_of(f));
 	r->counters.writes++;
 }
 
@@ -265,7 +299,7 @@ static void restore_acceptor(struct replay *r, uint32_t shard, struct journal_st
 {
 	struct acceptor_stage *s = r->shards[shard].acceptor;
 
-	acceptor_on_prepare(&s->acceptor, r->superblock.promised[shard]);
+	replay_promise(s, r->superblock.promised[shard]);
 	s->blind = r->blind > s->acceptor.lo ? r->blind : 0;
 	start->promised[shard] = s->acceptor.promised;
 	raise(&r->past.promised, s->acceptor.promised);
@@ -294,6 +328,7 @@ enum replay_result replay_end(struct replay *r, const struct journal_end *end,
 		.chain = end->chain,
 		.blind = r->blind,
 		.delivered = r->past.delivered,
+		.segments = &r->segments,
 	};
 	for (uint32_t i = 0; i < r->settings->shards; i++)
 		restore_acceptor(r, i, start);
@@ -325,6 +360,9 @@ struct superblock replay_next_life(const struct replay *r, const struct journal_
 	next.life = (end->life > next.life ? end->life : next.life) + 1;
 	next.mode = r->settings->durability;
 	next.clean = 0;
+	for (uint32_t i = 0; i < r->settings->members; i++)
+		next.pins[i] = r->past.pins[i];
+	next.pins[r->settings->self] = r->past.enrolled ? r->settings->uuid : 0;
 	for (uint32_t i = 0; i < r->settings->shards; i++)
 		next.promised[i] = r->shards[i].acceptor->acceptor.promised;
 	return next;

@@ -11,11 +11,19 @@
  *          V3  `lo` is where the learner stands again, as far as the log reaches back: it never
  *              means "unknown".
  *          V4  where votes may be lost, the acceptors are blind until all there is learned.
+ *          V5  without the snapshot that the journal relies on nothing is delivered: the acceptors
+ *              stand where it stood, and the learner below, until it has another from others.
  * Proofs:  tests/unit/test_replay.c; tests/sim. (design: section 7.)
  *
  * The caller: superblock_read; replay_init; each write of a journal_reader to replay_write; then
  * replay_end. With a snapshot at instance N: the learner holds the state below N already, `applied`
  * is N, and the reader starts at the superblock's anchor.
+ *
+ * Nothing is lost with what stands in front of the anchor. All votes and chosen runs from the block of
+ * the snapshot's instance on stand behind it, and so does every delivered record that speaks of them:
+ * it was written after them. A commit record is only one more way to know a vote chosen. Promises
+ * stand in every write's header, and blindness too. A rise of `lo` in front of it was one to no more
+ * than the snapshot's instance, or to what a header behind it says. Pins stand in the superblock.
  */
 #ifndef CONSENSUS_REPLAY_H
 #define CONSENSUS_REPLAY_H
@@ -61,6 +69,7 @@ struct replay {
 	uint64_t told;  /* Highest delivered index that a write header names. */
 	uint64_t blind; /* Votes below may be lost. */
 	struct leader_past past;
+	struct journal_segments segments;
 	struct replay_counters counters;
 	struct replay_shard shards[SHARD_MAX];
 };

@@ -20,6 +20,7 @@ void acceptor_stage_init(struct acceptor_stage *s, const struct replica_settings
 	s->blind = 0;
 	s->heard = (struct delivery){0};
 	s->noted = (struct delivery){0};
+	s->installed = 0;
 	s->noted_at = 0;
 	s->recorded_promise = 0;
 	memset(s->uuids, 0, sizeof(s->uuids));
@@ -263,12 +264,14 @@ static void store_chosen(struct acceptor_stage *s, const struct message *m, cons
 	}
 	enum acceptor_answer answer = acceptor_on_chosen(a, &run);
 
-	if (answer != ACCEPTOR_STORED && answer != ACCEPTOR_KNOWN)
+	if (answer == ACCEPTOR_BEHIND)
 		return;
 	if (answer == ACCEPTOR_STORED && !noop)
 		log_append(&s->log, r, body);
 	s->counters.chosen++;
-	outlet_watch(s->outlet, TRANSITION_STORED, 0, r->first, r->count);
+	/* Below `lo` nothing is kept; but a learner that lost its snapshot may stand there. */
+	if (answer != ACCEPTOR_TRIMMED)
+		outlet_watch(s->outlet, TRANSITION_STORED, 0, r->first, r->count);
 	const struct message run_message = {
 		.first = r->first,
 		.count = r->count,
@@ -327,13 +330,15 @@ static void on_resend(struct acceptor_stage *s, const struct message *m)
 
 static void on_delivered(struct acceptor_stage *s, const struct message *m)
 {
-	/* With a journal a snapshot is durable by now. */
-	if (m->flags == FLAG_INSTALLED)
-		acceptor_install(&s->acceptor, m->first);
 	if (s->journal == NULL) {
+		if (m->flags == FLAG_INSTALLED)
+			acceptor_install(&s->acceptor, m->first);
 		acceptor_trim(&s->acceptor, m->first);
 		return;
 	}
+	/* The snapshot is durable by now. */
+	if (m->flags == FLAG_INSTALLED)
+		acceptor_hear_installed(s, m->first);
 	const struct delivery d = {
 		.delivered = m->first,
 		.ballot = m->ballot,

@@ -70,6 +70,7 @@ struct acceptor_stage {
 	uint64_t recorded_promise;          /* The last one with a record of its own. */
 	uint64_t noted_at;                  /* Position of the last note of what is delivered. */
 	struct delivery heard, noted;       /* noted: in the journal. */
+	uint64_t installed; /* A snapshot's instance that is not in the journal yet; 0: none. */
 
 	/* Votes not yet acknowledged: all at one ballot, of one proposer. */
 	uint64_t acks_ballot;

@@ -46,6 +46,21 @@ void acceptor_record_promise(struct acceptor_stage *s)
 	s->gate.promised = s->gate.appended;
 }
 
+/* False: not yet. */
+static bool note_installed(struct acceptor_stage *s)
+{
+	struct journal_record r = {.kind = JOURNAL_INSTALLED, .first = s->installed};
+
+	if (s->installed == 0)
+		return true;
+	if (!room(s))
+		return false;
+	append(s, &r, NULL);
+	acceptor_install(&s->acceptor, s->installed);
+	s->installed = 0;
+	return true;
+}
+
 static bool note_commit(struct acceptor_stage *s)
 {
 	struct journal_record r = {
@@ -69,7 +84,8 @@ static void note_delivered(struct acceptor_stage *s)
 {
 	struct journal_record r = {.kind = JOURNAL_DELIVERED, .first = s->heard.delivered};
 
-	if (s->noted.delivered >= s->heard.delivered || !note_commit(s) || !room(s))
+	if (s->noted.delivered >= s->heard.delivered || !note_installed(s) || !note_commit(s) ||
+		!room(s))
 		return;
 	append(s, &r, NULL);
 	s->noted.delivered = s->heard.delivered;
@@ -82,6 +98,12 @@ void acceptor_note_delivered(struct acceptor_stage *s)
 {
 	if (s->noted_at <= s->gate.durable)
 		note_delivered(s);
+}
+
+void acceptor_hear_installed(struct acceptor_stage *s, uint64_t instance)
+{
+	s->installed = instance;
+	note_installed(s);
 }
 
 void acceptor_hear_delivered(struct acceptor_stage *s, const struct delivery *d)

@@ -24,6 +24,10 @@ void acceptor_note_delivered(struct acceptor_stage *s);
 /* The learner says how far it is. What it said by another ballot is noted first. */
 void acceptor_hear_delivered(struct acceptor_stage *s, const struct delivery *d);
 
+/* The learner has installed a snapshot of all below `instance`: `lo` rises to there once the journal
+ * says so, before any vote that needs it. */
+void acceptor_hear_installed(struct acceptor_stage *s, uint64_t instance);
+
 /* All below is delivered, and durably so: `lo` rises to there, and the journal says when. */
 void acceptor_trim_durable(struct acceptor_stage *s, uint64_t delivered);
 

@@ -6,6 +6,7 @@
  * Never:   is written while the other one's write is in flight.
  * Upholds: J3  `life` is raised and durable before the first frame of a start leaves.
  *          J4  an explicit promise stands here too, so that one damaged write can not lose it.
+ *          J12 every pin stands here before the write with its record is trimmed.
  * Proofs:  tests/unit/test_superblock.c.
  *
  * A format writes, in this order and each durable before the next: the segments (journal_block_blank),
@@ -24,7 +25,7 @@
 
 enum {
 	SUPERBLOCK_SLOTS = 2,
-	SUPERBLOCK_BYTES = 152
+	SUPERBLOCK_BYTES = 208
 };
 
 #define SUPERBLOCK_MAGIC (0x53575850u + ((unsigned)JOURNAL_VERSION << 24)) /* "PXWS" + version */
@@ -47,18 +48,21 @@ struct superblock {
 	uint32_t reserved;
 	uint64_t promised[SHARD_MAX];
 	/* Where reading begins: the write at `place` follows write `number` with `chain`, and the state
-	 * below instance `applied` comes from elsewhere (a snapshot). All 0: the whole journal. */
+	 * below instance `applied` stands in the snapshot. All 0: the whole journal. */
 	uint64_t anchor_place;
 	uint64_t anchor_number;
 	uint64_t anchor_applied;
 	uint32_t anchor_chain;
 	uint32_t reserved2;
-	uint64_t reserved3[2];
+	/* The uuid that each member is known by, 0: none yet; the own one, once all were exchanged. Their
+	 * records may stand in front of the anchor. */
+	uint64_t pins[MEMBER_MAX];
 };
 static_assert(sizeof(struct superblock) == SUPERBLOCK_BYTES, "disk");
 static_assert(offsetof(struct superblock, life) == 56, "disk");
 static_assert(offsetof(struct superblock, promised) == 72, "disk");
 static_assert(offsetof(struct superblock, anchor_place) == 104, "disk");
+static_assert(offsetof(struct superblock, pins) == 136, "disk");
 
 /* Writes `s` with the next sequence as a block of JOURNAL_BLOCK_BYTES; s->sequence goes up. The
  * block belongs at slot s->sequence % SUPERBLOCK_SLOTS. */

@@ -1,5 +1,6 @@
 #include "dataplane/directory.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -13,6 +14,8 @@
 #include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "consensus/check.h"
 
 enum {
 	NAME_BYTES_MAX = 32,
@@ -183,9 +186,59 @@ static bool take_lock(struct directory *d, char *error, size_t size)
 
 /* ---- Segments ---- */
 
-static void segment_name(char name[NAME_BYTES_MAX], uint32_t segment)
+static void segment_name(char name[NAME_BYTES_MAX], uint64_t segment)
 {
-	snprintf(name, NAME_BYTES_MAX, "segment-%04" PRIu32, segment);
+	snprintf(name, NAME_BYTES_MAX, "segment-%04" PRIu64, segment);
+}
+
+static int *segment_fd(struct directory *d, uint64_t segment)
+{
+	return &d->segments[segment % CONFIG_SEGMENTS_MAX];
+}
+
+/* Is it the name of a segment? */
+static bool is_segment(const char *name, uint64_t *segment)
+{
+	char again[NAME_BYTES_MAX];
+
+	if (sscanf(name, "segment-%" SCNu64, segment) != 1)
+		return false;
+	segment_name(again, *segment);
+	return strcmp(again, name) == 0;
+}
+
+/* Calls `found` for each of them, in no order. False: errno. */
+static bool each_segment(struct directory *d, bool (*found)(struct directory *d, uint64_t segment))
+{
+	int fd = openat(d->folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *entry;
+	uint64_t segment;
+	bool ok = dir != NULL;
+
+	while (ok && (entry = readdir(dir)) != NULL)
+		if (is_segment(entry->d_name, &segment))
+			ok = found(d, segment);
+	if (dir != NULL)
+		closedir(dir);
+	else if (fd >= 0)
+		close(fd);
+	return ok;
+}
+
+static bool count_in(struct directory *d, uint64_t segment)
+{
+	d->segments_first = segment < d->segments_first ? segment : d->segments_first;
+	d->segments_end = segment >= d->segments_end ? segment + 1 : d->segments_end;
+	return true;
+}
+
+static bool remove_one(struct directory *d, uint64_t segment)
+{
+	char name[NAME_BYTES_MAX];
+
+	segment_name(name, segment);
+	return unlinkat(d->folder, name, 0) == 0;
 }
 
 static int open_file(const struct directory *d, const char *name, char *error, size_t size)
@@ -205,25 +258,54 @@ static int open_file(const struct directory *d, const char *name, char *error, s
 	return fd;
 }
 
-/* Those that are there, up to the first that is not. */
-static bool open_segments(struct directory *d, char *error, size_t size)
+static bool open_segment(struct directory *d, uint64_t segment, char *error, size_t size)
 {
 	char name[NAME_BYTES_MAX];
 	struct stat s;
 
-	for (uint32_t i = 0; i < CONFIG_SEGMENTS_MAX; i++) {
-		segment_name(name, i);
-		d->segments[i] = open_file(d, name, error, size);
-		if (d->segments[i] < 0)
-			return errno == ENOENT;
-		d->segments_count++;
-		if (fstat(d->segments[i], &s) != 0 || (uint64_t)s.st_size != d->segment_bytes) {
-			snprintf(error, size,
-				"journal.segment_bytes: %s/%s has %lld bytes, not %" PRIu64
-				": give the size with which the directory was formatted.",
-				d->path, name, (long long)s.st_size, d->segment_bytes);
+	segment_name(name, segment);
+	int fd = open_file(d, name, error, size);
+
+	if (fd < 0 && errno == ENOENT)
+		snprintf(error, size,
+			"journal.directory: %s/%s is not there, and later ones are: give it back; if it "
+			"is lost, so are promises, and this member must be replaced.",
+			d->path, name);
+	if (fd < 0)
+		return false;
+	*segment_fd(d, segment) = fd;
+	if (fstat(fd, &s) == 0 && (uint64_t)s.st_size == d->segment_bytes)
+		return true;
+	snprintf(error, size,
+		"journal.segment_bytes: %s/%s has %lld bytes, not %" PRIu64
+		": give the size with which the directory was formatted.",
+		d->path, name, (long long)s.st_size, d->segment_bytes);
+	return false;
+}
+
+static bool open_segments(struct directory *d, char *error, size_t size)
+{
+	uint64_t end;
+
+	d->segments_first = UINT64_MAX;
+	if (!each_segment(d, count_in))
+		return fail(d, "", "read", error, size);
+	end = d->segments_end;
+	if (end == 0)
+		d->segments_first = 0;
+	d->segments_end = d->segments_first;
+	if (end - d->segments_first > CONFIG_SEGMENTS_MAX) {
+		snprintf(error, size,
+			"%s has segments %" PRIu64 " to %" PRIu64 ", which are more than %d.",
+			d->path, d->segments_first, end - 1, CONFIG_SEGMENTS_MAX);
+		return false;
+	}
+	while (d->segments_end < end) {
+		*segment_fd(d, d->segments_end) = -1;
+		bool opened = open_segment(d, d->segments_end++, error, size);
+
+		if (!opened)
 			return false;
-		}
 	}
 	return true;
 }
@@ -252,12 +334,12 @@ bool directory_add_segment(struct directory *d, const uint8_t *blank, char *erro
 	const int flags = (open_flags(d) & ~O_DSYNC) | O_CREAT | O_TRUNC;
 	char name[NAME_BYTES_MAX];
 
-	if (d->segments_count == CONFIG_SEGMENTS_MAX) {
+	if (d->segments_end - d->segments_first == CONFIG_SEGMENTS_MAX) {
 		snprintf(error, size, "%s has %d segments, which is the most.", d->path,
 			CONFIG_SEGMENTS_MAX);
 		return false;
 	}
-	segment_name(name, d->segments_count);
+	segment_name(name, d->segments_end);
 
 	int fd = openat(d->folder, "segment-new", flags, MODE_FILE);
 	bool ok = fd >= 0 && write_blanks(fd, blank, d->segment_bytes) &&
@@ -274,7 +356,22 @@ bool directory_add_segment(struct directory *d, const uint8_t *blank, char *erro
 	fd = open_file(d, name, error, size);
 	if (fd < 0)
 		return false;
-	d->segments[d->segments_count++] = fd;
+	*segment_fd(d, d->segments_end++) = fd;
+	return true;
+}
+
+bool directory_recycle_segment(struct directory *d, char *error, size_t size)
+{
+	char from[NAME_BYTES_MAX];
+	char to[NAME_BYTES_MAX];
+
+	CHECK(d->segments_end - d->segments_first >= 2);
+	segment_name(from, d->segments_first);
+	segment_name(to, d->segments_end);
+	/* Durable before it is written to, and one by one: there never is a hole. */
+	if (renameat(d->folder, from, d->folder, to) != 0 || fsync(d->folder) != 0)
+		return fail(d, from, "renamed", error, size);
+	*segment_fd(d, d->segments_end++) = *segment_fd(d, d->segments_first++);
 	return true;
 }
 
@@ -309,16 +406,11 @@ bool directory_open(struct directory *d, const struct config *config, uint32_t r
 	return ok;
 }
 
+/* A snapshot of an earlier identity says nothing of this one's journal. */
 static bool remove_old(struct directory *d)
 {
-	char name[NAME_BYTES_MAX];
-
-	for (uint32_t i = 0; i < CONFIG_SEGMENTS_MAX; i++) {
-		segment_name(name, i);
-		if (unlinkat(d->folder, name, 0) != 0 && errno != ENOENT)
-			return false;
-	}
-	return true;
+	return each_segment(d, remove_one) &&
+		(unlinkat(d->folder, "snapshot", 0) == 0 || errno == ENOENT);
 }
 
 static bool create_superblocks(struct directory *d, const uint8_t *blocks)
@@ -358,7 +450,7 @@ static bool format(struct directory *d, const struct config *config,
 	/* What a formatting left that broke off. */
 	if (!remove_old(d))
 		return fail(d, "segment-0000", "removed", error, size);
-	while (d->segments_count < config->journal.segments)
+	while (d->segments_end < config->journal.segments)
 		if (!directory_add_segment(d, image->blank, error, size))
 			return false;
 	if (!write_all(d->segments[0], image->first, JOURNAL_BLOCK_BYTES, 0))
@@ -387,9 +479,9 @@ static void close_one(int *fd)
 
 void directory_close(struct directory *d)
 {
-	for (uint32_t i = 0; i < d->segments_count; i++)
-		close_one(&d->segments[i]);
-	d->segments_count = 0;
+	for (uint64_t i = d->segments_first; i < d->segments_end; i++)
+		close_one(segment_fd(d, i));
+	d->segments_end = d->segments_first;
 	close_one(&d->superblock);
 	close_one(&d->lock);
 	close_one(&d->folder);
@@ -411,12 +503,12 @@ bool directory_write_superblock(struct directory *d, uint32_t slot, const uint8_
 		fail(d, "superblock", "written", error, size);
 }
 
-bool directory_read(struct directory *d, uint32_t segment, uint64_t offset, uint8_t *to,
+bool directory_read(struct directory *d, uint64_t segment, uint64_t offset, uint8_t *to,
 	uint64_t bytes, char *error, size_t size)
 {
 	char name[NAME_BYTES_MAX];
 
-	if (read_all(d->segments[segment], to, bytes, offset))
+	if (read_all(*segment_fd(d, segment), to, bytes, offset))
 		return true;
 	segment_name(name, segment);
 	return fail(d, name, "read", error, size);

@@ -7,6 +7,9 @@
  * Upholds: a block is one of the device, or a part of one: it is written whole.
  *          A segment that has its name is written from end to end and its length is final, so that
  *          a later write to it neither allocates nor can find the disk full.
+ *          The segments that are there are those from one number to another. A free one is used anew
+ *          by giving it the next number: what is in it is valid, and older than what is written to it
+ *          (journal_segments.h).
  *          What is in memory is used as if it were a disk only if the configuration says so.
  * Proofs:  tests/unit/test_directory.c.
  */
@@ -30,9 +33,10 @@ struct directory {
 	uint64_t segment_bytes; /* Of each, a multiple of JOURNAL_BLOCK_BYTES. */
 	int folder;
 	int lock;
-	int superblock;          /* -1: not formatted. */
-	uint32_t segments_count; /* 0 to segments_count - 1 are there. */
-	int segments[CONFIG_SEGMENTS_MAX];
+	int superblock;                    /* -1: not formatted. */
+	uint64_t segments_first;           /* Those from here on are there, */
+	uint64_t segments_end;             /* up to before this one. */
+	int segments[CONFIG_SEGMENTS_MAX]; /* Segment i at i % CONFIG_SEGMENTS_MAX. */
 };
 
 /* Opens and locks the directory of a replica. False: a sentence. */
@@ -56,6 +60,9 @@ void directory_close(struct directory *d);
 /* Adds the next segment, full of `blank`. Takes as long as writing it does: control only. */
 bool directory_add_segment(struct directory *d, const uint8_t *blank, char *error, size_t size);
 
+/* The first segment becomes the next one, as it is, and durably so. There are two at least. */
+bool directory_recycle_segment(struct directory *d, char *error, size_t size);
+
 /* All SUPERBLOCK_SLOTS of them, into aligned memory. */
 bool directory_read_superblocks(struct directory *d, uint8_t *blocks, char *error, size_t size);
 
@@ -64,7 +71,7 @@ bool directory_write_superblock(struct directory *d, uint32_t slot, const uint8_
 	char *error, size_t size);
 
 /* Reads a segment from `offset` on, both multiples of JOURNAL_BLOCK_BYTES, `bytes` aligned. For recovery. */
-bool directory_read(struct directory *d, uint32_t segment, uint64_t offset, uint8_t *to,
+bool directory_read(struct directory *d, uint64_t segment, uint64_t offset, uint8_t *to,
 	uint64_t bytes, char *error, size_t size);
 
 #endif

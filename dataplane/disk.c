@@ -11,12 +11,17 @@
 enum {
 	FILE_LOCK = 0, /* The ring's registered files: the lock, */
 	FILE_SUPERBLOCK,
-	FILE_SEGMENT, /* and segment i at FILE_SEGMENT + i. */
+	FILE_SEGMENT, /* and segment i at FILE_SEGMENT + i % CONFIG_SEGMENTS_MAX. */
 	FILES_MAX = FILE_SEGMENT + CONFIG_SEGMENTS_MAX,
 	BUFFER_INDEX = 0, /* All buffers are one registered one. */
 };
 
 /* ---- Opening ---- */
+
+static uint32_t slot_of(uint64_t segment)
+{
+	return (uint32_t)(segment % CONFIG_SEGMENTS_MAX);
+}
 
 static int register_all(struct disk *d, uint8_t *buffers, uint64_t bytes)
 {
@@ -27,8 +32,8 @@ static int register_all(struct disk *d, uint8_t *buffers, uint64_t bytes)
 		files[i] = -1;
 	files[FILE_LOCK] = d->directory->lock;
 	files[FILE_SUPERBLOCK] = d->directory->superblock;
-	for (uint32_t i = 0; i < d->directory->segments_count; i++)
-		files[FILE_SEGMENT + i] = d->directory->segments[i];
+	for (uint64_t i = d->directory->segments_first; i < d->directory->segments_end; i++)
+		files[FILE_SEGMENT + slot_of(i)] = d->directory->segments[slot_of(i)];
 	int failed = io_uring_register_files(&d->ring, files, FILES_MAX);
 
 	return failed != 0 ? failed : io_uring_register_buffers(&d->ring, &one, 1);
@@ -64,19 +69,19 @@ bool disk_open(struct disk *d, struct directory *directory, uint8_t *buffers, ui
 	d->directory = directory;
 	d->faults = faults;
 	d->segment_blocks = (uint32_t)(directory->segment_bytes / JOURNAL_BLOCK_BYTES);
-	d->segments = directory->segments_count;
+	d->segments = directory->segments_end;
 	return directory->memory_backed || open_ring(d, buffers, bytes, error, size);
 }
 
-bool disk_add_segment(struct disk *d, const uint8_t *blank, char *error, size_t size)
+/* The directory has one more. What is in flight keeps the file that it began with. */
+static bool take_segment(struct disk *d, char *error, size_t size)
 {
-	const uint32_t segment = d->segments;
+	const uint64_t segment = d->directory->segments_end - 1;
 
-	if (!directory_add_segment(d->directory, blank, error, size))
-		return false;
 	if (!d->directory->memory_backed) {
-		int failed = io_uring_register_files_update(&d->ring, FILE_SEGMENT + segment,
-			&d->directory->segments[segment], 1);
+		int failed =
+			io_uring_register_files_update(&d->ring, FILE_SEGMENT + slot_of(segment),
+				&d->directory->segments[slot_of(segment)], 1);
 
 		if (failed < 0) {
 			snprintf(error, size, "%s: a new segment can not be registered: %s.",
@@ -86,6 +91,17 @@ bool disk_add_segment(struct disk *d, const uint8_t *blank, char *error, size_t 
 	}
 	__atomic_store_n(&d->segments, segment + 1, __ATOMIC_RELEASE); /* disk_segments. */
 	return true;
+}
+
+bool disk_add_segment(struct disk *d, const uint8_t *blank, char *error, size_t size)
+{
+	return directory_add_segment(d->directory, blank, error, size) &&
+		take_segment(d, error, size);
+}
+
+bool disk_recycle_segment(struct disk *d, char *error, size_t size)
+{
+	return directory_recycle_segment(d->directory, error, size) && take_segment(d, error, size);
 }
 
 /* ---- Writing ---- */
@@ -135,10 +151,11 @@ static void begin(struct disk *d, const struct disk_flight *what, const uint8_t 
 
 void disk_write(struct disk *d, uint64_t place, const uint8_t *blocks, uint32_t blocks_count)
 {
-	uint32_t segment = (uint32_t)(place / d->segment_blocks);
+	uint64_t segment = place / d->segment_blocks;
 	const struct disk_flight f = {
-		.file = FILE_SEGMENT + segment,
-		.fd = d->directory->segments[segment],
+		.file = FILE_SEGMENT + slot_of(segment),
+		.fd = d->directory->segments[slot_of(segment)],
+		.segment = segment,
 		.offset = place % d->segment_blocks * JOURNAL_BLOCK_BYTES,
 		.bytes = blocks_count * JOURNAL_BLOCK_BYTES,
 	};
@@ -181,7 +198,7 @@ static void stop(struct disk *d, const struct disk_flight *f, int32_t result)
 	char file[32] = "superblock";
 
 	if (f->file != FILE_SUPERBLOCK)
-		snprintf(file, sizeof(file), "segment-%04" PRIu32, f->file - FILE_SEGMENT);
+		snprintf(file, sizeof(file), "segment-%04" PRIu64, f->segment);
 	if (result >= 0)
 		snprintf(d->cause, sizeof(d->cause),
 			"%s/%s: of a write of %" PRIu32 " bytes at %" PRIu64 ", only %" PRId32

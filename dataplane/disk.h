@@ -39,8 +39,9 @@ struct disk_faults {
 #define DISK_HELD INT32_MIN
 
 struct disk_flight {
-	uint32_t file; /* Which of the ring's registered files, */
-	int fd;        /* and which of ours, */
+	uint32_t file;    /* Which of the ring's registered files, */
+	int fd;           /* and which of ours, */
+	uint64_t segment; /* of this number, */
 	uint64_t offset;
 	uint32_t bytes;
 	int32_t result;
@@ -51,7 +52,7 @@ struct disk {
 	struct directory *directory;
 	const struct disk_faults *faults; /* NULL outside of tests. */
 	uint32_t segment_blocks;
-	uint32_t segments;          /* That may be written to: 0 to segments - 1. */
+	uint64_t segments;          /* The one behind the last that may be written to. */
 	uint64_t begun;             /* Writes given to the kernel, ever. */
 	uint64_t durable;           /* All before this one are complete. */
 	uint64_t bytes;             /* Of the durable ones. */
@@ -69,11 +70,12 @@ bool disk_open(struct disk *d, struct directory *directory, uint8_t *buffers, ui
 /* Waits for what is in flight. */
 void disk_close(struct disk *d);
 
-/* Adds a segment while writes go on. Control only. */
+/* Adds a segment while writes go on: a new one, or the first one, which is free. Control only. */
 bool disk_add_segment(struct disk *d, const uint8_t *blank, char *error, size_t size);
+bool disk_recycle_segment(struct disk *d, char *error, size_t size);
 
-/* How many segments may be written to. Any thread. */
-static inline uint32_t disk_segments(const struct disk *d)
+/* Segments below this one may be written to, unless they are free. Any thread. */
+static inline uint64_t disk_segments(const struct disk *d)
 {
 	return __atomic_load_n(&d->segments, __ATOMIC_ACQUIRE); /* Pairs with disk_add_segment. */
 }

@@ -73,12 +73,24 @@ static bool take(struct store *s, uint32_t lane, uint64_t now_ns, uint32_t *work
 /* Control has added segments. */
 static void extend(struct store *s)
 {
-	uint32_t segments = disk_segments(&s->disk);
+	uint64_t segments = disk_segments(&s->disk);
 
 	if (segments == s->segments)
 		return;
 	s->segments = segments;
-	journal_extend(&s->stage.journal, (uint64_t)segments * s->superblock.segment_blocks);
+	journal_extend(&s->stage.journal, segments * s->superblock.segment_blocks);
+}
+
+/* Control has kept a snapshot. */
+static void trim(struct store *s)
+{
+	uint64_t stable =
+		__atomic_load_n(&s->stable, __ATOMIC_ACQUIRE); /* Pairs with store_keep. */
+
+	if (stable != s->anchored)
+		journal_anchor(&s->stage.journal, stable);
+	s->anchored = stable;
+	__atomic_store_n(&s->freed, journal_free(&s->stage.journal), __ATOMIC_RELEASE);
 }
 
 uint32_t journal_poll(void *store, uint64_t now_ns)
@@ -87,6 +99,7 @@ uint32_t journal_poll(void *store, uint64_t now_ns)
 	uint32_t work = complete(s);
 
 	extend(s);
+	trim(s);
 	for (uint32_t lane = 0; lane < JOURNAL_LANES; lane++)
 		if ((s->lanes_mask & 1u << lane) != 0 && !take(s, lane, now_ns, &work))
 			break;

@@ -10,12 +10,15 @@
 
 #include "dataplane/format.h"
 #include "dataplane/heap.h"
+#include "dataplane/snapshot_file.h"
 
 enum {
 	READ_BYTES = 1 << 20,
 	SEGMENTS_AHEAD = 2, /* As many whole segments are kept ahead of the writing. */
 	MBUF_EXTRA = 512,   /* Of each mbuf, besides the record's entries. */
 };
+
+#define SNAPSHOT_RETRY_NS 5000000000ull /* On a full disk. */
 
 /* ---- Whose it is ---- */
 
@@ -65,19 +68,61 @@ static bool read_superblocks(struct store *s, char *error, size_t size)
 	return ok;
 }
 
+/* Those in front of the anchor are free: a crash came before they were used anew. */
+static bool check_segments(const struct store *s, char *error, size_t size)
+{
+	const struct directory *d = &s->directory;
+	uint64_t first = s->superblock.anchor_place / s->superblock.segment_blocks;
+
+	if (first >= d->segments_first && first < d->segments_end)
+		return true;
+	snprintf(error, size,
+		"journal.directory: %s/segment-%04" PRIu64
+		", where the journal begins, is not there: give it back; if it is lost, so are "
+		"promises, and this member must be replaced.",
+		d->path, first);
+	return false;
+}
+
 bool store_open(struct store *s, const struct config *config, uint32_t replica, char *error,
 	size_t size)
 {
 	memset(s, 0, sizeof(*s));
 	if (!directory_open(&s->directory, config, replica, error, size))
 		return false;
-	if (read_superblocks(s, error, size) && check_owner(s, config, replica, error, size))
+	if (read_superblocks(s, error, size) && check_owner(s, config, replica, error, size) &&
+		check_segments(s, error, size)) {
+		snapshot_file_clean(&s->directory);
 		return true;
+	}
 	directory_close(&s->directory);
 	return false;
 }
 
 /* ---- Reading back ---- */
+
+uint64_t store_read_snapshot(struct store *s, uint8_t *to, uint64_t room, char *error, size_t size)
+{
+	uint64_t length = 0;
+
+	error[0] = '\0';
+	snapshot_file_read(&s->directory, to, room, &length, error, size);
+	return length;
+}
+
+bool store_loaded(struct store *s, uint64_t instance, char *error, size_t size)
+{
+	s->stable = instance;
+	s->snapshot_lost = instance < s->superblock.anchor_applied;
+	if (!s->snapshot_lost)
+		return true;
+	snprintf(error, size,
+		"%s/snapshot of instance %" PRIu64
+		" or later is damaged or not there: this replica votes, and executes nothing until it "
+		"has one from another member.",
+		s->directory.path, s->superblock.anchor_applied);
+	return false;
+}
 
 bool store_read(struct store *s, void (*found)(void *context, const struct journal_found *write),
 	void *context, struct journal_end *end, char *error, size_t size)
@@ -85,7 +130,7 @@ bool store_read(struct store *s, void (*found)(void *context, const struct journ
 	struct journal_reader *reader = calloc(1, sizeof(*reader));
 	uint8_t *blocks = aligned_alloc(JOURNAL_BLOCK_BYTES, READ_BYTES);
 	const struct superblock *b = &s->superblock;
-	const uint64_t all = (uint64_t)s->directory.segments_count * b->segment_blocks;
+	const uint64_t all = s->directory.segments_end * b->segment_blocks;
 	const struct journal_found *write;
 	bool ok = reader != NULL && blocks != NULL;
 
@@ -99,7 +144,7 @@ bool store_read(struct store *s, void (*found)(void *context, const struct journ
 
 		count = count < READ_BYTES / JOURNAL_BLOCK_BYTES ? count
 								 : READ_BYTES / JOURNAL_BLOCK_BYTES;
-		ok = directory_read(&s->directory, (uint32_t)(place / b->segment_blocks),
+		ok = directory_read(&s->directory, place / b->segment_blocks,
 			within * JOURNAL_BLOCK_BYTES, blocks, count * JOURNAL_BLOCK_BYTES, error,
 			size);
 		for (uint64_t i = 0; ok && i < count; i++, place++) {
@@ -179,9 +224,11 @@ bool store_start(struct store *s, const struct config *config,
 		!disk_open(&s->disk, &s->directory, s->buffers, STORE_BUFFERS_BYTES, NULL, error,
 			size))
 		return false;
-	s->segments = s->directory.segments_count;
+	s->segments = s->directory.segments_end;
+	s->snapshot_segments = config->journal.snapshot_segments;
+	s->asked = s->superblock.anchor_place / s->superblock.segment_blocks;
 	journal_stage_init(&s->stage, settings, outlet, &port, &s->superblock, start,
-		(uint64_t)s->segments * s->superblock.segment_blocks, s->buffers);
+		s->segments * s->superblock.segment_blocks, s->buffers);
 	s->poll = (struct stage){.name = "journal", .poll = journal_poll, .self = s};
 	s->started = true;
 	return true;
@@ -205,17 +252,42 @@ uint64_t store_bytes(const struct config *config)
 
 /* ---- Running ---- */
 
+/* In which the journal writes, or will next. */
+static uint64_t segment_now(const struct store *s)
+{
+	return __atomic_load_n(&s->stage.journal.place, __ATOMIC_RELAXED) /
+		s->superblock.segment_blocks;
+}
+
+static bool exhaust(struct store *s)
+{
+	__atomic_store_n(&s->exhausted, true, __ATOMIC_RELAXED);
+	return false;
+}
+
+/* Free segments go to the end at once: the more there are ahead, the longer may control be busy with
+ * a snapshot. False: a sentence. */
+static bool recycle(struct store *s, char *error, size_t size)
+{
+	uint64_t freed = __atomic_load_n(&s->freed, __ATOMIC_ACQUIRE); /* Pairs with journal.c. */
+
+	while (s->directory.segments_first < freed) {
+		if (!disk_recycle_segment(&s->disk, error, size))
+			return exhaust(s);
+		/* Where there was no room for more, there is one again. */
+		__atomic_store_n(&s->exhausted, false, __ATOMIC_RELAXED);
+	}
+	return true;
+}
+
 /* False: a sentence; what is there can still be written. */
 static bool extend(struct store *s, char *error, size_t size)
 {
-	uint64_t place = __atomic_load_n(&s->stage.journal.place, __ATOMIC_RELAXED);
-	uint64_t ahead = disk_segments(&s->disk) - place / s->superblock.segment_blocks;
-
-	if (ahead > SEGMENTS_AHEAD || __atomic_load_n(&s->exhausted, __ATOMIC_RELAXED) ||
+	if (disk_segments(&s->disk) - segment_now(s) > SEGMENTS_AHEAD ||
+		__atomic_load_n(&s->exhausted, __ATOMIC_RELAXED) ||
 		disk_add_segment(&s->disk, s->blank, error, size))
 		return true;
-	__atomic_store_n(&s->exhausted, true, __ATOMIC_RELAXED);
-	return false;
+	return exhaust(s);
 }
 
 bool store_attend(struct store *s, char *sentence, size_t size)
@@ -229,7 +301,51 @@ bool store_attend(struct store *s, char *sentence, size_t size)
 			s->disk.cause);
 		return true;
 	}
-	return !extend(s, sentence, size);
+	return !recycle(s, sentence, size) || !extend(s, sentence, size);
+}
+
+/* ---- Snapshots ---- */
+
+bool store_wants_snapshot(struct store *s)
+{
+	uint64_t now = segment_now(s);
+
+	if (now < s->asked + s->snapshot_segments && !s->snapshot_lost)
+		return false;
+	s->asked = now;
+	s->snapshot_lost = false;
+	return true;
+}
+
+bool store_keep(struct store *s, uint64_t instance, const uint8_t *bytes, uint64_t length,
+	uint64_t now_ns, bool *said, char *error, size_t size)
+{
+	enum snapshot_file_result result;
+
+	*said = false;
+	if (s->snapshot_ended || now_ns < s->snapshot_retry_ns)
+		return false;
+	result = snapshot_file_write(&s->directory, bytes, length, error, size);
+	if (result == SNAPSHOT_FILE_KEPT) {
+		s->snapshots_kept++;
+		s->snapshot_said = false;
+		__atomic_store_n(&s->stable, instance,
+			__ATOMIC_RELEASE); /* Pairs with journal.c. */
+		return true;
+	}
+	s->snapshots_failed++;
+	s->snapshot_ended = result == SNAPSHOT_FILE_FAILED;
+	s->snapshot_retry_ns = now_ns + SNAPSHOT_RETRY_NS;
+	*said = !s->snapshot_said;
+	s->snapshot_said = true;
+	return false;
+}
+
+/* What is filled until one is asked for, and again until that one is kept; the one that is being
+ * written to; and what is ahead. */
+uint32_t store_segments_most(const struct config *config)
+{
+	return 2 * config->journal.snapshot_segments + 1 + SEGMENTS_AHEAD + 1;
 }
 
 /* Everything that was appended reaches the disk. Bounded: each turn writes, or waits for a write.

@@ -8,6 +8,10 @@
  *          failure.
  * Upholds: a write is completed only when it, all writes before it, and the superblock that goes
  *          with it are on the disk.
+ *          ST1 the journal's anchor moves only to a snapshot that is on the disk.
+ *          ST2 while each snapshot is kept before journal.snapshot_segments more segments are filled,
+ *              the journal has no more than store_segments_most() segments, or those that it was
+ *              formatted with.
  * Proofs:  tests/unit/test_store.c; tests/scenario (restarts).
  */
 #ifndef DATAPLANE_STORE_H
@@ -47,7 +51,23 @@ struct store {
 	bool exhausted;       /* Set by control: there is no room for more segments. Relaxed. */
 	bool said;            /* Control's: why it has stopped. */
 	bool started;
-	uint32_t segments; /* That the journal knows of. */
+	uint64_t segments; /* Up to where the journal knows of them. */
+
+	/* Between control and the stage. */
+	uint64_t stable; /* Control's: the instance of the snapshot on the disk. Release. */
+	uint64_t freed;  /* The stage's: segments below are free. Release. */
+
+	/* The stage's own: as far as the anchor has been moved. */
+	uint64_t anchored;
+
+	/* Control's own. */
+	uint32_t snapshot_segments;
+	uint64_t asked;      /* In which segment the journal was when a snapshot was asked for. */
+	bool snapshot_lost;  /* The journal begins behind one that is not there. */
+	bool snapshot_ended; /* The disk failed while one was written: no more are. */
+	bool snapshot_said;
+	uint64_t snapshot_retry_ns;
+	uint64_t snapshots_kept, snapshots_failed;
 	uint32_t flights_first, flights_count;
 	struct store_flight flights[JOURNAL_DEPTH];
 	struct rte_mempool *pool;
@@ -78,12 +98,32 @@ bool store_start(struct store *s, const struct config *config,
 	const struct replica_settings *settings, struct outlet *outlet,
 	const struct superblock *life, const struct journal_start *start, char *error, size_t size);
 
+/* Before store_read: the snapshot's bytes, into `to`. 0: there is none that can be read, and if there
+ * should be one, or is one, `error` says so; else it is empty. */
+uint64_t store_read_snapshot(struct store *s, uint8_t *to, uint64_t room, char *error, size_t size);
+
+/* What came of it: the state that was loaded is that below `instance`; 0: there is none. False: the
+ * journal relies on a later one; a sentence. */
+bool store_loaded(struct store *s, uint64_t instance, char *error, size_t size);
+
 /* The begin of a lane, for the stage that appends. */
 struct journal_port store_port(struct store *s, uint32_t lane);
 
-/* Some times a second: adds a segment if few are left, which takes as long as writing one does, and
- * looks whether writing has stopped. True: a sentence, said once. */
+/* Some times a second: uses free segments anew, adds one if few are left, which takes as long as
+ * writing one does, and looks whether writing has stopped. True: a sentence, said once. */
 bool store_attend(struct store *s, char *sentence, size_t size);
+
+/* Is it time for a snapshot? True once each time. */
+bool store_wants_snapshot(struct store *s);
+
+/* A snapshot of all below `instance` is to be kept. True: it is on the disk, and the journal in front
+ * of it is trimmed. False: it is not; *said: a sentence, for the first time. Where the disk is full it
+ * is tried again some seconds later, at the earliest. */
+bool store_keep(struct store *s, uint64_t instance, const uint8_t *bytes, uint64_t length,
+	uint64_t now_ns, bool *said, char *error, size_t size);
+
+/* ST2 */
+uint32_t store_segments_most(const struct config *config);
 
 /* After the stages stopped: what was appended is written, and an orderly end is noted. */
 void store_close(struct store *s);

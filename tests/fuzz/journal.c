@@ -45,6 +45,7 @@ static uint8_t payload[JOURNAL_WRITE_PAYLOAD];
 static struct journal journal;
 static struct journal_reader reader;
 static struct superblock superblock;
+static struct journal_segments segments;
 static uint32_t touched; /* Blocks that are not blank lie below. */
 
 /* The writes that stand or may stand, in order; `durable` of them surely. */
@@ -182,6 +183,7 @@ static uint32_t read_all(struct journal_end *end)
 	uint64_t last = superblock.anchor_number;
 
 	journal_reader_init(&reader, &superblock);
+	journal_segments_init(&segments, &superblock);
 	for (uint64_t place = superblock.anchor_place; place < touched; place++) {
 		memcpy(exact, image + place * JOURNAL_BLOCK_BYTES, JOURNAL_BLOCK_BYTES);
 		journal_reader_block(&reader, place, exact);
@@ -189,6 +191,7 @@ static uint32_t read_all(struct journal_end *end)
 			records_are_whole(f);
 			CHECK(f->number > last && f->place_after <= place + JOURNAL_WRITE_BLOCKS);
 			last = f->number;
+			journal_segments_add(&segments, f->place_after - 1, f->number, f->chain, 0);
 			if (!damaged) {
 				CHECK(told < known_count && f->number == known[told].number);
 				CHECK(f->bytes == known[told].bytes && !f->follows_damage);
@@ -209,6 +212,7 @@ static void begin_life(const struct journal_end *end)
 		.number = end->number,
 		.previous = end->previous,
 		.chain = end->chain,
+		.segments = &segments,
 	};
 
 	superblock.life++;

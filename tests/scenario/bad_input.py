@@ -185,7 +185,7 @@ def refuse_directories(p):
     """Data directories: which is none of ours, and which is to be formatted."""
     above = os.path.join(p.folder, "journals")
     data = ("directory: /var/lib/paxwire",
-            f"directory: {above}\n  segments: 2\n  segment_bytes: 1048576")
+            f"directory: {above}\n  segments: 2\n  snapshot_segments: 1\n  segment_bytes: 1048576")
     ours = p.file("three-hosts-af_packet", data)
     other = p.file("three-hosts-af_packet", data, ("id: 2\n\nmtu", "id: 3\n\nmtu"))
     changed = p.file("three-hosts-af_packet", data, ("sessions_max: 16384", "sessions_max: 9999"))

@@ -35,8 +35,17 @@ static void submit(void *context, const struct journal_write *w)
 	count_steps(n);
 }
 
+/* Where the learner stands then: 0: there is no snapshot, or it is damaged. */
+static uint64_t load_snapshot(struct node *n)
+{
+	memcpy(n->image, n->disk.snapshot, n->disk.snapshot_length);
+	if (n->disk.snapshot_length > 0)
+		learner_stage_load(&n->learner, n->disk.snapshot_length);
+	return n->learner.learner.delivered;
+}
+
 static enum replay_result read_journal(struct node *n, struct replay *r, struct superblock *found,
-	struct journal_end *end, struct journal_start *start)
+	struct journal_end *end, struct journal_start *start, uint64_t *applied)
 {
 	struct acceptor_stage *acceptors[SIM_SHARDS_MAX];
 	const struct journal_found *f;
@@ -48,9 +57,10 @@ static enum replay_result read_journal(struct node *n, struct replay *r, struct 
 		acceptors[i] = &n->acceptors[i];
 	if (n->disk_mutant == DISK_MUTANT_NO_SECOND)
 		memset(found->promised, 0, sizeof(found->promised));
-	replay_init(r, &n->settings, acceptors, &n->learner, found, result, 0);
+	*applied = load_snapshot(n);
+	replay_init(r, &n->settings, acceptors, &n->learner, found, result, *applied);
 	journal_reader_init(&reader, found);
-	for (uint64_t place = 0; place < n->disk.blocks; place++) {
+	for (uint64_t place = found->anchor_place; place < n->disk.blocks; place++) {
 		journal_reader_block(&reader, place, disk_block(&n->disk, place));
 		while ((f = journal_reader_take(&reader)) != NULL)
 			replay_write(r, f);
@@ -77,10 +87,11 @@ bool boot_start(struct node *n, struct oracle *o, const struct machine *machine)
 	struct journal_start start;
 	struct journal_end end;
 	struct superblock superblock;
-	struct replay replay;
+	static struct replay replay;
+	uint64_t applied;
 
 	node_clear(n, machine);
-	n->stays_out = read_journal(n, &replay, &superblock, &end, &start) != REPLAY_OK;
+	n->stays_out = read_journal(n, &replay, &superblock, &end, &start, &applied) != REPLAY_OK;
 	if (n->stays_out)
 		return false;
 	break_start(n, &end);
@@ -92,6 +103,10 @@ bool boot_start(struct node *n, struct oracle *o, const struct machine *machine)
 	n->settings.life = superblock.life;
 	journal_stage_init(&n->journal, &n->settings, &n->outlet, &disk, &superblock, &start,
 		n->disk.blocks, n->disk.buffers);
+	journal_anchor(&n->journal.journal, applied);
+	n->asked = n->journal.journal.segments.first;
+	if (applied < superblock.anchor_applied)
+		learner_stage_want_snapshot(&n->learner);
 	leader_stage_journal(&n->leader, journal_stage_port(&n->journal, JOURNAL_LANE_LEADER));
 	leader_stage_restore(&n->leader, &replay.past);
 	for (uint32_t i = 0; i < n->settings.shards; i++) {
@@ -155,17 +170,41 @@ void boot_complete(struct node *n)
 	}
 }
 
-void boot_flush(struct node *n)
+/* What control does: segments come and go, snapshots are asked for and kept. */
+static void attend(struct node *n)
 {
 	struct journal *j = &n->journal.journal;
+	struct snapshot_view view;
+	uint64_t instance;
 
+	while (n->disk.first < journal_free(j) * DISK_SEGMENT)
+		disk_recycle(&n->disk);
+	if (j->place + 2 * JOURNAL_WRITE_BLOCKS > n->disk.blocks)
+		disk_extend(&n->disk, n->settings.uuid);
+	journal_extend(j, n->disk.blocks);
+	if (j->place / DISK_SEGMENT >= n->asked + SIM_SNAPSHOT_SEGMENTS) {
+		n->asked = j->place / DISK_SEGMENT;
+		learner_stage_want_snapshot(&n->learner);
+	}
+	if (learner_stage_image(&n->learner, &view))
+		disk_keep(&n->disk, view.bytes, view.length, view.instance, n->now_ns);
+	count_steps(n);
+	if (n->crashing || !disk_kept(&n->disk, n->now_ns, &instance))
+		return;
+	count_steps(n);
+	if (n->crashing)
+		return; /* On the disk, and nobody heard of it. */
+	learner_stage_kept(&n->learner, instance);
+	journal_anchor(j, instance);
+}
+
+void boot_flush(struct node *n)
+{
 	if (!n->durable || n->crashing)
 		return;
-	if (j->place + 2 * JOURNAL_WRITE_BLOCKS > n->disk.blocks) {
-		disk_extend(&n->disk, n->settings.uuid);
-		journal_extend(j, n->disk.blocks);
-	}
-	journal_stage_flush(&n->journal, n->here_ns);
+	attend(n);
+	if (!n->crashing)
+		journal_stage_flush(&n->journal, n->here_ns);
 }
 
 /* We have its record, not yet durable: said again at once. */

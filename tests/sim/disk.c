@@ -4,17 +4,60 @@
 
 static uint8_t *block_at(struct disk *d, uint64_t place)
 {
-	return d->image + place * JOURNAL_BLOCK_BYTES;
+	return d->image + place % DISK_BLOCKS * JOURNAL_BLOCK_BYTES;
 }
 
 void disk_extend(struct disk *d, uint64_t uuid)
 {
-	if (d->blocks + DISK_SEGMENT > DISK_BLOCKS)
+	if (d->blocks + DISK_SEGMENT > d->first + DISK_BLOCKS)
 		return;
 	journal_block_blank(block_at(d, d->blocks), uuid);
 	for (uint64_t i = 1; i < DISK_SEGMENT; i++)
 		memcpy(block_at(d, d->blocks + i), block_at(d, d->blocks), JOURNAL_BLOCK_BYTES);
 	d->blocks += DISK_SEGMENT;
+}
+
+void disk_recycle(struct disk *d)
+{
+	static uint8_t segment[DISK_SEGMENT * JOURNAL_BLOCK_BYTES];
+
+	d->steps++;
+	memcpy(segment, block_at(d, d->first), sizeof(segment));
+	memcpy(block_at(d, d->blocks), segment, sizeof(segment));
+	d->first += DISK_SEGMENT;
+	d->blocks += DISK_SEGMENT;
+}
+
+void disk_keep(struct disk *d, const uint8_t *bytes, uint64_t length, uint64_t instance,
+	uint64_t now_ns)
+{
+	const struct disk_faults *f = &d->faults;
+
+	if (d->snapshot_at_ns != UINT64_MAX || f->full || length > DISK_SNAPSHOT_BYTES)
+		return;
+	d->steps++;
+	memcpy(d->snapshot_next, bytes, length);
+	d->snapshot_next_length = (uint32_t)length;
+	d->snapshot_instance = instance;
+	d->snapshot_at_ns =
+		now_ns + 2 * (f->delay_min_ns + random_below(d->random, f->delay_max_ns + 1));
+}
+
+static void put_snapshot(struct disk *d)
+{
+	memcpy(d->snapshot, d->snapshot_next, d->snapshot_next_length);
+	d->snapshot_length = d->snapshot_next_length;
+}
+
+bool disk_kept(struct disk *d, uint64_t now_ns, uint64_t *instance)
+{
+	if (d->snapshot_at_ns > now_ns)
+		return false;
+	d->steps++;
+	d->snapshot_at_ns = UINT64_MAX;
+	put_snapshot(d);
+	*instance = d->snapshot_instance;
+	return true;
 }
 
 void disk_put_superblock(struct disk *d, struct superblock *superblock)
@@ -31,8 +74,12 @@ void disk_format(struct disk *d, struct random *random, struct superblock *super
 	d->random = random;
 	d->faults = (struct disk_faults){.delay_min_ns = 10000, .delay_max_ns = 60000};
 	d->faults_count = 0;
+	d->first = 0;
 	d->blocks = 0;
+	d->written = 1;
 	d->steps = 0;
+	d->snapshot_at_ns = UINT64_MAX;
+	d->snapshot_length = 0;
 	d->lost_number = 0;
 	for (uint32_t i = 0; i < JOURNAL_DEPTH; i++)
 		d->flights[i].at_ns = UINT64_MAX;
@@ -51,6 +98,7 @@ void disk_submit(struct disk *d, const struct journal_write *w, uint64_t now_ns)
 		flight++;
 	d->steps++;
 	flight->write = *w;
+	d->written = w->place + w->blocks;
 	flight->at_ns = now_ns + f->delay_min_ns +
 		random_below(d->random, f->delay_max_ns - f->delay_min_ns + 1);
 	flight->fails = f->fails_next;
@@ -62,7 +110,7 @@ void disk_submit(struct disk *d, const struct journal_write *w, uint64_t now_ns)
 
 uint64_t disk_next_ns(const struct disk *d)
 {
-	uint64_t at = UINT64_MAX;
+	uint64_t at = d->snapshot_at_ns;
 
 	for (uint32_t i = 0; i < JOURNAL_DEPTH; i++)
 		at = d->flights[i].at_ns < at ? d->flights[i].at_ns : at;
@@ -142,6 +190,9 @@ void disk_crash(struct disk *d)
 		if (random_percent(d->random, percent))
 			put_superblock(d, &flight->write);
 	}
+	if (d->snapshot_at_ns != UINT64_MAX && random_percent(d->random, 50))
+		put_snapshot(d);
+	d->snapshot_at_ns = UINT64_MAX;
 	if (d->lost_number != 0 && !d->lost_is_proved)
 		memcpy(block_at(d, d->lost_place), d->lost,
 			(size_t)d->lost_blocks * JOURNAL_BLOCK_BYTES);
@@ -150,34 +201,22 @@ void disk_crash(struct disk *d)
 	d->faults.loses_next = false;
 }
 
-/* Blocks that hold writes; the first blank ones are as good a place for a flip. */
-static uint64_t used_blocks(const struct disk *d)
-{
-	uint64_t used = d->blocks;
-
-	while (used > 1) {
-		struct journal_block header;
-
-		memcpy(&header, disk_block(d, used - 1), sizeof(header));
-		if (header.number != 0)
-			break;
-		used--;
-	}
-	return used;
-}
-
 void disk_flip(struct disk *d)
 {
 	uint64_t bit = random_below(d->random, JOURNAL_BLOCK_BYTES * 8);
-	uint64_t used = used_blocks(d);
-	uint8_t *block = block_at(d, random_below(d->random, used));
+	uint64_t used = d->written - d->first;
+	uint8_t *block = block_at(d, d->first + random_below(d->random, used));
 
 	/* The last ones tell most. */
 	if (random_percent(d->random, 50))
-		block = block_at(d, used - 1 - random_below(d->random, used < 6 ? used : 6));
+		block = block_at(d, d->written - 1 - random_below(d->random, used < 6 ? used : 6));
 	if (random_percent(d->random, 10))
 		block = d->superblocks +
 			random_below(d->random, SUPERBLOCK_SLOTS) * JOURNAL_BLOCK_BYTES;
+	if (d->snapshot_length > 0 && random_percent(d->random, 20)) {
+		block = d->snapshot;
+		bit = random_below(d->random, d->snapshot_length * 8ull);
+	}
 	block[bit / 8] ^= (uint8_t)(1u << bit % 8);
 	d->faults_count++;
 }
@@ -185,6 +224,6 @@ void disk_flip(struct disk *d)
 void disk_tear_before(struct disk *d, uint64_t uuid)
 {
 	for (uint32_t i = 0; i < JOURNAL_DEPTH; i++)
-		if (d->flights[i].at_ns != UINT64_MAX && d->flights[i].write.place > 0)
+		if (d->flights[i].at_ns != UINT64_MAX && d->flights[i].write.place > d->first)
 			journal_block_blank(block_at(d, d->flights[i].write.place - 1), uuid);
 }

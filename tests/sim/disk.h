@@ -1,13 +1,14 @@
 /*
  * disk.h - a node's simulated disk: blocks that outlive the process, writes that take their time.
  *
- * Owns:    the journal's blocks and the two superblocks; the writes under way.
+ * Owns:    the journal's blocks, the two superblocks, the snapshot; the writes under way.
  * Never:   tears a block, or forgets a write that it completed, unless a fault says so.
  *
  * Writes under way complete in any order. At a crash each block of a write that is not complete is
  * new or old. A lost write is one that the disk called complete and left out; it is put back if the
  * node crashes before any later write says that it was durable: a disk that loses its very last
- * writes is outside the fault model.
+ * writes is outside the fault model. A snapshot takes the old one's place as a whole, when it is
+ * complete or in a crash before. Free segments are used anew with what is in them.
  */
 #ifndef SIM_DISK_H
 #define SIM_DISK_H
@@ -20,7 +21,8 @@
 
 enum {
 	DISK_SEGMENT = JOURNAL_WRITE_BLOCKS,
-	DISK_BLOCKS = 192 * DISK_SEGMENT,
+	DISK_BLOCKS = 192 * DISK_SEGMENT, /* At a time; places go up for ever. */
+	DISK_SNAPSHOT_BYTES = 1 << 15,
 };
 
 struct disk_faults {
@@ -28,6 +30,7 @@ struct disk_faults {
 	uint64_t delay_max_ns;
 	bool fails_next; /* The next write is answered by an error. */
 	bool loses_next; /* The next write is called complete, and is not. */
+	bool full;       /* There is no room for a snapshot. */
 };
 
 struct disk_flight {
@@ -41,9 +44,18 @@ struct disk {
 	struct random *random;
 	struct disk_faults faults;
 	uint64_t faults_count;
-	uint64_t blocks; /* Written in full before use. */
-	uint64_t steps;  /* Submissions and completions, so far. */
+	uint64_t first;   /* Places from here on are there, */
+	uint64_t blocks;  /* up to here, written in full before use. */
+	uint64_t written; /* Behind the last write. */
+	uint64_t steps;   /* Submissions and completions, so far. */
 	struct disk_flight flights[JOURNAL_DEPTH];
+
+	/* The snapshot, and one under way. */
+	uint64_t snapshot_at_ns; /* UINT64_MAX: none. */
+	uint64_t snapshot_instance;
+	uint32_t snapshot_length, snapshot_next_length;
+	_Alignas(8) uint8_t snapshot[DISK_SNAPSHOT_BYTES];
+	_Alignas(8) uint8_t snapshot_next[DISK_SNAPSHOT_BYTES];
 
 	/* The lost write, 0: none; its first block; and the block that stands there instead. */
 	uint64_t lost_number;
@@ -60,14 +72,22 @@ struct disk {
 /* As `paxwire-ctl format` leaves it. */
 void disk_format(struct disk *d, struct random *random, struct superblock *superblock);
 
-/* One more segment, as far as there are any. */
+/* One more segment, as far as there are any; or the first one anew, which is free. */
 void disk_extend(struct disk *d, uint64_t uuid);
+void disk_recycle(struct disk *d);
+
+/* A snapshot is to be kept, unless one is under way or the disk is full. */
+void disk_keep(struct disk *d, const uint8_t *bytes, uint64_t length, uint64_t instance,
+	uint64_t now_ns);
+
+/* Is it on the disk by now? */
+bool disk_kept(struct disk *d, uint64_t now_ns, uint64_t *instance);
 
 void disk_put_superblock(struct disk *d, struct superblock *superblock);
 
 static inline const uint8_t *disk_block(const struct disk *d, uint64_t place)
 {
-	return d->image + place * JOURNAL_BLOCK_BYTES;
+	return d->image + place % DISK_BLOCKS * JOURNAL_BLOCK_BYTES;
 }
 
 void disk_submit(struct disk *d, const struct journal_write *w, uint64_t now_ns);
@@ -81,7 +101,7 @@ bool disk_take(struct disk *d, uint64_t now_ns, uint64_t *number, bool *failed);
 /* The power fails: what is under way is torn. */
 void disk_crash(struct disk *d);
 
-/* A bit of a used block of the journal, or of the superblocks, turns over. */
+/* A bit of a used block of the journal, of the superblocks or of the snapshot turns over. */
 void disk_flip(struct disk *d);
 
 /* Mutant: the block before the one under way was written again with it, and is torn too. */

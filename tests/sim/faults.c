@@ -354,8 +354,7 @@ static void strike(struct world *w, enum fault kind, uint16_t victim)
 		w->customer.floods = true;
 		return;
 	case FAULT_TRIM:
-		if (!w->durable)
-			trim(w, victim);
+		trim(w, victim);
 		return;
 	case FAULT_LAG:
 		w->network.lags |= (uint16_t)(1u << victim);

@@ -32,7 +32,8 @@ enum {
 	FRAMES_MAX = 4096,
 	SIM_LOG_BYTES = 1 << 19,
 	SIM_SESSIONS = 256,
-	SIM_IMAGE_BYTES = 1 << 15, /* Of a snapshot of all sessions, and more. */
+	SIM_IMAGE_BYTES = DISK_SNAPSHOT_BYTES, /* Of a snapshot of all sessions, and more. */
+	SIM_SNAPSHOT_SEGMENTS = 2,             /* Filled from one snapshot to the next. */
 
 	STAGES_MAX = STAGE_ACCEPTOR + SIM_SHARDS_MAX, /* Acceptors last, one a shard. */
 };
@@ -86,6 +87,7 @@ struct node {
 	uint64_t refused; /* Frames that the codec, or who asks it, did not let in. */
 	struct witness witness;
 	struct disk disk;
+	uint64_t asked; /* The journal's segment when a snapshot was asked for. */
 	struct journal_stage journal;
 	void *watcher;
 	void (*watch)(void *watcher, struct node *n, const struct transition *t);

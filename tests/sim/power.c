@@ -163,22 +163,12 @@ void power_calm(struct world *w)
 	}
 }
 
-bool power_beyond(const struct world *w, uint32_t id)
-{
-	const struct learner_stage *l = &w->nodes[id].learner;
-	uint32_t gone = (uint32_t)__builtin_popcount(l->gone);
-
-	/* Who is further behind can not help, and who lost much of its own log is not helped. */
-	return ((w->power.damaged | w->lagged) >> id & 1) != 0 &&
-		(l->beyond || 2 * gone > w->members);
-}
-
 bool power_settled(const struct world *w)
 {
 	if (power_next_ns(w) != UINT64_MAX)
 		return false;
 	for (uint32_t i = 0; i < w->members; i++)
-		if (w->nodes[i].durable && w->nodes[i].alive && !power_beyond(w, i) &&
+		if (w->nodes[i].durable && w->nodes[i].alive &&
 			w->oracle.machines[i].next < w->oracle.seen)
 			return false;
 	return true;

@@ -40,11 +40,6 @@ void power_sleep(struct world *w, uint64_t sleep_ns);
 /* No more faults: who is down, or whose disk failed, starts again. */
 void power_calm(struct world *w);
 
-/* Who lost something on its disk, or stood still for so long that leaders waited no longer, can be
- * beyond what most other logs still hold: then it says so and stands, for there is no state transfer
- * yet. Nobody else may be. */
-bool power_beyond(const struct world *w, uint32_t id);
-
 /* Nobody is about to start, and everybody that runs has executed all that was acknowledged. */
 bool power_settled(const struct world *w);
 

@@ -128,7 +128,7 @@ uint16_t world_leader(const struct world *w);
 /* Is it alive, the member that it always was, and able to catch up? */
 static inline bool world_counts(const struct world *w, uint32_t id)
 {
-	return w->nodes[id].alive && (w->outcasts >> id & 1) == 0 && !power_beyond(w, id);
+	return w->nodes[id].alive && (w->outcasts >> id & 1) == 0;
 }
 
 #endif

@@ -66,6 +66,14 @@ static inline const char *path_of(const char *name)
 	return path;
 }
 
+static inline void when_renamed(const char *from, const char *to)
+{
+	char old[DIRECTORY_PATH_MAX + NAME_MAX + 2];
+
+	snprintf(old, sizeof(old), "%s", path_of(from));
+	assert_int_equal(rename(old, path_of(to)), 0);
+}
+
 static inline bool when_formatted(void)
 {
 	const struct directory_image image = {

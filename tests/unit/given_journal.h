@@ -27,6 +27,7 @@ static _Alignas(JOURNAL_BLOCK_BYTES) uint8_t buffers[JOURNAL_BUFFERS * JOURNAL_B
 static struct journal journal;
 static struct journal_reader reader;
 static struct journal_end end;
+static struct journal_segments segments; /* As they were read. */
 static struct superblock superblock;
 
 /* What the reader told: the writes' numbers, and the records' first instances. */
@@ -79,11 +80,13 @@ static inline void when_read_to(uint64_t blocks)
 	told_writes_count = 0;
 	told_records_count = 0;
 	journal_reader_init(&reader, &superblock);
+	journal_segments_init(&segments, &superblock);
 	for (uint64_t place = superblock.anchor_place; place < blocks; place++) {
 		journal_reader_block(&reader, place, image_block(place));
 		while ((f = journal_reader_take(&reader)) != NULL) {
 			const struct journal_record *r;
 			uint32_t offset = JOURNAL_WRITE_HEADER_BYTES;
+			uint64_t reach = 0;
 
 			assert_true(told_writes_count < TOLD_MAX);
 			told_damage[told_writes_count] = f->follows_damage;
@@ -91,7 +94,10 @@ static inline void when_read_to(uint64_t blocks)
 			while ((r = journal_record_next(f->payload, f->bytes, &offset)) != NULL) {
 				assert_true(told_records_count < TOLD_MAX);
 				told_records[told_records_count++] = r->first;
+				reach = r->first + r->count > reach ? r->first + r->count : reach;
 			}
+			journal_segments_add(&segments, f->place_after - 1, f->number, f->chain,
+				reach);
 		}
 	}
 	journal_reader_end(&reader, &end);
@@ -112,6 +118,7 @@ static inline void when_restarted(void)
 		.number = end.number,
 		.previous = end.previous,
 		.chain = end.chain,
+		.segments = &segments,
 	});
 }
 
@@ -172,9 +179,20 @@ static inline void blocks_written(const struct journal_write *w, uint32_t from, 
 		(size_t)(to - from) * JOURNAL_BLOCK_BYTES);
 }
 
+static _Alignas(8) uint8_t slots[SUPERBLOCK_SLOTS * JOURNAL_BLOCK_BYTES];
+
+/* And the superblock that goes with it. */
+static inline void superblock_written(const struct journal_write *w)
+{
+	if (w->superblock != NULL)
+		memcpy(slots + w->superblock_slot * JOURNAL_BLOCK_BYTES, w->superblock,
+			JOURNAL_BLOCK_BYTES);
+}
+
 static inline void written(const struct journal_write *w)
 {
 	blocks_written(w, 0, w->blocks);
+	superblock_written(w);
 	assert_true(journal_completed(&journal, w->number));
 }
 
@@ -186,6 +204,15 @@ static inline struct journal_write vote_written(uint64_t first, uint32_t length)
 
 	written(&w);
 	return w;
+}
+
+/* One vote a write, from `first` on, until the next one would stand in that segment. Returns the next
+ * instance. */
+static inline uint64_t given_written_to(uint64_t segment, uint64_t first)
+{
+	while (journal.place < segment * SEGMENT)
+		vote_written(first++, 16);
+	return first;
 }
 
 /* The first write of the first life. */

@@ -16,6 +16,7 @@ static void durability_is_sync_unless_another_mode_is_named(void **state)
 	assert_string_equal(config.journal.directory, "/d");
 	assert_int_equal(config.journal.segment_bytes, 67108864);
 	assert_int_equal(config.journal.segments, 16);
+	assert_int_equal(config.journal.snapshot_segments, 4);
 	assert_int_equal(config.journal.depth, 4);
 	assert_false(config.journal.memory_backed);
 	assert_int_equal(config.replicas[2].stages.journal, 3);
@@ -46,6 +47,11 @@ static void a_durable_mode_has_a_journal_that_can_be(void **state)
 		"journal.depth: 3 is not a power of two, give 1, 2 or 4");
 	refuses_journal("directory: /d, segments: 1",
 		"journal.segments: '1' is out of range, give a number from 2 to 1024");
+	refuses_journal("directory: /d, segments: 3",
+		"journal.snapshot_segments: 4 are more than the 3 that journal.segments says, give "
+		"at most as many");
+	refuses_journal("directory: /d, snapshot_segments: 0",
+		"journal.snapshot_segments: '0' is out of range, give a number from 1 to 1024");
 	refuses_journal("directory: ''",
 		"journal.directory: '' has 0 characters, give from 1 to 199");
 	refuses_journal("directory: /d, memory_backed: maybe",

@@ -43,7 +43,7 @@ static void what_was_formatted_opens_with_its_superblock_and_segments(void **sta
 	(void)state;
 	given_formatted();
 	given_open();
-	assert_int_equal(directory.segments_count, 2);
+	assert_int_equal(directory.segments_end, 2);
 	assert_true(directory_read_superblocks(&directory, back, error, sizeof(error)));
 	assert_memory_equal(back, superblocks, SUPERBLOCKS_BYTES);
 }
@@ -63,11 +63,12 @@ static void a_formatting_that_broke_off_begins_anew(void **state)
 	given_formatted();
 	unlink(path_of("superblock"));
 	truncate(path_of("segment-0001"), JOURNAL_BLOCK_BYTES);
+	when_renamed("segment-0000", "segment-0007");
 	refused("/replica-0 is not formatted: if this replica never ran, format it with "
 		"`paxwire-ctl format`; else it has lost its promises and must be replaced.");
 	given_formatted();
 	given_open();
-	assert_int_equal(directory.segments_count, 2);
+	assert_int_equal(directory.segments_end, 2);
 }
 
 /* scenarios.md, process: two processes with one directory: the second refuses. */
@@ -117,12 +118,65 @@ static void a_segment_is_written_from_end_to_end(void **state)
 	given_formatted();
 	given_open();
 	assert_true(directory_add_segment(&directory, blank, error, sizeof(error)));
-	assert_int_equal(directory.segments_count, 3);
+	assert_int_equal(directory.segments_end, 3);
 	assert_true(directory_read(&directory, 2, 0, back, SEGMENT_BYTES, error, sizeof(error)));
 	then_filled(back, SEGMENT_BYTES, BLANK);
 	/* Nothing is left to be allocated when it is written to. */
 	assert_int_equal(stat(path_of("segment-0002"), &s), 0);
 	assert_true((uint64_t)s.st_blocks * 512 >= SEGMENT_BYTES);
+}
+
+static void the_first_segment_becomes_the_next_one_as_it_is(void **state)
+{
+	(void)state;
+	given_formatted();
+	given_open();
+	assert_true(directory_recycle_segment(&directory, error, sizeof(error)));
+	assert_int_equal(directory.segments_first, 1);
+	assert_int_equal(directory.segments_end, 3);
+	assert_true(directory_recycle_segment(&directory, error, sizeof(error)));
+	assert_true(directory_add_segment(&directory, blank, error, sizeof(error)));
+	assert_int_equal(access(path_of("segment-0001"), F_OK), -1);
+	directory_close(&directory);
+	given_open();
+	assert_int_equal(directory.segments_first, 2);
+	assert_int_equal(directory.segments_end, 5);
+	assert_true(directory_read(&directory, 2, 0, back, SEGMENT_BYTES, error, sizeof(error)));
+	then_filled(back, JOURNAL_BLOCK_BYTES, FIRST);
+	assert_true(directory_read(&directory, 4, 0, back, SEGMENT_BYTES, error, sizeof(error)));
+	then_filled(back, SEGMENT_BYTES, BLANK);
+}
+
+/* Numbers go up for ever, beyond the most segments that there may be, and four digits. */
+static void numbers_of_segments_go_up_for_ever(void **state)
+{
+	(void)state;
+	given_formatted();
+	when_renamed("segment-0000", "segment-9999");
+	when_renamed("segment-0001", "segment-10000");
+	given_open();
+	assert_int_equal(directory.segments_first, 9999);
+	assert_int_equal(directory.segments_end, 10001);
+	assert_true(directory_recycle_segment(&directory, error, sizeof(error)));
+	assert_true(directory_read(&directory, 10001, 0, back, JOURNAL_BLOCK_BYTES, error,
+		sizeof(error)));
+	then_filled(back, JOURNAL_BLOCK_BYTES, FIRST);
+	assert_int_equal(access(path_of("segment-10001"), F_OK), 0);
+}
+
+/* Else a journal that lost a part is taken for one that ends there. */
+static void a_segment_that_is_missing_among_others_is_refused(void **state)
+{
+	(void)state;
+	given_formatted();
+	given_open();
+	assert_true(directory_add_segment(&directory, blank, error, sizeof(error)));
+	directory_close(&directory);
+	unlink(path_of("segment-0001"));
+	refused("/replica-0/segment-0001 is not there, and later ones are: give it back; if it is "
+		"lost, so are promises, and this member must be replaced.");
+	when_renamed("segment-0002", "segment-2000");
+	refused("/replica-0 has segments 0 to 2000, which are more than 1024.");
 }
 
 static void a_segment_of_another_size_is_refused(void **state)
@@ -204,6 +258,9 @@ int main(void)
 		T(each_replica_has_its_own),
 		T(the_first_write_stands_at_the_first_place),
 		T(a_segment_is_written_from_end_to_end),
+		T(the_first_segment_becomes_the_next_one_as_it_is),
+		T(numbers_of_segments_go_up_for_ever),
+		T(a_segment_that_is_missing_among_others_is_refused),
 		T(a_segment_of_another_size_is_refused),
 		T(reading_past_the_end_is_an_error),
 		T(a_superblock_written_again_reads_back),

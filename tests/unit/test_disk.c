@@ -95,7 +95,7 @@ static void when_time_has_passed(void)
 
 static void then_reads(uint64_t place, uint8_t fill)
 {
-	assert_true(directory_read(&directory, (uint32_t)(place / SEGMENT_BLOCKS),
+	assert_true(directory_read(&directory, place / SEGMENT_BLOCKS,
 		place % SEGMENT_BLOCKS * JOURNAL_BLOCK_BYTES, back, JOURNAL_BLOCK_BYTES, error,
 		sizeof(error)));
 	then_filled(back, JOURNAL_BLOCK_BYTES, fill);
@@ -269,6 +269,23 @@ static void a_segment_added_while_it_runs_is_written_to(void **state)
 	then_reads(2 * SEGMENT_BLOCKS + 9, 0x5a);
 }
 
+static void a_free_segment_is_written_to_under_its_next_number(void **state)
+{
+	(void)state;
+	when_written(SEGMENT_BLOCKS + 1, 1, 1);
+	assert_true(disk_recycle_segment(&disk, error, sizeof(error)));
+	assert_int_equal(disk_segments(&disk), 3);
+	when_written(2 * SEGMENT_BLOCKS + 9, 1, 0x5a);
+	then_durable(2);
+	then_reads(2 * SEGMENT_BLOCKS, FIRST);
+	then_reads(2 * SEGMENT_BLOCKS + 9, 0x5a);
+	then_reads(SEGMENT_BLOCKS + 1, 1);
+	assert_true(disk_add_segment(&disk, blank, error, sizeof(error)));
+	when_written(3 * SEGMENT_BLOCKS, 1, 0x5b);
+	then_durable(3);
+	then_reads(3 * SEGMENT_BLOCKS, 0x5b);
+}
+
 static void the_directory_stays_locked_while_a_write_may_still_land(void **state)
 {
 	struct directory second;
@@ -305,6 +322,7 @@ int main(void)
 		T(a_write_that_ends_well_after_a_failure_does_not_count),
 		T(what_the_kernel_refuses_ends_it),
 		T(a_segment_added_while_it_runs_is_written_to),
+		T(a_free_segment_is_written_to_under_its_next_number),
 		T(the_directory_stays_locked_while_a_write_may_still_land),
 		M(a_write_reads_back_once_it_is_durable),
 		M(many_writes_one_after_the_other_are_durable),
@@ -312,6 +330,7 @@ int main(void)
 		M(an_error_ends_it_and_is_said),
 		M(a_short_write_ends_it_and_is_said),
 		M(a_segment_added_while_it_runs_is_written_to),
+		M(a_free_segment_is_written_to_under_its_next_number),
 	};
 
 	if (!is_on_disk(".")) {

@@ -72,7 +72,7 @@ static void its_journal_is_clean_and_has_the_first_write_only(void **state)
 
 	(void)state;
 	journal_reader_init(&reader, &s);
-	for (uint32_t segment = 0; segment < directory.segments_count; segment++) {
+	for (uint32_t segment = 0; segment < directory.segments_end; segment++) {
 		assert_true(directory_read(&directory, segment, 0, back, SEGMENT_BYTES, error,
 			sizeof(error)));
 		for (uint32_t i = 0; i < SEGMENT_BLOCKS; i++) {

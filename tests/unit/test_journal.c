@@ -143,7 +143,6 @@ static void a_promise_goes_to_the_superblock_with_its_write(void **state)
 {
 	(void)state;
 	struct superblock found;
-	static _Alignas(8) uint8_t slots[SUPERBLOCK_SLOTS * JOURNAL_BLOCK_BYTES];
 
 	append_vote(1, 16);
 	assert_null(close_write().superblock);
@@ -151,7 +150,8 @@ static void a_promise_goes_to_the_superblock_with_its_write(void **state)
 	const struct journal_write w = close_write();
 
 	assert_non_null(w.superblock);
-	memcpy(slots + w.superblock_slot * JOURNAL_BLOCK_BYTES, w.superblock, JOURNAL_BLOCK_BYTES);
+	memset(slots, 0, sizeof(slots));
+	superblock_written(&w);
 	assert_int_equal(superblock_read(slots, &found), SUPERBLOCK_ONE_LOST);
 	assert_int_equal(found.promised[0], ballot_make(9, 1));
 }
@@ -220,6 +220,151 @@ static void what_was_delivered_is_noted_lazily(void **state)
 	assert_true(journal_urgent(&journal));
 }
 
+static struct superblock superblock_of(const struct journal_write *w)
+{
+	struct superblock s;
+
+	assert_non_null(w->superblock);
+	memcpy(&s, w->superblock, sizeof(s));
+	return s;
+}
+
+/* J13. Else the one superblock that can still be read names a segment that is not there any more. */
+static void a_segment_is_free_when_both_superblocks_say_that_nothing_begins_there(void **state)
+{
+	(void)state;
+	given_written_to(2, 0);
+	vote_written(1000, 16);
+	journal_anchor(&journal, BLOCK - 1);
+	assert_null(vote_written(1001, 16).superblock);
+	journal_anchor(&journal, BLOCK);
+	append_vote(1002, 16);
+	const struct journal_write first = close_write();
+
+	append_vote(1003, 16);
+	const struct journal_write beside = close_write();
+
+	assert_int_equal(superblock_of(&first).anchor_place, 2 * SEGMENT);
+	assert_null(beside.superblock);
+	assert_int_equal(journal_free(&journal), 0);
+	written(&first);
+	journal_completed(&journal, beside.number);
+	assert_int_equal(journal_free(&journal), 0);
+	const struct journal_write w = vote_written(1004, 16);
+
+	assert_int_equal(superblock_of(&w).anchor_place, 2 * SEGMENT);
+	assert_int_equal(superblock_of(&w).anchor_applied, BLOCK);
+	assert_int_not_equal(w.superblock_slot, first.superblock_slot);
+	assert_int_equal(journal_free(&journal), 2);
+	assert_null(vote_written(1005, 16).superblock);
+}
+
+/* J13: it was closed before the anchor moved. */
+static void a_superblock_in_flight_says_what_it_said_when_it_was_closed(void **state)
+{
+	(void)state;
+	given_written_to(2, 0);
+	vote_written(1000, 16);
+	append_kind(JOURNAL_PROMISE, ballot_make(9, 1), 0);
+	const struct journal_write older = close_write();
+
+	assert_int_equal(superblock_of(&older).anchor_place, 0);
+	journal_anchor(&journal, BLOCK);
+	written(&older);
+	vote_written(1001, 16);
+	assert_int_equal(journal_free(&journal), 0);
+	vote_written(1002, 16);
+	assert_int_equal(journal_free(&journal), 2);
+}
+
+/* J11. Else an acceptor reports no vote where it voted: `lo` is at the block's start. */
+static void votes_of_the_snapshots_own_block_are_kept(void **state)
+{
+	(void)state;
+	append_vote(BLOCK + 3, 16);
+	given_written_to(2, 0);
+	vote_written(2 * BLOCK, 16);
+	journal_anchor(&journal, BLOCK + 9);
+	assert_int_equal(journal.superblock.anchor_place, 0);
+	journal_anchor(&journal, 2 * BLOCK);
+	assert_int_equal(journal.superblock.anchor_place, 2 * SEGMENT);
+}
+
+/* J14. Else the write that is the first one behind the anchor is torn, and nothing is known. */
+static void the_anchor_never_passes_the_last_durable_write(void **state)
+{
+	(void)state;
+	for (uint64_t at = 0; journal.place < SEGMENT - 1; at++)
+		vote_written(at, 16);
+	append_vote(999, 16);
+	const struct journal_write before = close_write();
+
+	append_vote(1000, 16);
+	const struct journal_write w = close_write();
+
+	assert_int_equal(w.place, SEGMENT);
+	written(&before);
+	journal_anchor(&journal, 4 * BLOCK);
+	assert_int_equal(journal.superblock.anchor_place, 0);
+	written(&w);
+	journal_anchor(&journal, 4 * BLOCK);
+	assert_int_equal(journal.superblock.anchor_place, SEGMENT);
+	assert_int_equal(journal.superblock.anchor_number, w.number - 1);
+}
+
+static void a_trimmed_journal_reads_back_from_its_anchor(void **state)
+{
+	struct superblock found;
+
+	(void)state;
+	given_written_to(2, 0);
+	vote_written(1000, 16);
+	journal_anchor(&journal, 4 * BLOCK);
+	vote_written(1001, 16);
+	vote_written(1002, 16);
+	assert_int_equal(superblock_read(slots, &found), SUPERBLOCK_OK);
+	superblock = found;
+	when_read();
+	assert_int_equal(end.verdict, JOURNAL_CLEAN);
+	assert_int_equal(told_records_count, 3);
+	assert_int_equal(told_records[0], 1000);
+	assert_int_equal(end.previous, journal.previous);
+}
+
+/* J13: which anchor the other one has nobody knows. */
+static void the_first_write_of_a_life_brings_the_other_superblock_along(void **state)
+{
+	(void)state;
+	given_written_to(2, 0);
+	vote_written(1000, 16);
+	journal_anchor(&journal, 4 * BLOCK);
+	vote_written(1001, 16);
+	vote_written(1002, 16);
+	assert_int_equal(superblock_read(slots, &superblock), SUPERBLOCK_OK);
+	superblock.sequence++;
+	when_restarted();
+	assert_int_equal(journal_free(&journal), 0);
+	const struct journal_write w = close_write();
+
+	assert_int_equal(superblock_of(&w).life, superblock.life);
+	written(&w);
+	assert_int_equal(journal_free(&journal), 2);
+}
+
+/* J12 */
+static void a_pin_goes_to_the_next_superblock(void **state)
+{
+	const struct journal_record pin = {.kind = JOURNAL_PIN, .ballot = 71, .first = 2};
+
+	(void)state;
+	journal_append(&journal, JOURNAL_LANE_LEADER, &pin, NULL);
+	append_kind(JOURNAL_PROMISE, ballot_make(9, 1), 0);
+	const struct journal_write w = close_write();
+
+	assert_int_equal(superblock_of(&w).pins[2], 71);
+	assert_int_equal(superblock_of(&w).pins[1], 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -246,6 +391,20 @@ int main(void)
 		cmocka_unit_test_setup(what_is_delivered_is_durable_once_every_shard_says_so,
 			given_begun_journal),
 		cmocka_unit_test_setup(what_was_delivered_is_noted_lazily, given_begun_journal),
+		cmocka_unit_test_setup(
+			a_segment_is_free_when_both_superblocks_say_that_nothing_begins_there,
+			given_begun_journal),
+		cmocka_unit_test_setup(a_superblock_in_flight_says_what_it_said_when_it_was_closed,
+			given_begun_journal),
+		cmocka_unit_test_setup(votes_of_the_snapshots_own_block_are_kept,
+			given_begun_journal),
+		cmocka_unit_test_setup(the_anchor_never_passes_the_last_durable_write,
+			given_begun_journal),
+		cmocka_unit_test_setup(a_trimmed_journal_reads_back_from_its_anchor,
+			given_begun_journal),
+		cmocka_unit_test_setup(the_first_write_of_a_life_brings_the_other_superblock_along,
+			given_begun_journal),
+		cmocka_unit_test_setup(a_pin_goes_to_the_next_superblock, given_begun_journal),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -318,6 +318,111 @@ static void reading_can_begin_behind_a_prefix_that_a_snapshot_replaced(void **st
 	assert_int_equal(told_records[0], 2);
 }
 
+/* Segments 0 and 1 are trimmed, and stand behind the last one again: as they are, for what is in them
+ * is valid and older than anything that is written there. Segment 3 is being written. */
+static uint64_t given_segments_used_anew(void)
+{
+	uint64_t first = given_written_to(2, 0);
+
+	vote_written(first++, 16);
+	journal_anchor(&journal, 4 * BLOCK);
+	for (uint32_t i = 0; i < SUPERBLOCK_SLOTS; i++)
+		vote_written(first++, 16);
+	assert_int_equal(journal_free(&journal), 2);
+	assert_int_equal(superblock_read(slots, &superblock), SUPERBLOCK_OK);
+	for (uint64_t place = 0; place < (uint64_t)2 * SEGMENT; place++) {
+		memcpy(image_block(place + 3 * SEGMENT), image_block(place), JOURNAL_BLOCK_BYTES);
+		memset(image_block(place), 0, JOURNAL_BLOCK_BYTES);
+	}
+	return given_written_to(3, first);
+}
+
+static void a_segment_used_anew_reads_as_a_blank_one(void **state)
+{
+	(void)state;
+	given_segments_used_anew();
+	when_read();
+	assert_int_equal(end.verdict, JOURNAL_CLEAN);
+	assert_int_equal(end.previous, journal.previous);
+	assert_int_equal(end.number, journal.number);
+	vote_written(1000, 3000);
+	const struct journal_write last = vote_written(1001, 5000);
+
+	assert_int_equal(last.blocks, 2);
+	when_read();
+	assert_int_equal(end.verdict, JOURNAL_CLEAN);
+	assert_int_equal(end.place, last.place + 2);
+	assert_int_equal(told_records[told_records_count - 1], 1001);
+}
+
+/* Each subset of its blocks, over the old writes that stood there. */
+static void a_torn_tail_over_old_writes_is_cut(void **state)
+{
+	static uint8_t old[4 * JOURNAL_BLOCK_BYTES];
+
+	(void)state;
+	given_segments_used_anew();
+	const struct journal_write before = vote_written(1000, 16);
+
+	for (uint64_t i = 0; i < 4; i++)
+		append_vote(1001 + i, 3000);
+	const struct journal_write w = close_write();
+
+	assert_int_equal(w.blocks, 4);
+	memcpy(old, image_block(w.place), sizeof(old));
+	for (uint32_t blocks = 0; blocks < 15; blocks++) {
+		memcpy(image_block(w.place), old, sizeof(old));
+		for (uint32_t i = 0; i < 4; i++)
+			if ((blocks >> i & 1) != 0)
+				blocks_written(&w, i, i + 1);
+		when_read();
+		assert_int_equal(end.verdict, blocks == 0 ? JOURNAL_CLEAN : JOURNAL_TORN);
+		assert_int_equal(end.previous, before.number);
+		assert_int_equal(end.place, w.place);
+	}
+}
+
+static void damage_over_old_writes_is_still_damage(void **state)
+{
+	static uint8_t old[JOURNAL_BLOCK_BYTES];
+
+	(void)state;
+	given_segments_used_anew();
+	memcpy(old, image_block(3 * SEGMENT), sizeof(old));
+	const struct journal_write lost = vote_written(1000, 16);
+
+	damage(lost.place);
+	when_read();
+	assert_int_equal(end.verdict, JOURNAL_DAMAGED);
+	assert_true(end.tail_damaged);
+	/* Never written, though a later one says that it was durable. */
+	vote_written(1001, 16);
+	memcpy(image_block(lost.place), old, sizeof(old));
+	when_read();
+	assert_int_equal(end.verdict, JOURNAL_DAMAGED);
+	assert_false(was_told(lost.number));
+	assert_int_equal(told_records[told_records_count - 1], 1001);
+}
+
+/* What a crash left half written is older than what comes after the restart, also a round later. */
+static void what_was_torn_in_a_segment_does_not_come_back_when_it_is_used_anew(void **state)
+{
+	(void)state;
+	append_vote(1, 5000);
+	struct journal_write torn = close_write();
+
+	blocks_written(&torn, 0, 1);
+	append_vote(2, 16);
+	torn = close_write();
+	blocks_written(&torn, 0, 1);
+	when_restarted();
+	assert_int_equal(end.verdict, JOURNAL_TORN);
+	given_segments_used_anew();
+	when_read();
+	assert_int_equal(end.verdict, JOURNAL_CLEAN);
+	assert_int_equal(end.previous, journal.previous);
+}
+
 static void a_life_goes_on_where_the_last_one_ended(void **state)
 {
 	(void)state;
@@ -371,6 +476,13 @@ int main(void)
 		cmocka_unit_test_setup(each_truncation_tells_the_whole_writes_before_it,
 			given_begun_journal),
 		cmocka_unit_test_setup(reading_can_begin_behind_a_prefix_that_a_snapshot_replaced,
+			given_begun_journal),
+		cmocka_unit_test_setup(a_segment_used_anew_reads_as_a_blank_one,
+			given_begun_journal),
+		cmocka_unit_test_setup(a_torn_tail_over_old_writes_is_cut, given_begun_journal),
+		cmocka_unit_test_setup(damage_over_old_writes_is_still_damage, given_begun_journal),
+		cmocka_unit_test_setup(
+			what_was_torn_in_a_segment_does_not_come_back_when_it_is_used_anew,
 			given_begun_journal),
 		cmocka_unit_test_setup(a_life_goes_on_where_the_last_one_ended,
 			given_begun_journal),

@@ -397,6 +397,53 @@ static void a_failed_disk_stops_promises_and_votes_for_good(void **state)
 	assert_int_equal(stage.acceptor.promised, EARLIER);
 }
 
+static void snapshot_installed(uint64_t instance)
+{
+	const struct message m = {
+		.type = MESSAGE_DELIVERED,
+		.flags = FLAG_INSTALLED,
+		.first = instance,
+	};
+
+	send_to_stage(&m, NULL);
+}
+
+/* V5. Else a restart takes what was voted for below it for what was delivered. */
+static void an_installed_snapshot_is_noted_before_what_is_delivered_behind_it(void **state)
+{
+	(void)state;
+	accepts(EARLIER, 0, 4, 9);
+	delivered(4);
+	all_durable();
+	snapshot_installed(2 * BLOCK + 3);
+	assert_int_equal(stage.acceptor.lo, 2 * BLOCK);
+	assert_int_equal(stage.acceptor.tail, 2 * BLOCK + 3);
+	all_durable();
+	flush();
+	assert_int_equal(appended_of(JOURNAL_INSTALLED), 1);
+	assert_int_equal(appended[appended_count - 2].kind, JOURNAL_INSTALLED);
+	assert_int_equal(appended[appended_count - 2].first, 2 * BLOCK + 3);
+	assert_int_equal(appended[appended_count - 1].kind, JOURNAL_DELIVERED);
+	assert_int_equal(appended[appended_count - 1].first, 2 * BLOCK + 3);
+}
+
+/* Else votes in a window stand in the journal of which a restart does not know that it rose. */
+static void without_room_lo_rises_to_a_snapshot_when_it_is_noted(void **state)
+{
+	(void)state;
+	journal_has_room = false;
+	snapshot_installed(2 * BLOCK);
+	flush();
+	assert_int_equal(stage.acceptor.lo, 0);
+	journal_has_room = true;
+	flush();
+	assert_int_equal(appended_of(JOURNAL_INSTALLED), 1);
+	assert_int_equal(stage.acceptor.lo, 2 * BLOCK);
+	assert_int_equal(stage.acceptor.tail, 2 * BLOCK);
+	flush();
+	assert_int_equal(appended_of(JOURNAL_INSTALLED), 1);
+}
+
 static void a_chosen_run_is_written_once(void **state)
 {
 	(void)state;
@@ -515,6 +562,11 @@ int main(void)
 		cmocka_unit_test_setup(without_room_among_what_waits_nothing_is_voted, setup_sync),
 		cmocka_unit_test_setup(a_failed_disk_stops_promises_and_votes_for_good, setup_sync),
 		cmocka_unit_test_setup(a_chosen_run_is_written_once, setup_sync),
+		cmocka_unit_test_setup(
+			an_installed_snapshot_is_noted_before_what_is_delivered_behind_it,
+			setup_sync),
+		cmocka_unit_test_setup(without_room_lo_rises_to_a_snapshot_when_it_is_noted,
+			setup_sync),
 		cmocka_unit_test_setup(a_chosen_run_is_written_with_the_checksum_of_its_entries,
 			setup_sync),
 		cmocka_unit_test_setup(
