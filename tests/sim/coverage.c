@@ -86,6 +86,8 @@ static const char *reason(enum fault fault, enum state state)
 		return "c: the first start needs all members, by design";
 	if (state == STATE_STARTING && (fault == FAULT_RETURN_EMPTY || fault == FAULT_EVICT))
 		return "d: comes after the first start";
+	if (state == STATE_INSTALLING && fault == FAULT_EVICT)
+		return "e: who takes a snapshot executes nothing";
 	return NULL;
 }
 
