@@ -21,7 +21,7 @@
 #include "consensus/machine.h"
 
 enum {
-	ORACLE_INSTANCES_MAX = 1 << 16,
+	ORACLE_INSTANCES_MAX = 1 << 18, /* Every loss on a disk is filled with no-ops: a window. */
 	ORACLE_COMMANDS_MAX = 1 << 13,
 	ORACLE_TEXT_MAX = 256,
 };
