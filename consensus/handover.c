@@ -43,7 +43,7 @@ static void look(struct handover *h, const struct window *w)
 static bool period_is_slow(const struct handover *h, uint64_t length_ns)
 {
 	return h->slow_ns >= length_ns / HANDOVER_SHARE ||
-		(h->slow_runs > 0 && h->slow_runs >= h->runs / HANDOVER_SHARE);
+		(h->runs >= HANDOVER_RUNS && h->slow_runs == h->runs);
 }
 
 bool handover_on_tick(struct handover *h, uint64_t bound_ns, const struct window *w,
@@ -58,14 +58,16 @@ bool handover_on_tick(struct handover *h, uint64_t bound_ns, const struct window
 	if (length_ns < HANDOVER_PERIOD * bound_ns)
 		return false;
 	count(h, bound_ns, now_ns);
-	if (period_is_slow(h, length_ns))
-		h->slow++;
-	else if (h->runs > 0)
-		h->slow = 0; /* A period without runs says nothing. */
+	bool slow = period_is_slow(h, length_ns);
+
 	h->periods += h->periods < HANDOVER_REST ? 1 : 0;
 	h->period_ns = now_ns;
 	h->slow_ns = 0;
-	h->runs = 0;
-	h->slow_runs = 0;
+	/* Too few runs say nothing: they count with the next period's. */
+	if (slow || h->runs >= HANDOVER_RUNS) {
+		h->slow = slow ? h->slow + 1 : 0;
+		h->runs = 0;
+		h->slow_runs = 0;
+	}
 	return h->slow >= HANDOVER_SLOW && h->periods == HANDOVER_REST;
 }

@@ -3,9 +3,9 @@
  *
  * One run in flight at a time is looked at, from its proposal until it is chosen. The time is cut
  * into periods of sixteen bounds; a period is slow when a quarter of it went by on runs that took
- * longer than the bound, or a quarter of its runs did. Two slow periods in a row, those without runs
- * left out, are a reason to hand over: one stall is none. A
- * leadership is given four periods at least, so that a slow network does not make leaders go round.
+ * longer than the bound, or all of its runs did. Two slow periods in a row, those with too few runs
+ * to tell left out, are a reason to hand over: one stall is none. A leadership is given four periods at
+ * least, so that a slow network does not make leaders go round.
  *
  * Owns:    the run looked at, the period's sum.
  * Never:   hands over by itself, nor touches the window.
@@ -24,6 +24,7 @@ enum {
 	HANDOVER_PERIOD = 16, /* Bounds. */
 	HANDOVER_SHARE = 4,   /* Of a period: one part of so many makes it slow. */
 	HANDOVER_SLOW = 2,    /* Slow periods in a row. */
+	HANDOVER_RUNS = 2,    /* So few runs, all of them slow, make a period slow as well. */
 	HANDOVER_REST = 4,    /* Periods that a leadership has at least. */
 };
 

@@ -270,7 +270,9 @@ static void deliver(struct learner_stage *s)
 {
 	const struct learner_run *run;
 
-	while (!s->beyond && (run = learner_next(&s->learner)) != NULL) {
+	if (learner_snapshot_replaces(&s->snapshots))
+		return;
+	while ((run = learner_next(&s->learner)) != NULL) {
 		if (run->body == NULL && run->bytes > 0) {
 			/* In the log only. Should this be lost, ask_for_missing asks again. */
 			if (s->recalled != run->first)
@@ -284,6 +286,7 @@ static void deliver(struct learner_stage *s)
 		s->counters.delivered_runs++;
 		release(s, learner_delivered(&s->learner));
 		s->gone = 0;
+		s->beyond = false;
 		if (s->learner.delivered % CHECKPOINT_EVERY == 0)
 			keep_checkpoint(s);
 	}

@@ -73,13 +73,13 @@ struct learner_stage {
 	struct machine machine;
 	struct session_table sessions;
 	uint64_t digest;
-	uint32_t leader;        /* Member id that leads, as far as we heard. */
-	uint64_t silent_from;   /* What is applied from this instance on is not answered by us. */
-	uint32_t source;        /* Whom to fetch from. */
-	uint32_t gone;          /* Members that no longer hold what comes next, */
-	uint64_t gone_tail;     /* the oldest instance that they all hold, */
-	uint32_t gone_asks;     /* and how often others were asked since. */
-	bool beyond;            /* Nobody who answers holds it: only a snapshot helps. */
+	uint32_t leader;      /* Member id that leads, as far as we heard. */
+	uint64_t silent_from; /* What is applied from this instance on is not answered by us. */
+	uint32_t source;      /* Whom to fetch from. */
+	uint32_t gone;        /* Members that no longer hold what comes next, */
+	uint64_t gone_tail;   /* the oldest instance that they all hold, */
+	uint32_t gone_asks;   /* and how often others were asked since. */
+	bool beyond; /* Nobody who answers holds it: only a snapshot helps, or a new leader. */
 	uint64_t commit_ballot; /* The last ballot by whose watermark something was delivered, */
 	uint64_t commit_to;     /* and up to where. */
 	uint64_t told;          /* Delivered index that the other stages know. */

@@ -404,7 +404,8 @@ void learner_snapshot_step(struct learner_stage *s)
 		return;
 	case SNAPSHOT_KEEPING:
 		if (kept(s, instance_of(p)))
-			p->state = SNAPSHOT_CLEARING;
+			p->state = instance_of(p) > s->learner.delivered ? SNAPSHOT_CLEARING
+									 : SNAPSHOT_WHOLE;
 		return;
 	case SNAPSHOT_CLEARING:
 		if (clear_step(s))
@@ -447,6 +448,9 @@ void learner_snapshot_on_tick(struct learner_stage *s, uint64_t now_ns)
 	struct learner_snapshots *p = &s->snapshots;
 	uint64_t wanted = __atomic_load_n(&p->wanted, __ATOMIC_RELAXED);
 
+	/* What was gone came after all: a new leader proposed it again. */
+	if (p->state == SNAPSHOT_RECEIVING && !s->beyond)
+		p->state = SNAPSHOT_NONE;
 	if (p->state == SNAPSHOT_RECEIVING)
 		ask_again(s, now_ns);
 	else if (s->beyond && is_free(s, now_ns))

@@ -341,6 +341,8 @@ static void who_installs_a_snapshot_counts_as_one_that_stands_there(void **state
 
 	(void)state;
 	given_lagged_out();
+	hear_heartbeat(2, 0, 0, 1, 0);
+	assert_true(stage.peers[2].out);
 	sent_count = 0;
 	leader_stage_on_message(&stage, &installing, NULL, now);
 	with_commands(70, 1);

@@ -356,7 +356,7 @@ static void a_chosen_record_stretches_no_ballots_reach(void **state)
 	assert_int_equal(the_only(MESSAGE_DELIVERED)->m.watermark, 8);
 }
 
-static void who_hears_from_all_that_it_is_gone_stands(void **state)
+static void who_hears_from_all_that_it_is_gone_asks_for_it_no_more(void **state)
 {
 	(void)state;
 	given_delivered(10);
@@ -378,7 +378,8 @@ static void who_hears_from_all_that_it_is_gone_stands(void **state)
 	frame_count = 10;
 	hear_run(0, 10, FLAG_CHOSEN | FLAG_NOOP, 2);
 	flush();
-	assert_int_equal(stage.learner.delivered, 10);
+	assert_int_equal(stage.learner.delivered, 20);
+	assert_false(stage.beyond);
 }
 
 static void what_was_gone_of_an_earlier_instance_does_not_count(void **state)
@@ -462,7 +463,8 @@ int main(void)
 		cmocka_unit_test_setup(each_ballot_that_chose_something_is_told_with_how_far,
 			setup),
 		cmocka_unit_test_setup(a_chosen_record_stretches_no_ballots_reach, setup),
-		cmocka_unit_test_setup(who_hears_from_all_that_it_is_gone_stands, setup),
+		cmocka_unit_test_setup(who_hears_from_all_that_it_is_gone_asks_for_it_no_more,
+			setup),
 		cmocka_unit_test_setup(what_was_gone_of_an_earlier_instance_does_not_count, setup),
 		cmocka_unit_test_setup(the_digest_is_of_the_commands_and_not_of_their_runs, setup),
 		cmocka_unit_test_setup(a_checkpoint_holds_the_digest_at_its_instance, setup),

@@ -577,9 +577,10 @@ static void while_the_state_is_replaced_nothing_is_looked_up_in_it(void **state)
 {
 	(void)state;
 	given_theirs(20, DURABILITY_NONE);
+	when_open();
 	when_beyond();
 	when_received();
-	while (!learner_snapshot_replaces(&stage.snapshots))
+	while (stage.snapshots.state != SNAPSHOT_LOADING)
 		flush();
 	sent_count = 0;
 	const struct entry e = {.session = 0, .sequence_length = entry_pack(ENTRY_COMMAND, 0, 0)};
@@ -642,6 +643,39 @@ static void who_has_caught_up_since_does_not(void **state)
 	assert_int_equal(sent_of(MESSAGE_INSTALLING), 0);
 }
 
+static void what_a_new_leader_proposes_again_needs_no_image(void **state)
+{
+	/* Else: who said that it is gone dies, and the others ask each other for images for ever. */
+	(void)state;
+	given_theirs(20, DURABILITY_NONE);
+	when_beyond();
+	assert_int_equal(stage.snapshots.state, SNAPSHOT_RECEIVING);
+	with_entry(ENTRY_OPEN, 0, 0);
+	when_chosen_at(THEIRS);
+	assert_false(stage.beyond);
+	tick();
+	assert_int_equal(stage.snapshots.state, SNAPSHOT_NONE);
+}
+
+static void an_image_of_less_than_was_delivered_meanwhile_replaces_nothing(void **state)
+{
+	(void)state;
+	given_theirs(20, DURABILITY_SYNC);
+	when_beyond();
+	when_received();
+	while (stage.snapshots.state != SNAPSHOT_KEEPING)
+		flush();
+	with_entry(ENTRY_OPEN, 0, 0);
+	when_chosen_at(THEIRS);
+	hear_noops(THEIRS, 1, 100);
+	hear_watermark(THEIRS, 101, 101);
+	flush();
+	learner_stage_kept(&stage, their_instance);
+	when_whole();
+	assert_int_equal(stage.learner.delivered, 101);
+	assert_int_equal(stage.snapshots.counters.installed, 0);
+}
+
 /* ---- Loading ---- */
 
 static void a_damaged_image_is_not_loaded(void **state)
@@ -686,6 +720,8 @@ int main(void)
 		TEST(what_came_meanwhile_is_delivered_after_it),
 		TEST(who_is_beyond_again_at_once_asks_the_leader_to_wait),
 		TEST(who_has_caught_up_since_does_not),
+		TEST(what_a_new_leader_proposes_again_needs_no_image),
+		TEST(an_image_of_less_than_was_delivered_meanwhile_replaces_nothing),
 		TEST(a_damaged_image_is_not_loaded),
 	};
 
