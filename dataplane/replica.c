@@ -140,6 +140,27 @@ static void found(void *replay, const struct journal_found *write)
 	replay_write(replay, write);
 }
 
+/* A machine without state has nothing to save; one that can not save its state keeps all of its
+ * journal. */
+static bool has_snapshots(const struct replica *r)
+{
+	const struct machine *machine = &r->learner->machine;
+
+	return machine->state == NULL || machine->snapshot != NULL;
+}
+
+/* Where the learner stands then: 0: there is none, or it is damaged. */
+static uint64_t load_snapshot(struct replica *r)
+{
+	uint64_t length =
+		has_snapshots(r) ? store_read_snapshot(r->store, r->image, r->image_bytes) : 0;
+
+	if (length > 0)
+		learner_stage_load(r->learner, length);
+	store_loaded(r->store, learner_stage_delivered(r->learner));
+	return learner_stage_delivered(r->learner);
+}
+
 /* What earlier lives wrote, into the stages. */
 static bool store_replay(struct replica *r, struct replay *replay, struct journal_start *start,
 	struct superblock *life, char *error, size_t size)
@@ -147,9 +168,9 @@ static bool store_replay(struct replica *r, struct replay *replay, struct journa
 	struct store *s = r->store;
 	struct journal_end end;
 
-	replay_init(replay, &r->live->settings, r->acceptors, r->learner, &s->superblock,
-		s->superblock_result, 0);
 	s->read_ns = lcore_now_ns();
+	replay_init(replay, &r->live->settings, r->acceptors, r->learner, &s->superblock,
+		s->superblock_result, load_snapshot(r));
 	if (!store_read(s, found, replay, &end, error, size))
 		return false;
 	s->read_ns = lcore_now_ns() - s->read_ns;
@@ -200,9 +221,27 @@ static bool store_resume(struct replica *r, const struct config *config, char *e
 	return ok;
 }
 
+/* True: a sentence. */
+static bool attend_snapshots(struct replica *r, char *error, size_t size)
+{
+	struct snapshot_view view;
+	bool said = false;
+
+	if (!has_snapshots(r))
+		return false;
+	if (store_wants_snapshot(r->store))
+		learner_stage_want_snapshot(r->learner);
+	if (learner_stage_image(r->learner, &view) &&
+		store_keep(r->store, view.instance, view.bytes, view.length, lcore_now_ns(), &said,
+			error, size))
+		learner_stage_kept(r->learner, view.instance);
+	return said;
+}
+
 bool replica_attend(struct replica *r, char *error, size_t size)
 {
-	return r->store != NULL && store_attend(r->store, error, size);
+	return r->store != NULL &&
+		(store_attend(r->store, error, size) || attend_snapshots(r, error, size));
 }
 
 bool replica_create(struct replica *r, const struct config *config, uint32_t id,

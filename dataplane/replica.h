@@ -146,8 +146,8 @@ void replica_destroy(struct replica *r);
 bool replica_attach(struct replica *r, const struct endpoint *self,
 	const struct live_member *members, char *error, size_t size);
 
-/* Control's part of the journal, some times a second: segments are added ahead of need. True: the
- * journal has something to say for the first time; the sentence is in `error`. */
+/* Control's part of the journal, some times a second: segments are added ahead of need, snapshots
+ * asked for and kept. True: there is something to say for the first time; the sentence is in `error`. */
 bool replica_attend(struct replica *r, char *error, size_t size);
 
 /* Changes one tunable while the stages run. Control only. False: a sentence in `error`. */

@@ -101,27 +101,21 @@ bool store_open(struct store *s, const struct config *config, uint32_t replica, 
 
 /* ---- Reading back ---- */
 
-uint64_t store_read_snapshot(struct store *s, uint8_t *to, uint64_t room, char *error, size_t size)
+uint64_t store_read_snapshot(struct store *s, uint8_t *to, uint64_t room)
 {
-	uint64_t length = 0;
+	char error[CONFIG_ERROR_MAX];
+	uint64_t length;
 
-	error[0] = '\0';
-	snapshot_file_read(&s->directory, to, room, &length, error, size);
-	return length;
+	/* Why not does not matter: the journal can do without, or does not, and says so then. */
+	return snapshot_file_read(&s->directory, to, room, &length, error, sizeof(error)) ? length
+											  : 0;
 }
 
-bool store_loaded(struct store *s, uint64_t instance, char *error, size_t size)
+void store_loaded(struct store *s, uint64_t instance)
 {
 	s->stable = instance;
 	s->snapshot_lost = instance < s->superblock.anchor_applied;
-	if (!s->snapshot_lost)
-		return true;
-	snprintf(error, size,
-		"%s/snapshot of instance %" PRIu64
-		" or later is damaged or not there: this replica votes, and executes nothing until it "
-		"has one from another member.",
-		s->directory.path, s->superblock.anchor_applied);
-	return false;
+	s->loss_said = !s->snapshot_lost;
 }
 
 bool store_read(struct store *s, void (*found)(void *context, const struct journal_found *write),
@@ -301,6 +295,14 @@ bool store_attend(struct store *s, char *sentence, size_t size)
 			s->disk.cause);
 		return true;
 	}
+	if (!s->loss_said) {
+		s->loss_said = true;
+		snprintf(sentence, size,
+			"%.300s/snapshot is damaged or not there, and the journal begins behind it: this "
+			"replica votes, and executes nothing until it has a snapshot of another.",
+			s->directory.path);
+		return true;
+	}
 	return !recycle(s, sentence, size) || !extend(s, sentence, size);
 }
 
@@ -323,7 +325,7 @@ bool store_keep(struct store *s, uint64_t instance, const uint8_t *bytes, uint64
 	enum snapshot_file_result result;
 
 	*said = false;
-	if (s->snapshot_ended || now_ns < s->snapshot_retry_ns)
+	if (disk_stopped(&s->disk) || s->snapshot_ended || now_ns < s->snapshot_retry_ns)
 		return false;
 	result = snapshot_file_write(&s->directory, bytes, length, error, size);
 	if (result == SNAPSHOT_FILE_KEPT) {

@@ -63,7 +63,8 @@ struct store {
 	/* Control's own. */
 	uint32_t snapshot_segments;
 	uint64_t asked;      /* In which segment the journal was when a snapshot was asked for. */
-	bool snapshot_lost;  /* The journal begins behind one that is not there. */
+	bool snapshot_lost;  /* The journal begins behind one that is not there: one is wanted, */
+	bool loss_said;      /* and the operator knows. */
 	bool snapshot_ended; /* The disk failed while one was written: no more are. */
 	bool snapshot_said;
 	uint64_t snapshot_retry_ns;
@@ -98,13 +99,12 @@ bool store_start(struct store *s, const struct config *config,
 	const struct replica_settings *settings, struct outlet *outlet,
 	const struct superblock *life, const struct journal_start *start, char *error, size_t size);
 
-/* Before store_read: the snapshot's bytes, into `to`. 0: there is none that can be read, and if there
- * should be one, or is one, `error` says so; else it is empty. */
-uint64_t store_read_snapshot(struct store *s, uint8_t *to, uint64_t room, char *error, size_t size);
+/* Before store_read: the snapshot's bytes, into `to`. 0: there is none that can be read. */
+uint64_t store_read_snapshot(struct store *s, uint8_t *to, uint64_t room);
 
-/* What came of it: the state that was loaded is that below `instance`; 0: there is none. False: the
- * journal relies on a later one; a sentence. */
-bool store_loaded(struct store *s, uint64_t instance, char *error, size_t size);
+/* What came of it: the state below `instance` was loaded; 0: none. If the journal relies on a later
+ * one, store_attend says so. */
+void store_loaded(struct store *s, uint64_t instance);
 
 /* The begin of a lane, for the stage that appends. */
 struct journal_port store_port(struct store *s, uint32_t lane);

@@ -196,7 +196,10 @@ static void add_journal(struct rte_tel_data *d, const struct replica *r)
 	rte_tel_data_add_dict_u64(d, "journal_blocks", READ(s->stage.counters.blocks));
 	rte_tel_data_add_dict_u64(d, "journal_records", READ(s->stage.counters.records));
 	rte_tel_data_add_dict_u64(d, "journal_in_flight", READ(s->outstanding));
-	rte_tel_data_add_dict_u64(d, "journal_segments", disk_segments(&s->disk));
+	rte_tel_data_add_dict_u64(d, "journal_segments",
+		disk_segments(&s->disk) - READ(s->directory.segments_first));
+	rte_tel_data_add_dict_u64(d, "snapshots_kept", READ(s->snapshots_kept));
+	rte_tel_data_add_dict_u64(d, "snapshots_failed", READ(s->snapshots_failed));
 }
 
 static int on_stages(struct replica *r, const struct parameters *p, struct rte_tel_data *d)
