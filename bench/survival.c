@@ -50,13 +50,17 @@ bool survival_end(const struct embedded *e, const char *path, char *error, size_
 	return false;
 }
 
-/* One replica: has it come so far, and is what it did the same? */
+/* One replica: has it come so far, and is what it did the same? Of what lies below a snapshot that it
+ * began with there is no checkpoint: the digests of the run's end speak for that. */
 static bool holds(const struct learner_stage *l, const struct survival *s, bool *same)
 {
 	uint64_t digest = s->digest;
 
+	bool known = s->checkpoint == 0 || learner_stage_checkpoint(l, s->checkpoint, &digest);
+
 	if (learner_stage_delivered(l) < s->delivered ||
-		(s->checkpoint > 0 && !learner_stage_checkpoint(l, s->checkpoint, &digest)))
+		(!known &&
+			__atomic_load_n(&l->snapshots.counters.installed, __ATOMIC_RELAXED) == 0))
 		return false;
 	*same = *same && digest == s->digest;
 	return true;

@@ -4,7 +4,7 @@
  *
  * Owns:    a table of the segments from the anchor's to the last one with a write.
  * Never:   does I/O, or says that a segment is free: that its superblocks say so too (journal.h).
- * Upholds: J11 no segment before the anchor's holds a vote or a chosen run at or above the block of the
+ * Upholds: J15 no segment before the anchor's holds a vote or a chosen run at or above the block of the
  *              snapshot's instance.
  * Proofs:  tests/unit/test_journal_segments.c; tests/sim.
  */

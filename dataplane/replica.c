@@ -152,9 +152,8 @@ static bool has_snapshots(const struct replica *r)
 /* Where the learner stands then: 0: there is none, or it is damaged. */
 static uint64_t load_snapshot(struct replica *r)
 {
-	uint64_t length = has_snapshots(r)
-		? store_read_snapshot(r->store, r->image, r->image_bytes)
-		: 0;
+	uint64_t length =
+		has_snapshots(r) ? store_read_snapshot(r->store, r->image, r->image_bytes) : 0;
 
 	if (length > 0)
 		learner_stage_load(r->learner, length);

@@ -17,10 +17,10 @@ trap 'umount "$folder/journals/replica-0" "$folder/journals" || true; rm -rf "$f
 mkdir "$folder/journals"
 mount -t tmpfs -o size=1g none "$folder/journals"
 mkdir "$folder/journals/replica-0"
-mount -t tmpfs -o size=6m none "$folder/journals/replica-0"
+mount -t tmpfs -o size=2064k none "$folder/journals/replica-0"
 cat >"$folder/cluster.yaml" <<EOF
 cluster: {name: full, id: 1}
-journal: {directory: $folder/journals, memory_backed: true, segments: 2, segment_bytes: 1048576}
+journal: {directory: $folder/journals, memory_backed: true, segments: 2, segment_bytes: 1048576, snapshot_segments: 2}
 tunables: {idle: yield}
 replicas:
 EOF
@@ -37,8 +37,8 @@ run() {
 	cat "$folder/log"
 }
 
-# Some 4500 commands fit; the others' logs still have all that it then misses.
-run --format --commits 7000 --die "$folder/told"
+# Some 1500 commands fit; the others' logs still have all that it then misses.
+run --format --commits 4000 --die "$folder/told"
 [ "$status" -eq 137 ]
 grep -q 'replica 0: .*/replica-0/segment-.* can not be written: No space left on device' \
 	"$folder/log"

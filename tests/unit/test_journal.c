@@ -277,7 +277,7 @@ static void a_superblock_in_flight_says_what_it_said_when_it_was_closed(void **s
 	assert_int_equal(journal_free(&journal), 2);
 }
 
-/* J11. Else an acceptor reports no vote where it voted: `lo` is at the block's start. */
+/* J15. Else an acceptor reports no vote where it voted: `lo` is at the block's start. */
 static void votes_of_the_snapshots_own_block_are_kept(void **state)
 {
 	(void)state;

@@ -31,7 +31,7 @@ static int setup(void **state)
 	return 0;
 }
 
-/* J11 */
+/* J15 */
 static void the_first_segment_with_a_run_that_reaches_there_is_needed(void **state)
 {
 	(void)state;

@@ -633,7 +633,7 @@ static void behind_an_install_a_delivered_record_needs_the_snapshot(void **state
 	assert_int_equal(acceptors[0].acceptor.tail, BLOCK);
 }
 
-/* J11 over a restart. */
+/* J15 over a restart. */
 static void which_segments_are_needed_is_read_back(void **state)
 {
 	(void)state;

@@ -639,8 +639,9 @@ static void a_journal_without_its_snapshot_says_so_and_wants_one(void **state)
 	loaded = store->superblock.anchor_applied - 1;
 	given_started();
 	assert_true(store_attend(store, error, sizeof(error)));
-	then_said("/replica-0/snapshot is damaged or not there, and the journal begins behind it: this "
-		  "replica votes, and executes nothing until it has a snapshot of another.");
+	then_said(
+		"/replica-0/snapshot is damaged or not there, and the journal begins behind it: this "
+		"replica votes, and executes nothing until it has a snapshot of another.");
 	assert_false(store_attend(store, error, sizeof(error)));
 	assert_true(store_wants_snapshot(store));
 	assert_false(store_wants_snapshot(store));
