@@ -27,6 +27,7 @@ void replay_init(struct replay *r, const struct replica_settings *settings,
 	/* The snapshot that the anchor relies on, or a later one. If there is none the learner stands
 	 * below all tails, and goes nowhere from here. */
 	raise(&applied, superblock->anchor_applied);
+	r->applied = applied;
 	r->told = applied;
 	journal_segments_init(&r->segments, superblock);
 	for (uint32_t i = 0; i < settings->members; i++)
@@ -301,6 +302,9 @@ static void restore_acceptor(struct replay *r, uint32_t shard, struct journal_st
 
 	replay_promise(s, r->superblock.promised[shard]);
 	s->blind = r->blind > s->acceptor.lo ? r->blind : 0;
+	/* The journal does not say so itself: what it will say of later instances is true only above. */
+	if (r->shards[shard].delivered < r->applied)
+		s->installed = r->applied;
 	start->promised[shard] = s->acceptor.promised;
 	raise(&r->past.promised, s->acceptor.promised);
 }

@@ -64,10 +64,11 @@ struct replay {
 	struct superblock superblock;
 	bool one_superblock_lost;
 	struct learner_stage *learner;
-	bool damaged;   /* Something durable is lost, somewhere before. */
-	uint32_t life;  /* Of the last write. */
-	uint64_t told;  /* Highest delivered index that a write header names. */
-	uint64_t blind; /* Votes below may be lost. */
+	bool damaged;     /* Something durable is lost, somewhere before. */
+	uint32_t life;    /* Of the last write. */
+	uint64_t applied; /* What was there before the first write: a snapshot's. */
+	uint64_t told;    /* Highest delivered index that a write header names. */
+	uint64_t blind;   /* Votes below may be lost. */
 	struct leader_past past;
 	struct journal_segments segments;
 	struct replay_counters counters;

@@ -613,6 +613,22 @@ static void a_loss_behind_an_anchor_blinds_up_to_the_window_from_there(void **st
 	assert_int_equal(acceptors[0].blind, 2 * BLOCK + ACCEPTOR_WINDOW);
 }
 
+/* V5. Else: the crash came before the journal said so, and the next life's records speak of instances
+ * that this journal never saw chosen. */
+static void a_snapshot_that_the_journal_does_not_know_of_is_told_to_it(void **state)
+{
+	(void)state;
+	append_run(0, JOURNAL_VOTE, EARLIER, 0, 4, 0);
+	append(0, JOURNAL_DELIVERED, 0, 2);
+	sync_journal();
+	when_replayed_from(BLOCK);
+	assert_int_equal(acceptors[0].installed, BLOCK);
+	when_replayed_from(2);
+	assert_int_equal(acceptors[0].installed, 0);
+	when_replayed();
+	assert_int_equal(acceptors[0].installed, 0);
+}
+
 /* V5. Else a member that voted x, then installed a snapshot in which y was chosen there, delivers x
  * when the snapshot is lost. */
 static void behind_an_install_a_delivered_record_needs_the_snapshot(void **state)
@@ -694,6 +710,7 @@ int main(void)
 		TEST(without_its_snapshot_nothing_is_delivered_and_votes_are_held),
 		TEST(a_loss_behind_an_anchor_blinds_up_to_the_window_from_there),
 		TEST(behind_an_install_a_delivered_record_needs_the_snapshot),
+		TEST(a_snapshot_that_the_journal_does_not_know_of_is_told_to_it),
 		TEST(which_segments_are_needed_is_read_back),
 		TEST(each_start_is_a_life_above_any_seen),
 	};
