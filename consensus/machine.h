@@ -34,7 +34,9 @@ struct result {
 struct machine_snapshot {
 	/* Of all entries in an image, at most (snapshot_record_bytes of each). */
 	uint64_t (*bytes)(const void *state);
-	/* How many entries the state has now. */
+	/* How many entries a state has at most, */
+	uint64_t (*count_max)(const void *state);
+	/* and how many it has now. */
 	uint64_t (*count)(const void *state);
 	/* What stands now goes to `to`, each entry once (snapshot_add, SNAPSHOT_ENTRY): some at each
 	 * step, and each before a command changes it. Until the steps have ended `to` stays. */
@@ -42,9 +44,11 @@ struct machine_snapshot {
 	bool (*step)(void *state); /* False: all entries are saved. */
 	/* May this entry, of an image of all below `instance`, be restored? */
 	bool (*valid)(const void *state, const uint8_t *entry, uint32_t length, uint64_t instance);
-	/* A state is restored into an empty one: cleared by steps, then entry by entry. */
+	/* A state is restored into an empty one: cleared by steps, then entry by entry, up to
+	 * count_max of them; then it is told that this was all. */
 	bool (*clear)(void *state); /* False: it is empty. */
 	void (*restore)(void *state, const uint8_t *entry, uint32_t length);
+	void (*restored)(void *state); /* NULL: it need not know. */
 };
 
 struct machine {

@@ -368,7 +368,10 @@ static bool load_step(struct learner_stage *s)
 static void stand(struct learner_stage *s)
 {
 	struct learner_snapshots *p = &s->snapshots;
+	const struct machine *machine = &s->machine;
 
+	if (machine->snapshot != NULL && machine->snapshot->restored != NULL)
+		machine->snapshot->restored(machine->state);
 	p->state = SNAPSHOT_WHOLE;
 	p->counters.installed++;
 	learner_stage_stand(s, snapshot_header_of(&p->image));

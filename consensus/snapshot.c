@@ -83,7 +83,12 @@ static enum snapshot_result check_header(const struct snapshot *s,
 		return SNAPSHOT_DAMAGED;
 	if (h->magic != SNAPSHOT_MAGIC || h->config_hash != rules->config_hash)
 		return SNAPSHOT_FOREIGN;
-	if (h->sessions > rules->sessions_max || h->instance >= INSTANCE_TOP)
+	const struct machine *machine = rules->machine;
+	const uint64_t entries_max =
+		machine->snapshot == NULL ? 0 : machine->snapshot->count_max(machine->state);
+
+	if (h->sessions > rules->sessions_max || h->entries > entries_max ||
+		h->instance >= INSTANCE_TOP)
 		return SNAPSHOT_DAMAGED;
 	return SNAPSHOT_MORE;
 }
@@ -108,7 +113,7 @@ static bool content_valid(const struct snapshot_record *r, const struct snapshot
 				h->instance);
 	case SNAPSHOT_ENTRY:
 		c->entries++;
-		return machine != NULL && c->entries <= h->entries &&
+		return c->entries <= h->entries &&
 			machine->valid(rules->machine->state, (const uint8_t *)(r + 1), r->length,
 				h->instance);
 	default:

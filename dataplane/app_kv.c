@@ -30,7 +30,9 @@
 enum {
 	STRIPES = 64, /* At most the buckets, so that a chain is in one. */
 	READ_ATTEMPTS = 64,
-	AHEAD = 8, /* Commands ahead of the one applied, whose nodes are on their way. */
+	AHEAD = 8,          /* Commands ahead of the one applied, whose nodes are on their way. */
+	SAVES_A_STEP = 32,  /* Nodes that one step of a snapshot looks at, */
+	CLEARS_A_STEP = 64, /* and one of emptying the store. */
 	WORD = sizeof(uint64_t),
 };
 
@@ -42,10 +44,20 @@ struct kv_node {
 	struct cds_lfht_node link;
 	uint64_t version;
 	uint64_t key;
-	uint64_t length;
+	uint32_t length;
+	uint32_t
+		generation; /* Of the last snapshot that has it, or that it is too new for; 0: it has
+				no key. The applying thread's own. */
 	uint64_t words[];
 };
 static_assert(offsetof(struct kv_node, words) == 40, "with a value of 24 bytes, one cache line");
+
+/* A key in a snapshot; the value follows, which ends with the record. */
+struct kv_entry {
+	uint64_t key;
+	uint64_t version;
+};
+static_assert(sizeof(struct kv_entry) + KV_VALUE_MAX <= SNAPSHOT_ENTRY_MAX, "it fits a record");
 
 /* A command, decoded. */
 struct operation {
@@ -64,6 +76,7 @@ struct kv {
 	uint8_t *nodes; /* capacity of node_bytes. */
 	size_t node_bytes;
 	uint64_t bucket_mask;
+	uint32_t capacity;
 	uint32_t value_max;
 	uint32_t answer_bytes;
 
@@ -72,6 +85,12 @@ struct kv {
 	uint8_t *answers; /* RUN_COUNT_MAX of answer_bytes: a later put may overwrite the node. */
 	uint32_t *free;   /* Indices of nodes without a key, free_count of them. */
 	uint32_t free_count;
+	uint32_t generation; /* Of the last snapshot begun; from 1. */
+	uint32_t cursor;     /* Nodes below it are saved, or emptied. */
+	struct snapshot *to; /* Where nodes of an older generation are to be saved. */
+
+	/* Odd while a state is restored. Readers look at it. */
+	uint64_t restores __attribute__((aligned(RTE_CACHE_LINE_SIZE)));
 
 	/* By hash: keys removed so far. */
 	uint64_t removals[STRIPES] __attribute__((aligned(RTE_CACHE_LINE_SIZE)));
@@ -91,12 +110,13 @@ static uint32_t node_index(const struct kv *kv, const struct kv_node *node)
 
 /* Readers may be reading it. The fence pairs with the one in node_read and, for a node used again,
  * with the one in kv_read. */
-static void node_write(struct kv_node *node, const struct operation *op)
+static void node_write(struct kv_node *node, const struct operation *op, uint32_t generation)
 {
 	__atomic_store_n(&node->version, 0, __ATOMIC_RELAXED);
 	__atomic_thread_fence(__ATOMIC_RELEASE);
 	__atomic_store_n(&node->key, op->key, __ATOMIC_RELAXED);
 	__atomic_store_n(&node->length, op->length, __ATOMIC_RELAXED);
+	node->generation = generation;
 	for (uint32_t at = 0; at < op->length; at += WORD) {
 		uint64_t word = 0;
 
@@ -115,7 +135,7 @@ static bool node_read(const struct kv_node *node, uint64_t key, uint64_t *versio
 	if (*version == 0 || __atomic_load_n(&node->key, __ATOMIC_RELAXED) != key)
 		return false;
 	/* Whichever command wrote the length, it was within value_max. */
-	*length = (uint32_t)__atomic_load_n(&node->length, __ATOMIC_RELAXED);
+	*length = __atomic_load_n(&node->length, __ATOMIC_RELAXED);
 	for (uint32_t at = 0; at < *length; at += WORD) {
 		uint64_t word = __atomic_load_n(&node->words[at / WORD], __ATOMIC_RELAXED);
 
@@ -169,6 +189,35 @@ static void prefetch_node(const struct kv *kv, const struct operation *op)
 	__builtin_prefetch(node + RTE_CACHE_LINE_SIZE);
 }
 
+/* ---- Changes ---- */
+
+__attribute__((cold, noinline)) static void save(struct kv *kv, struct kv_node *node)
+{
+	const struct kv_entry e = {.key = node->key, .version = node->version};
+	uint8_t *at = snapshot_add(kv->to, SNAPSHOT_ENTRY, (uint32_t)sizeof(e) + node->length);
+
+	memcpy(at, &e, sizeof(e));
+	memcpy(at + sizeof(e), node->words, node->length);
+	node->generation = kv->generation;
+}
+
+/* Of a node with a key. Whoever changes it, or takes its key away, saves it first. */
+static bool unsaved(const struct kv *kv, const struct kv_node *node)
+{
+	return node->generation != kv->generation;
+}
+
+static void remove_key(struct kv *kv, struct kv_node *node, uint64_t hash)
+{
+	uint64_t *removals = &kv->removals[hash % STRIPES];
+
+	CHECK(cds_lfht_del(kv->table, &node->link) == 0);
+	/* After the removal and, by the fence in node_write, before the node's next use. */
+	__atomic_store_n(removals, *removals + 1, __ATOMIC_RELEASE);
+	node->generation = 0;
+	kv->free[kv->free_count++] = node_index(kv, node);
+}
+
 /* ---- Commands ---- */
 
 static bool decode(const struct kv *kv, const struct command *c, struct operation *op)
@@ -213,11 +262,12 @@ static void on_get(const struct kv_node *node, uint8_t *answer, struct result *r
 	r->status = REPLY_OK;
 	r->result = node->version;
 	r->value = answer;
-	r->length = (uint32_t)node->length;
+	r->length = node->length;
 }
 
-static void on_put(struct kv *kv, struct kv_node *node, const struct operation *op,
-	struct result *r)
+/* Inline: calls were 20 of the 340 instructions that a put takes. */
+static __rte_always_inline void on_put(struct kv *kv, struct kv_node *node,
+	const struct operation *op, struct result *r)
 {
 	if (node == NULL && kv->free_count == 0) {
 		r->status = REPLY_FULL;
@@ -227,10 +277,12 @@ static void on_put(struct kv *kv, struct kv_node *node, const struct operation *
 	/* Nothing below can fail. */
 	if (node == NULL) {
 		node = node_at(kv, kv->free[--kv->free_count]);
-		node_write(node, op);
+		node_write(node, op, kv->generation);
 		cds_lfht_add(kv->table, op->hash, &node->link);
 	} else {
-		node_write(node, op);
+		if (unlikely(unsaved(kv, node)))
+			save(kv, node);
+		node_write(node, op, kv->generation);
 	}
 	r->status = REPLY_OK;
 	r->result = op->version;
@@ -239,16 +291,15 @@ static void on_put(struct kv *kv, struct kv_node *node, const struct operation *
 static void on_delete(struct kv *kv, struct kv_node *node, const struct operation *op,
 	struct result *r)
 {
-	uint64_t *removals = &kv->removals[op->hash % STRIPES];
-
 	if (node == NULL) {
 		r->status = REPLY_NOT_FOUND;
 		return;
 	}
-	CHECK(cds_lfht_del(kv->table, &node->link) == 0);
-	/* After the removal and, by the fence in node_write, before the node's next use. */
-	__atomic_store_n(removals, *removals + 1, __ATOMIC_RELEASE);
-	kv->free[kv->free_count++] = node_index(kv, node);
+
+	/* Nothing below can fail. */
+	if (unlikely(unsaved(kv, node)))
+		save(kv, node);
+	remove_key(kv, node, op->hash);
 	r->status = REPLY_OK;
 }
 
@@ -332,21 +383,144 @@ static void query(void *state, const struct command *commands, uint32_t count,
 	}
 }
 
+/* ---- Snapshots ---- */
+
+static uint64_t image_bytes(const void *state)
+{
+	const struct kv *kv = state;
+
+	return kv->capacity * snapshot_record_bytes(sizeof(struct kv_entry) + kv->value_max);
+}
+
+static uint64_t count_max(const void *state)
+{
+	const struct kv *kv = state;
+
+	return kv->capacity;
+}
+
+static uint64_t count_now(const void *state)
+{
+	const struct kv *kv = state;
+
+	return kv->capacity - kv->free_count;
+}
+
+static void begin(void *state, struct snapshot *to)
+{
+	struct kv *kv = state;
+
+	kv->generation++;
+	kv->cursor = 0;
+	kv->to = to;
+}
+
+static bool step(void *state)
+{
+	struct kv *kv = state;
+	const uint32_t end = RTE_MIN(kv->capacity, kv->cursor + SAVES_A_STEP);
+
+	for (; kv->cursor < end; kv->cursor++) {
+		struct kv_node *node = node_at(kv, kv->cursor);
+
+		if (node->generation != 0 && unsaved(kv, node))
+			save(kv, node);
+	}
+	return kv->cursor < kv->capacity;
+}
+
+static bool valid(const void *state, const uint8_t *entry, uint32_t length, uint64_t instance)
+{
+	const struct kv *kv = state;
+	struct kv_entry e;
+
+	if (length < sizeof(e) || length > sizeof(e) + kv->value_max)
+		return false;
+	memcpy(&e, entry, sizeof(e));
+	return e.version > 0 && e.version < RTE_MIN(instance, VERSION_TOP);
+}
+
+static bool clear(void *state)
+{
+	struct kv *kv = state;
+
+	if (kv->restores % 2 == 0) {
+		kv->cursor = 0;
+		__atomic_store_n(&kv->restores, kv->restores + 1, __ATOMIC_RELAXED);
+		/* Before the first change. Pairs with the fence at kv_read's end. */
+		__atomic_thread_fence(__ATOMIC_RELEASE);
+	}
+	const uint32_t end = RTE_MIN(kv->capacity, kv->cursor + CLEARS_A_STEP);
+
+	for (; kv->cursor < end; kv->cursor++) {
+		struct kv_node *node = node_at(kv, kv->cursor);
+
+		if (node->generation != 0)
+			remove_key(kv, node, hash_of(node->key));
+	}
+	return kv->cursor < kv->capacity;
+}
+
+static void restore(void *state, const uint8_t *entry, uint32_t length)
+{
+	struct kv *kv = state;
+	struct kv_entry e;
+	struct result r;
+
+	memcpy(&e, entry, sizeof(e));
+	const struct operation op = {
+		.key = e.key,
+		.hash = hash_of(e.key),
+		.version = e.version,
+		.value = entry + sizeof(e),
+		.length = length - (uint32_t)sizeof(e),
+	};
+	/* No writer of ours saves a key twice; where one stands twice the later one counts. */
+	on_put(kv, find(kv, op.key, op.hash), &op, &r);
+	CHECK(r.status == REPLY_OK);
+}
+
+static void restored(void *state)
+{
+	struct kv *kv = state;
+
+	/* After the last change. Pairs with kv_read's first load. */
+	__atomic_store_n(&kv->restores, kv->restores + 1, __ATOMIC_RELEASE);
+}
+
+static const struct machine_snapshot snapshot = {
+	.bytes = image_bytes,
+	.count_max = count_max,
+	.count = count_now,
+	.begin = begin,
+	.step = step,
+	.valid = valid,
+	.clear = clear,
+	.restore = restore,
+	.restored = restored,
+};
+
 struct machine app_kv(struct kv *kv)
 {
-	return (struct machine){.state = kv, .apply = apply, .query = query};
+	return (struct machine){
+		.state = kv,
+		.snapshot = &snapshot,
+		.apply = apply,
+		.query = query,
+	};
 }
 
 /* ---- Readers ---- */
 
-enum kv_found kv_read(const struct kv *kv, uint64_t key, uint64_t *version, uint8_t *value,
-	uint32_t *length)
+/* While no state is restored. */
+static enum kv_found read_applied(const struct kv *kv, uint64_t key, uint64_t *version,
+	uint8_t *value, uint32_t *length)
 {
 	const uint64_t hash = hash_of(key);
 	const uint64_t *removals = &kv->removals[hash % STRIPES];
 
 	for (uint32_t attempt = 0; attempt < READ_ATTEMPTS; attempt++) {
-		/* Pairs with the release store in on_delete: what was removed by then is not met. */
+		/* Pairs with the release store in remove_key: what was removed by then is not met. */
 		uint64_t before = __atomic_load_n(removals, __ATOMIC_ACQUIRE);
 		const struct kv_node *node = find(kv, key, hash);
 
@@ -361,6 +535,21 @@ enum kv_found kv_read(const struct kv *kv, uint64_t key, uint64_t *version, uint
 			return KV_ABSENT;
 	}
 	return KV_BUSY;
+}
+
+enum kv_found kv_read(const struct kv *kv, uint64_t key, uint64_t *version, uint8_t *value,
+	uint32_t *length)
+{
+	/* Pairs with the release store in restored. */
+	const uint64_t before = __atomic_load_n(&kv->restores, __ATOMIC_ACQUIRE);
+
+	if (before % 2 != 0)
+		return KV_BUSY;
+	enum kv_found found = read_applied(kv, key, version, value, length);
+
+	/* Pairs with the fence in clear: who met a key gone or restored sees that it has begun. */
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	return __atomic_load_n(&kv->restores, __ATOMIC_RELAXED) == before ? found : KV_BUSY;
 }
 
 /* ---- Start and end ---- */
@@ -414,6 +603,8 @@ struct kv *kv_create(uint32_t capacity, uint32_t value_max, char *error, size_t 
 
 	if (kv != NULL) {
 		kv->node_bytes = node_bytes;
+		kv->capacity = capacity;
+		kv->generation = 1;
 		kv->value_max = value_max;
 		kv->answer_bytes = value_bytes;
 		if (take_memory(kv, capacity)) {

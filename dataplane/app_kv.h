@@ -1,5 +1,6 @@
 /*
- * app_kv.h - the key-value store: get, put, delete and compare-and-swap, readable from other cores.
+ * app_kv.h - the key-value store: get, put, delete and compare-and-swap, readable from other cores,
+ *            saved and restored.
  *
  * Owns:    the table, and the nodes of all keys: one slab, taken when the store is made.
  * Never:   allocates or blocks after kv_create; lets an answer depend on a reader, on time or on
@@ -8,8 +9,10 @@
  *              answers: a put is refused as full if and only if `capacity` keys are present.
  *          M2  a reader gets a value, its version and its length as one command wrote them, and
  *              one that was current at some moment of its call.
- * Proofs:  tests/unit/test_app_kv.c, under TSan as well; of M2 also test_app_kv_walk.c, which stops
- *          a read after each of its instructions.
+ *          M3  a snapshot has each key once, as it stood at the cut, and a restored store answers
+ *              as the one that was saved; no reader sees a part of it.
+ * Proofs:  tests/unit/test_app_kv.c, and of M3 test_app_kv_snapshot.c, under TSan as well; of M2
+ *          also test_app_kv_walk.c, which stops a read after each of its instructions.
  *
  * A key's version is the instance of the command that wrote it: above 0, and never used twice.
  */
@@ -42,7 +45,7 @@ struct machine app_kv(struct kv *kv);
 enum kv_found {
 	KV_PRESENT,
 	KV_ABSENT,
-	KV_BUSY, /* Overwritten under each attempt: ask again. */
+	KV_BUSY, /* Overwritten under each attempt, or a state is being restored: ask again. */
 };
 
 /* A read from any thread that is registered with urcu-qsbr, online, and passes no quiescent state

@@ -192,6 +192,7 @@ static void machine_restore(void *state, const uint8_t *entry, uint32_t length)
 
 static const struct machine_snapshot oracle_snapshot = {
 	.bytes = machine_bytes,
+	.count_max = machine_count,
 	.count = machine_count,
 	.begin = machine_begin,
 	.step = machine_step,

@@ -28,7 +28,10 @@ static struct kv *kv;
 static struct machine machine;
 static uint64_t instance;
 
+static void (*meanwhile)(void);    /* What happens during the read. */
 static bool kept;                  /* The node of the key being read stays. */
+static bool absent;                /* The key is absent for a moment. */
+static bool busy;                  /* Nobody may say what a key is. */
 static const uint64_t reading = 2; /* The key: another one's node stands before it in its chain. */
 static uint32_t steps_left;        /* Instructions until the nodes move. */
 static volatile bool read_begun;   /* Both: by the thread whose signals look at it. */
@@ -59,6 +62,26 @@ static void move_nodes(void)
 			apply(KV_PUT, i * 29 % KEYS);
 }
 
+static void clear_all(void)
+{
+	while (machine.snapshot->clear(machine.state))
+		;
+}
+
+/* Of the same keys: none of them is ever absent, for whoever sees no part of it. */
+static void restore_all(void)
+{
+	clear_all();
+	instance++;
+	for (uint64_t i = 0; i < KEYS; i++) {
+		const uint64_t key = i * 29 % KEYS;
+		const uint64_t entry[] = {key, instance, key};
+
+		machine.snapshot->restore(machine.state, (const uint8_t *)entry, sizeof(entry));
+	}
+	machine.snapshot->restored(machine.state);
+}
+
 static void begin_steps(int number, siginfo_t *info, void *context)
 {
 	(void)number;
@@ -75,8 +98,12 @@ static void on_step(int number, siginfo_t *info, void *context)
 	if (!read_ended && --steps_left > 0)
 		return;
 	if (!read_ended)
-		move_nodes();
+		meanwhile();
 	((ucontext_t *)context)->uc_mcontext.gregs[REG_EFL] &= ~(greg_t)TRAP_FLAG;
+}
+
+static void nothing(void)
+{
 }
 
 /* True: the read was long enough to be stopped after `steps` instructions. */
@@ -93,7 +120,7 @@ static bool read_stopped_after(uint32_t steps)
 	enum kv_found found = kv_read(kv, reading, &version, (uint8_t *)&value, &length);
 	read_ended = true;
 
-	if (found == KV_ABSENT && !kept) /* It was, for a moment. */
+	if ((found == KV_ABSENT && absent) || (found == KV_BUSY && busy))
 		return steps_left == 0;
 	if (found != KV_PRESENT || length != sizeof(value) || value != reading)
 		fail_msg("Key %lu, after %u instructions: %s", reading, steps,
@@ -101,12 +128,12 @@ static bool read_stopped_after(uint32_t steps)
 	return steps_left == 0;
 }
 
-static void read_stopped_anywhere(void)
+static void read_stopped_anywhere(void (*prepare)(void))
 {
 	uint32_t steps = 1;
 
-	while (steps < STEPS_MAX && read_stopped_after(steps))
-		steps++;
+	for (; steps < STEPS_MAX && read_stopped_after(steps); steps++)
+		prepare();
 	assert_in_range(steps, 20, STEPS_MAX - 1); /* It was stopped, and it ended. */
 }
 
@@ -114,14 +141,37 @@ static void a_key_is_found_though_all_other_nodes_move(void **state)
 {
 	(void)state;
 	kept = true;
-	read_stopped_anywhere();
+	absent = busy = false;
+	meanwhile = move_nodes;
+	read_stopped_anywhere(nothing);
 }
 
 static void a_value_is_the_keys_own_though_its_node_becomes_another_keys(void **state)
 {
 	(void)state;
-	kept = false;
-	read_stopped_anywhere();
+	kept = busy = false;
+	absent = true;
+	meanwhile = move_nodes;
+	read_stopped_anywhere(nothing);
+}
+
+static void no_key_is_absent_while_a_state_is_emptied(void **state)
+{
+	(void)state;
+	absent = false;
+	busy = true;
+	meanwhile = clear_all;
+	read_stopped_anywhere(restore_all);
+	restore_all();
+}
+
+static void no_key_is_absent_though_a_whole_state_is_restored_meanwhile(void **state)
+{
+	(void)state;
+	absent = false;
+	busy = true;
+	meanwhile = restore_all;
+	read_stopped_anywhere(nothing);
 }
 
 static int setup(void **state)
@@ -162,6 +212,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_key_is_found_though_all_other_nodes_move),
 		cmocka_unit_test(a_value_is_the_keys_own_though_its_node_becomes_another_keys),
+		cmocka_unit_test(no_key_is_absent_while_a_state_is_emptied),
+		cmocka_unit_test(no_key_is_absent_though_a_whole_state_is_restored_meanwhile),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

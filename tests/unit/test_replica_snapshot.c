@@ -20,6 +20,7 @@ static uint64_t numbers[NUMBERS];
 static bool saved[NUMBERS];
 static uint32_t scanned;
 static struct snapshot *saved_to;
+static bool restoring; /* From the first clear on, until it was told that all is there. */
 
 static void save(uint32_t i)
 {
@@ -86,6 +87,7 @@ static bool numbers_clear(void *state)
 {
 	(void)state;
 	memset(numbers, 0, sizeof(numbers));
+	restoring = true;
 	return false;
 }
 
@@ -98,14 +100,22 @@ static void numbers_restore(void *state, const uint8_t *entry, uint32_t length)
 	numbers[e[0]] = e[1];
 }
 
+static void numbers_restored(void *state)
+{
+	(void)state;
+	restoring = false;
+}
+
 static const struct machine_snapshot machine_snapshot = {
 	.bytes = numbers_bytes,
+	.count_max = numbers_count,
 	.count = numbers_count,
 	.begin = numbers_begin,
 	.step = numbers_step,
 	.valid = numbers_valid,
 	.clear = numbers_clear,
 	.restore = numbers_restore,
+	.restored = numbers_restored,
 };
 
 static void given_stage_of(enum durability durability)
@@ -123,6 +133,7 @@ static void given_stage_of(enum durability durability)
 	for (uint32_t i = 0; i < NUMBERS; i++)
 		numbers[i] = i;
 	saved_to = NULL;
+	restoring = false;
 }
 
 static int given_machine(void **state)
@@ -261,6 +272,7 @@ static void then_installed(void)
 	assert_int_equal(stage.learner.delivered, their_instance);
 	assert_int_equal(stage.digest, their_digest);
 	assert_memory_equal(numbers, their_numbers, sizeof(numbers));
+	assert_false(restoring);
 	assert_false(stage.beyond);
 	assert_non_null(session_find(&stage.sessions, 0));
 }
@@ -582,6 +594,7 @@ static void while_the_state_is_replaced_nothing_is_looked_up_in_it(void **state)
 	when_received();
 	while (stage.snapshots.state != SNAPSHOT_LOADING)
 		flush();
+	assert_true(restoring);
 	sent_count = 0;
 	const struct entry e = {.session = 0, .sequence_length = entry_pack(ENTRY_COMMAND, 0, 0)};
 	const struct message retry = {.type = MESSAGE_RETRY, .count = 1, .from = 300};
