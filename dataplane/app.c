@@ -28,6 +28,7 @@ uint64_t app_bytes(const struct config *config)
 {
 	const bool kv = config->state_machine == STATE_MACHINE_KV;
 
-	return snapshot_bytes(config->sessions_max, 0) +
+	return snapshot_bytes(config->sessions_max,
+		       kv ? kv_image_bytes(config->kv_capacity, config->kv_value_max) : 0) +
 		(kv ? kv_bytes(config->kv_capacity, config->kv_value_max) : 0);
 }

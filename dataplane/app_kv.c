@@ -385,11 +385,16 @@ static void query(void *state, const struct command *commands, uint32_t count,
 
 /* ---- Snapshots ---- */
 
+uint64_t kv_image_bytes(uint32_t capacity, uint32_t value_max)
+{
+	return capacity * snapshot_record_bytes(sizeof(struct kv_entry) + value_max);
+}
+
 static uint64_t image_bytes(const void *state)
 {
 	const struct kv *kv = state;
 
-	return kv->capacity * snapshot_record_bytes(sizeof(struct kv_entry) + kv->value_max);
+	return kv_image_bytes(kv->capacity, kv->value_max);
 }
 
 static uint64_t count_max(const void *state)

@@ -34,6 +34,9 @@ struct kv *kv_create(uint32_t capacity, uint32_t value_max, char *error, size_t 
 /* Bytes that it takes of the data plane's heap; the table's buckets come from elsewhere. */
 uint64_t kv_bytes(uint32_t capacity, uint32_t value_max);
 
+/* Bytes that its entries take of an image (snapshot.h), at most. */
+uint64_t kv_image_bytes(uint32_t capacity, uint32_t value_max);
+
 /* From control only: it waits until every thread registered with urcu-qsbr has passed a quiescent
  * state. No new reader may find the store any more, and nothing applies to it. */
 void kv_destroy(struct kv *kv);

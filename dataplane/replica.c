@@ -140,20 +140,10 @@ static void found(void *replay, const struct journal_found *write)
 	replay_write(replay, write);
 }
 
-/* A machine without state has nothing to save; one that can not save its state keeps all of its
- * journal. */
-static bool has_snapshots(const struct replica *r)
-{
-	const struct machine *machine = &r->learner->machine;
-
-	return machine->state == NULL || machine->snapshot != NULL;
-}
-
 /* Where the learner stands then: 0: there is none, or it is damaged. */
 static uint64_t load_snapshot(struct replica *r)
 {
-	uint64_t length =
-		has_snapshots(r) ? store_read_snapshot(r->store, r->image, r->image_bytes) : 0;
+	uint64_t length = store_read_snapshot(r->store, r->image, r->image_bytes);
 
 	if (length > 0)
 		learner_stage_load(r->learner, length);
@@ -227,8 +217,6 @@ static bool attend_snapshots(struct replica *r, char *error, size_t size)
 	struct snapshot_view view;
 	bool said = false;
 
-	if (!has_snapshots(r))
-		return false;
 	if (store_wants_snapshot(r->store))
 		learner_stage_want_snapshot(r->learner);
 	if (learner_stage_image(r->learner, &view) &&
