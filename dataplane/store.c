@@ -292,6 +292,8 @@ static bool extend(struct store *s, char *error, size_t size)
 
 bool store_attend(struct store *s, char *sentence, size_t size)
 {
+	char error[CONFIG_ERROR_MAX];
+
 	if (disk_stopped(&s->disk)) {
 		if (s->said)
 			return false;
@@ -301,7 +303,13 @@ bool store_attend(struct store *s, char *sentence, size_t size)
 			s->disk.cause);
 		return true;
 	}
-	return !recycle(s, sentence, size) || !extend(s, sentence, size);
+	if (recycle(s, error, sizeof(error)) && extend(s, error, sizeof(error)))
+		return false;
+	snprintf(sentence, size,
+		"%.350s This replica votes no more once its last segment is full: make room, and start "
+		"it again if it stands.",
+		error);
+	return true;
 }
 
 /* ---- Snapshots ---- */

@@ -447,13 +447,13 @@ def outside(mode, extra, script=os.path.abspath(__file__),
                               stdout=subprocess.PIPE, text=True, check=False, env=environment,
                               cwd="/")
     sys.stdout.write(done.stdout)
-    counts = re.findall(r"^(\d+) passed, (\d+) failed$", done.stdout, re.M)
+    counts = re.findall(r"^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$", done.stdout, re.M)
     if not counts and extra:
         return 0, int(done.returncode != 0), 0
     if not counts:
         print(f"FAILED  {mode}: the test itself ended with {done.returncode}")
         return 0, 1, 0
-    return int(counts[-1][0]), int(counts[-1][1]), 0
+    return tuple(int(count or 0) for count in counts[-1])
 
 
 def main():
