@@ -45,27 +45,6 @@ static void make_ready(struct client *c, uint32_t index)
 	c->ready[at >= c->count ? at - c->count : at] = index;
 }
 
-void client_init(struct client *c, const struct client_settings *settings, uint32_t sessions,
-	void *memory)
-{
-	CHECK(sessions >= 1 && settings->window >= 1 && settings->window <= SESSION_WINDOW);
-	memset(c, 0, sizeof(*c));
-	c->settings = *settings;
-	c->count = sessions;
-	c->random = settings->seed * 2 + 1;
-	c->nonce = settings->seed % NONCES * SESSIONS_TOP;
-	c->index_bits = bits_for(sessions);
-	c->sessions = memory;
-	c->index = (uint32_t *)(void *)(c->sessions + sessions);
-	c->ready = c->index + (1ull << c->index_bits);
-	memset(c->index, 0, sizeof(uint32_t) << c->index_bits);
-	memset(c->sessions, 0, sessions * sizeof(*c->sessions));
-	for (uint32_t i = 0; i < sessions; i++) {
-		c->sessions[i].id = CLIENT_CLOSED;
-		make_ready(c, i);
-	}
-}
-
 static uint64_t index_home(const struct client *c, uint64_t id)
 {
 	return (id + (id >> c->index_bits)) & ((1ull << c->index_bits) - 1);
@@ -99,6 +78,44 @@ static void rebuild_index(struct client *c)
 	for (uint32_t i = 0; i < c->count; i++)
 		if (c->sessions[i].id != CLIENT_CLOSED)
 			index_add(c, c->sessions[i].id, i);
+}
+
+static bool reads_only(const struct client *c)
+{
+	return c->settings.reads != READ_LOG;
+}
+
+/* Nobody looks for a read's session: its id only tells the answers apart. */
+static void open_reader(struct client *c, uint32_t index)
+{
+	c->sessions[index].id = INSTANCE_TOP + c->settings.reads * CLIENT_READERS_MAX + index;
+	c->opened++;
+	index_add(c, c->sessions[index].id, index);
+}
+
+void client_init(struct client *c, const struct client_settings *settings, uint32_t sessions,
+	void *memory)
+{
+	CHECK(sessions >= 1 && settings->window >= 1 && settings->window <= SESSION_WINDOW);
+	CHECK(settings->reads == READ_LOG || sessions <= CLIENT_READERS_MAX);
+	memset(c, 0, sizeof(*c));
+	c->settings = *settings;
+	c->count = sessions;
+	c->random = settings->seed * 2 + 1;
+	c->nonce = settings->seed % NONCES * SESSIONS_TOP;
+	c->index_bits = bits_for(sessions);
+	c->sessions = memory;
+	c->index = (uint32_t *)(void *)(c->sessions + sessions);
+	c->ready = c->index + (1ull << c->index_bits);
+	memset(c->index, 0, sizeof(uint32_t) << c->index_bits);
+	memset(c->sessions, 0, sessions * sizeof(*c->sessions));
+	for (uint32_t i = 0; i < sessions; i++) {
+		c->sessions[i].id = CLIENT_CLOSED;
+		if (!reads_only(c))
+			make_ready(c, i);
+		else
+			open_reader(c, i);
+	}
 }
 
 static uint64_t timeout(struct client *c, uint32_t tries)
@@ -219,7 +236,7 @@ uint32_t client_fill(struct client *c, uint8_t *body, uint32_t *bytes, uint64_t 
 
 static bool in_doubt(const struct client *c)
 {
-	return c->doubt >= DOUBT_MAX;
+	return c->doubt >= DOUBT_MAX && c->settings.reads <= READ_LEADER;
 }
 
 /* Retries go out. A round is more than one frame, and has the time that an answer takes. */
@@ -484,6 +501,8 @@ static inline void on_one(struct client *c, const struct reply *r, uint64_t now_
 	}
 	if (refused)
 		on_refused(c, r, s, now_ns);
+	else if (status == REPLY_EXPIRED && reads_only(c))
+		c->counters.late++; /* No honest member's word. */
 	else if (status == REPLY_EXPIRED)
 		on_expired(c, s);
 	else

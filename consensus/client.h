@@ -6,7 +6,8 @@
  *          command, or sends it under another sequence.
  * Upholds: K1  a command is reported done once, with the reply to its own sequence.
  *          K2  no member that is silent, or only refuses, is asked for ever: the others are too.
- * Proofs:  tests/unit/test_client.c; tests/sim.
+ *          K3  who only reads opens no session: its ids are made up, and no instance's.
+ * Proofs:  tests/unit/test_client.c, test_client_retries.c, test_client_reads.c; tests/sim.
  *
  * A value is made by the caller when the command is first sent and made again, the same, for each
  * retry: (session index, sequence) name it.
@@ -51,6 +52,9 @@ struct client_settings {
 	uint32_t batch;    /* Commands of one request frame at most. */
 	uint64_t retry_ns; /* First timeout; doubles up to 16 times, with jitter. */
 	uint64_t seed;
+	enum read_mode
+		reads;      /* READ_LOG: commands, and what `value` calls a read. Else all are reads
+				 of this kind, go to client_reader, and open no session. */
 	uint32_t value_max; /* Bytes of a value at most. */
 	/* Writes a command's value (value_max bytes of room); returns its length, plus CLIENT_READ for
 	 * what is to go as a read: see client_split. */
@@ -84,6 +88,7 @@ struct client_session {
 };
 
 #define CLIENT_CLOSED UINT64_MAX
+#define CLIENT_READERS_MAX 16384u
 #define CLIENT_READ 0x80000000u
 
 struct client_counters {
@@ -130,7 +135,8 @@ struct client {
 /* Bytes of memory that client_init needs for `sessions` sessions. */
 uint64_t client_bytes(uint32_t sessions);
 
-/* `memory`: aligned to 64. Every session starts closed, and opens by itself. */
+/* `memory`: aligned to 64. Every session starts closed, and opens by itself, but those of a client that
+ * only reads, which has CLIENT_READERS_MAX at most. */
 void client_init(struct client *c, const struct client_settings *settings, uint32_t sessions,
 	void *memory);
 

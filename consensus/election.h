@@ -10,7 +10,8 @@
  *          E4  silence while this node itself was stalled is not held against anyone.
  *          E5  who stands without a pre-vote was told so by the leader that it hears, at that one's
  *              ballot, and has delivered all that was chosen there.
- * Proofs:  tests/unit/test_election.c; tests/sim. (Ongaro, Consensus, 9.6: pre-vote.)
+ * Proofs:  tests/unit/test_election.c, test_election_transfer.c; tests/sim.
+ *          (Ongaro, Consensus, 9.6: pre-vote.)
  */
 #ifndef CONSENSUS_ELECTION_H
 #define CONSENSUS_ELECTION_H

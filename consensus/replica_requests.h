@@ -4,7 +4,7 @@
  *
  * Never:   proposes a command that admission has taken before, nor one that does not fit the window.
  * Upholds: F1, and with replica_leader.h that a client's command is answered, proposed or refused.
- * Proofs:  tests/unit/test_replica_leader_requests.c.
+ * Proofs:  tests/unit/test_replica_leader_requests.c, test_replica_leader_lag.c.
  */
 #ifndef CONSENSUS_REPLICA_REQUESTS_H
 #define CONSENSUS_REPLICA_REQUESTS_H

@@ -128,7 +128,7 @@ static inline enum session_answer session_apply(struct session *s, uint64_t sequ
 	if (ahead >= SESSION_WINDOW) {
 		uint64_t slide = ahead + 1 - SESSION_WINDOW;
 
-		s->done = slide < SESSION_WINDOW ? (uint8_t)(s->done >> slide) : 0;
+		s->done = (uint8_t)(slide < SESSION_WINDOW ? s->done >> slide : 0);
 		s->base += slide;
 		ahead = SESSION_WINDOW - 1;
 	}

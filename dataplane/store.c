@@ -286,6 +286,8 @@ static bool extend(struct store *s, char *error, size_t size)
 
 bool store_attend(struct store *s, char *sentence, size_t size)
 {
+	char error[CONFIG_ERROR_MAX];
+
 	if (disk_stopped(&s->disk)) {
 		if (s->said)
 			return false;
@@ -303,7 +305,13 @@ bool store_attend(struct store *s, char *sentence, size_t size)
 			s->directory.path);
 		return true;
 	}
-	return !recycle(s, sentence, size) || !extend(s, sentence, size);
+	if (recycle(s, error, sizeof(error)) && extend(s, error, sizeof(error)))
+		return false;
+	snprintf(sentence, size,
+		"%.350s This replica votes no more once its last segment is full: make room, and start "
+		"it again if it stands.",
+		error);
+	return true;
 }
 
 /* ---- Snapshots ---- */

@@ -11,13 +11,7 @@ replicas' digests equal. Prints a line for each case, then `N passed, N failed`.
 
 import argparse
 import contextlib
-import glob
-import importlib.machinery
-import importlib.util
-import json
 import os
-import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -25,166 +19,28 @@ import tempfile
 import time
 
 import cluster as base
+import disks
+from clients import CALM_S, Cluster, KV, LINEAR, LOAD_S, MEMBERS, MODE, Needs
 from cluster import run, wait_until
 
-# Asked many times, and a program for each question takes longer than the answer.
-_loader = importlib.machinery.SourceFileLoader("paxwire_ctl", base.CTL)
-ctl = importlib.util.module_from_spec(importlib.util.spec_from_loader("paxwire_ctl", _loader))
-_loader.exec_module(ctl)
-
-MODE = "af_packet"
-KV = base.program("build", "tools", "client", "paxwire-kv")
-LINEAR = base.program("build", "tests", "linear", "paxwire-linear")
-CLIENT = base.HOSTS - 1     # The namespace of the clients,
-CLIENT_ADDRESS = "10.9.0.4/24"
-LOAD_S = 5                  # and how long they work.
-CALM_S = 1                  # Of that, before the fault.
-# What each program of clients does; each has sockets, threads and a history of its own. The readers
-# do not look for another leader while theirs is silent: one that leads no more, and does not know
-# it, must not answer them.
-WRITERS = ["--clients", "2", "--outstanding", "4", "--reads", "40", "--cas", "15", "--deletes", "10"]
-READERS = ["--retry", "3000000", "--timeout", "20000", "--outstanding", "4", "--reads", "100"]
-PROGRAMS = (WRITERS, WRITERS, READERS)
-JOURNAL = "journal: {directory: \"%s\", segment_bytes: 16777216, segments: 8}"
+HERE = os.path.dirname(os.path.abspath(__file__))
 OPERATIONS_LEAST = 100000   # All cases together.
-# Shorter than a fail-over: some outcomes stay unknown, and the checker must cope.
-TIMEOUT_MS = 700
-
-
-class Cluster(base.Cluster):
-    """Replicas, and clients on kernel sockets."""
-
-    def __init__(self, folder, tunables, durable):
-        super().__init__(MODE, folder)
-        with open(self.config, encoding="utf-8") as f:
-            text = f.read().replace("tunables: {", "tunables: {" + tunables)
-        if durable:
-            text = text.replace("durability: none", "durability: sync\n" + JOURNAL % folder)
-            text = text.replace("learner: 1}", "learner: 1, journal: 1}")
-        with open(self.config, "w", encoding="utf-8") as f:
-            f.write(text)
-        run(*self.network.inside(CLIENT), "ip", "address", "add", CLIENT_ADDRESS, "dev", "eth0")
-        run("nft", "add", "table", "bridge", "faults")
-        run("nft", "add", "chain", "bridge", "faults", "passing",
-            "{ type filter hook forward priority 0; }")
-        self.clients = []
-        self.durable = durable
-
-    def ctl(self, i, *arguments):
-        found = glob.glob(os.path.join(self.folder, "dpdk", f"paxwire-*-{i}", "dpdk_telemetry.v2*"))
-        try:
-            command = ",".join(["/paxwire/" + arguments[0], str(i), *arguments[1:]])
-            answer = ctl.ask(found[0], command) if found else None
-        except SystemExit as e:  # Its sentence.
-            answer = {"error": str(e)}
-        return answer or {"error": "nobody answers"}
-
-    def begin(self):
-        for i in range(base.HOSTS - 1 if self.durable else 0):
-            run(base.REPLICA, "--config", self.config, "--replica", str(i), "--format")
-        base.members_find_each_other_and_one_leads(self)
-
-    def leads(self):
-        return wait_until("a leader", lambda: [i for i in [self.leader()] if i is not None])[0]
-
-    def another_leads(self, old):
-        """The member that leads after `old`, as the others see it."""
-        def elected():
-            for i in self.alive():
-                if i != old and self.ctl(i, "status").get("condition") == "leads":
-                    return [i]
-            return None
-        return wait_until("another leader", elected)[0]
-
-    def count(self, i, command, *keys):
-        answer = self.ctl(i, command)
-        return sum(answer.get(key, 0) for key in keys)
-
-    # ---- Faults on the way ----
-
-    def rule(self, *words):
-        """A rule for frames that pass the switch; its counter shows that it bites."""
-        run("nft", "add", "rule", "bridge", "faults", "passing", *words)
-
-    def rules_hit(self):
-        listed = json.loads(run("nft", "-j", "list", "table", "bridge", "faults").stdout)
-        counts = [part["counter"]["packets"] for item in listed["nftables"] if "rule" in item
-                  for part in item["rule"]["expr"] if "counter" in part]
-        assert counts and min(counts) > 0, f"a fault did not bite: {counts}"
-        return sum(counts)
-
-    def heal(self):
-        run("nft", "flush", "chain", "bridge", "faults", "passing")
-
-    # ---- Clients ----
-
-    def start_clients(self):
-        for i, program in enumerate(PROGRAMS):
-            command = [KV, "--config", self.config, "--timeout", str(TIMEOUT_MS), "throughput",
-                       "--seconds", str(LOAD_S), "--keys", "50", *program,
-                       "--seed", str(time.time_ns() % 2**32), "--first", str(1000 * i),
-                       "--history", self.history(i)]
-            with open(os.path.join(self.folder, f"client{i}.log"), "w", encoding="utf-8") as out:
-                self.clients.append(subprocess.Popen(
-                    self.network.inside(CLIENT) + ["setpriv", "--pdeathsig", "KILL"] + command,
-                    stdout=out, stderr=out))
-        self.others += self.clients
-
-    def history(self, i):
-        return os.path.join(self.folder, f"history{i}.txt")
-
-    def end_clients(self):
-        """Operations answered and unknown, of all together; the longest gap of those who write."""
-        answered = unknown = 0
-        gap_ms = 0.0
-        for i, client in enumerate(self.clients):
-            status = client.wait(timeout=base.PATIENCE_S)
-            said = self.said(f"client{i}")
-            assert status == 0, said
-            counts = re.search(r"(\d+) answered, (\d+) unknown", said)
-            answered += int(counts[1])
-            unknown += int(counts[2])
-            if PROGRAMS[i] is WRITERS:
-                gap_ms = max(gap_ms, float(re.search(r"between answers ([\d.]+) ms", said)[1]))
-        return answered, unknown, gap_ms
-
-    def judge(self):
-        """The histories, all together."""
-        files = [self.history(i) for i in range(len(PROGRAMS))]
-        done = run(LINEAR, *files, check=False)
-        if done.returncode != 0:
-            kept = tempfile.mkdtemp(prefix="paxwire-history-")
-            for path in files:
-                shutil.copy(path, kept)
-            raise RuntimeError(f"{done.stdout}{done.stderr}the histories are in {kept}")
-
-    def agree(self):
-        """All that live come to one instance, and have the same digests."""
-        def level():
-            status = [self.ctl(i, "status").get("delivered") for i in self.alive()]
-            return None not in status and len(set(status)) == 1 and status[0] > 0
-        try:
-            wait_until("that all are level", level)
-        except RuntimeError as e:
-            raise RuntimeError(f"{e}: {[self.ctl(i, 'status') for i in self.alive()]}") from e
-        base.compare_digests({i: self.ctl(i, "digests") for i in self.alive()})
 
 
 # ---- Cases: what is done while the clients work; each returns how it showed ----
 
+
 def a_follower_is_killed(c):
     leader = c.leads()
-    victim = (leader + 1) % (base.HOSTS - 1)
-    kill(c, victim)
-    before = c.count(leader, "status", "delivered")
-    wait_until("commits without it",
-               lambda: c.count(leader, "status", "delivered") > before + 1000)
+    victim = (leader + 1) % (len(MEMBERS))
+    c.kill(victim)
+    c.goes_on_without(victim)
     return f"replica {victim} killed"
 
 
 def the_leader_is_killed(c):
     leader = c.leads()
-    kill(c, leader)
+    c.kill(leader)
     return f"replica {leader} killed, {c.another_leads(leader)} leads"
 
 
@@ -223,25 +79,13 @@ def every_member_is_stopped_beyond_every_timeout_and_goes_on(c):
     return f"all stopped for 2 s, {c.leads()} leads after {leader}"
 
 
-def start_again(c, i):
-    """A killed member comes back, and to where the others stand."""
-    c.start_replica(i)
-    wait_until("that it is back", lambda: c.count(i, "status", "delivered") > 0)
-
-
-def kill(c, i):
-    process = c.replicas.pop(i)
-    process.kill()
-    assert process.wait() == -signal.SIGKILL
-
-
 def a_durable_leader_is_killed_and_started_again_and_again(c):
     killed = []
     for _ in range(3):
         leader = c.leads()
-        kill(c, leader)
+        c.kill(leader)
         other = c.another_leads(leader)
-        start_again(c, leader)
+        c.start_again(leader)
         killed.append(f"{leader} (then {other} leads)")
     return "killed and back: " + ", ".join(killed)
 
@@ -250,8 +94,8 @@ def every_durable_member_is_killed_and_started_one_after_the_other(c):
     before = c.count(c.leads(), "status", "delivered")
     assert before > 0
     for i in list(c.replicas):
-        kill(c, i)
-    for i in range(base.HOSTS - 1):
+        c.kill(i)
+    for i in MEMBERS:
         time.sleep(0.3)
         c.start_replica(i)
     leader = c.leads()
@@ -275,7 +119,7 @@ def the_leader_is_cut_off_from_the_others_but_not_from_clients(c):
     # Its clock runs slower than the others': it thinks that it leads long after another does.
     for name in ("election_timeout_ms", "progress_timeout_ms"):
         assert c.ctl(leader, "tunables", name, "20000").get(name) == "20000"
-    for i in range(base.HOSTS - 1):
+    for i in MEMBERS:
         if i != leader:
             c.rule("iifname", f"p{leader}", "oifname", f"p{i}", "counter", "drop")
             c.rule("iifname", f"p{i}", "oifname", f"p{leader}", "counter", "drop")
@@ -291,7 +135,7 @@ def the_leader_is_cut_off_from_the_others_but_not_from_clients(c):
 def cut_one_way(c, leader, cut):
     """Until another leads: for each other member, no frame passes between the two of
     `cut(other)`, the first to the second."""
-    for i in range(base.HOSTS - 1):
+    for i in MEMBERS:
         if i != leader:
             source, target = cut(i)
             c.rule("iifname", f"p{source}", "oifname", f"p{target}", "counter", "drop")
@@ -347,18 +191,19 @@ def frames_are_doubled_and_others_changed_on_the_way(c):
 
 # Who stands still for longer slows nobody, and falls beyond the others' logs: there is no state
 # transfer yet. So the others wait for a member that is to come back.
-COMES_BACK = "lag_timeout_ms: 60000, "
-STAYS_OUT = ""
+COMES_BACK = Needs("lag_timeout_ms: 60000, ")
+DURABLE = COMES_BACK._replace(durability="sync")
+ASYNC = COMES_BACK._replace(durability="async")
+# Some thousand writes fill what is there.
+OWN_DISK = DURABLE._replace(own_disk=True, segments=2, segment_bytes=1 << 20, load_s=3 * LOAD_S)
+# One for each operation outstanding.
+MANY_SESSIONS = Needs(durability="sync", keys=5000, programs=(
+    ("--clients", "2", "--outstanding", "2048", "--reads", "20"),))
 
-# Those whose members have journals, and come back after kill -9.
-DURABLE = (a_durable_leader_is_killed_and_started_again_and_again,
-           every_durable_member_is_killed_and_started_one_after_the_other)
-
-# Each with the tunables that it needs.
 CASES = {
-    a_follower_is_killed: STAYS_OUT,
-    the_leader_is_killed: STAYS_OUT,
-    the_leader_is_killed_while_frames_are_lost: STAYS_OUT,
+    a_follower_is_killed: Needs(),
+    the_leader_is_killed: Needs(),
+    the_leader_is_killed_while_frames_are_lost: Needs(),
     the_leader_is_stopped_beyond_every_timeout_and_goes_on: COMES_BACK,
     every_member_is_stopped_beyond_every_timeout_and_goes_on: COMES_BACK,
     the_leader_is_cut_off_from_the_others_but_not_from_clients: COMES_BACK,
@@ -366,16 +211,25 @@ CASES = {
     the_leader_hears_but_is_not_heard_by_the_others: COMES_BACK,
     a_fifth_of_all_frames_is_lost: COMES_BACK,
     frames_are_doubled_and_others_changed_on_the_way: COMES_BACK,
-    a_durable_leader_is_killed_and_started_again_and_again: COMES_BACK,
-    every_durable_member_is_killed_and_started_one_after_the_other: COMES_BACK,
+    a_durable_leader_is_killed_and_started_again_and_again: DURABLE,
+    every_durable_member_is_killed_and_started_one_after_the_other: DURABLE,
+    disks.the_leaders_disk_runs_full_and_has_room_again: OWN_DISK,
+    disks.the_leaders_disk_fails_and_is_mended: OWN_DISK,
+    disks.every_async_member_ends_in_order_and_starts_again: ASYNC,
+    disks.a_killed_async_member_stays_out: ASYNC,
+    disks.an_empty_disk_under_an_old_identity_is_refused: DURABLE,
+    disks.the_leader_of_thousands_of_sessions_is_killed: MANY_SESSIONS,
 }
+NAMED = {case.__name__: case for case in CASES}
 
 
 def run_case(case):
     """The case on a cluster of its own; returns its operations, and what to say of it."""
     with tempfile.TemporaryDirectory(prefix="paxwire-") as folder, \
-            contextlib.closing(Cluster(folder, CASES[case], case in DURABLE)) as c:
+            contextlib.closing(Cluster(folder, CASES[case])) as c:
         try:
+            if c.needs.own_disk:
+                c.disk = disks.Disk(c, 0)
             c.begin()
             c.start_clients()
             time.sleep(CALM_S)
@@ -392,7 +246,7 @@ def run_case(case):
 
 
 def inside(names):
-    passed = failed = operations = 0
+    passed = failed = skipped = operations = 0
     for case in CASES:
         title = case.__name__.replace("_", " ")
         if names and not any(name in title for name in names):
@@ -408,36 +262,43 @@ def inside(names):
             operations += int(answered)
             passed += 1
             print(f"ok      {title}: {shown} {took}", flush=True)
+        elif done.returncode == base.SKIP:
+            skipped += 1
+            print(f"skipped: {title}: {done.stdout.strip()}", flush=True)
         else:
             failed += 1
             print(f"FAILED  {title} {took}\n{done.stdout}", flush=True)
-    if not names and failed == 0 and operations < OPERATIONS_LEAST:
+    if not names and failed + skipped == 0 and operations < OPERATIONS_LEAST:
         failed += 1
         print(f"FAILED  only {operations} operations were judged")
-    return passed, failed
+    return passed, failed, skipped
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--inside", help=argparse.SUPPRESS)
-    parser.add_argument("--case", choices=[case.__name__ for case in CASES], help=argparse.SUPPRESS)
+    parser.add_argument("--case", choices=NAMED, help=argparse.SUPPRESS)
     parser.add_argument("names", nargs="*", metavar="CASE")
     options = parser.parse_args()
     if options.case:
         try:
-            answered, shown = run_case(globals()[options.case])
+            answered, shown = run_case(NAMED[options.case])
+        except base.Skip as e:
+            print(e)
+            sys.exit(base.SKIP)
         except Exception as e:  # Whatever it is, the rule does not hold.
             print(f"  {type(e).__name__}: {e}")
             sys.exit(1)
         print(answered, shown)
         return
     if options.inside:
-        passed, failed = inside(options.names)
-        print(f"{passed} passed, {failed} failed")
+        passed, failed, skipped = inside(options.names)
+        print(f"{passed} passed, {failed} failed, {skipped} skipped")
         sys.exit(failed > 0)
     counts = base.outside(MODE, options.names, os.path.abspath(__file__),
-                          (base.REPLICA, base.BENCH, base.CTL, KV, LINEAR))
+                          (base.REPLICA, base.BENCH, base.CTL, KV, LINEAR,
+                           *(os.path.join(HERE, name) for name in ("clients.py", "disks.py"))))
     print(f"{counts[0]} passed, {counts[1]} failed, {counts[2]} skipped")
     sys.exit(counts[1] > 0)
 

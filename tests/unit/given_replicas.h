@@ -28,6 +28,7 @@ enum {
 	REPLICAS = 3,
 	CLUSTER = 9,
 	FIRST_SESSION = 1000,
+	REFLECTS = 500, /* What a stale answer of replica 0 says. */
 	HEARD_MAX = 1 << 14,
 	VALUE_BEGIN = 16,
 	RETRY_US = 20000,
@@ -42,7 +43,7 @@ struct heard {
 	uint32_t replica;
 	uint32_t frame; /* Number of the frame that it came in. */
 	enum entry_kind kind;
-	bool read;
+	uint8_t read; /* Of FLAGS_READ; 0: a command. */
 	uint8_t value[VALUE_BEGIN];
 };
 
@@ -78,10 +79,10 @@ static inline uint64_t clock_ns(void)
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-/* What a leader says, and the others. */
+/* What a leader says, and the others: some reads are for any of them. */
 static inline void tell_as_usual(const struct heard *h, struct told *t)
 {
-	if (h->replica != leader) {
+	if (h->replica != leader && (h->read & (FLAG_READ_ANY | FLAG_READ_STALE)) == 0) {
 		t->status = REPLY_REDIRECT;
 		t->result = leader;
 	} else if (h->kind == ENTRY_OPEN) {
@@ -90,7 +91,7 @@ static inline void tell_as_usual(const struct heard *h, struct told *t)
 	} else {
 		t->status = REPLY_OK;
 		memcpy(&t->result, h->value, sizeof(t->result));
-		t->value = h->read ? "what is read" : NULL;
+		t->value = h->read != 0 ? "what is read" : NULL;
 	}
 }
 
@@ -112,7 +113,9 @@ static inline void answer(uint32_t replica, const struct sockaddr_in *to, const 
 		memcpy(body + sizeof(r), t->value, length);
 	const struct message m = {
 		.type = MESSAGE_REPLY,
+		.flags = h->read == FLAG_READ_STALE ? FLAG_READ_STALE : 0,
 		.count = 1,
+		.watermark = h->read == FLAG_READ_STALE ? REFLECTS + replica : 0,
 		.cluster = t->cluster,
 		.sender = (uint8_t)replica,
 		.payload_len = (uint16_t)body_bytes,
@@ -135,7 +138,7 @@ static inline void hear_entry(uint32_t replica, const struct message *m, const s
 		.replica = replica,
 		.frame = frames,
 		.kind = entry_kind(e),
-		.read = (m->flags & FLAG_READ) != 0,
+		.read = m->flags & FLAGS_READ,
 	};
 	struct told t = {.cluster = CLUSTER};
 
@@ -270,6 +273,95 @@ static inline struct paxwire_client *given_client(const struct paxwire_options *
 	if (c == NULL)
 		fail_msg("%s", error);
 	return c;
+}
+
+/* ---- Calls ---- */
+
+/* Submits the number as a command and waits; the answer's value is gone. */
+static inline struct paxwire_answer call(struct paxwire_client *c, enum paxwire_kind kind,
+	uint64_t number)
+{
+	struct paxwire_answer a = {0};
+	struct paxwire_future *f =
+		paxwire_submit_future(c, kind, &number, sizeof(number), &a.status);
+
+	if (f == NULL)
+		return a;
+	assert_true(paxwire_wait(f, 2 * PATIENCE_MS, &a));
+	paxwire_release(f);
+	return a;
+}
+
+static inline void then_ok(struct paxwire_answer a, uint64_t number)
+{
+	assert_int_equal(a.status, PAXWIRE_OK);
+	assert_int_equal(a.result, number);
+}
+
+/* The i-th copy heard of the command with this number. */
+static inline struct heard copy_of(uint64_t number, uint32_t i)
+{
+	struct heard found = {.session = UINT64_MAX};
+
+	pthread_mutex_lock(&lock);
+	for (uint32_t k = 0; k < heards_count && found.session == UINT64_MAX; k++)
+		if (heards[k].kind == ENTRY_COMMAND &&
+			memcmp(heards[k].value, &number, sizeof(number)) == 0 && i-- == 0)
+			found = heards[k];
+	pthread_mutex_unlock(&lock);
+	return found;
+}
+
+struct tally {
+	struct paxwire_client *client;
+	uint32_t answered;
+	uint32_t statuses[PAXWIRE_CLOSED + 1];
+};
+
+static inline void count(void *context, const struct paxwire_answer *a)
+{
+	struct tally *t = context;
+
+	t->statuses[a->status]++;
+	__atomic_fetch_add(&t->answered, 1, __ATOMIC_RELEASE);
+}
+
+static inline void wait_for(const struct tally *t, uint32_t answered)
+{
+	const struct timespec pause = {.tv_nsec = 1000000};
+
+	for (uint32_t i = 0; i < PATIENCE_MS; i++) {
+		if (__atomic_load_n(&t->answered, __ATOMIC_ACQUIRE) >= answered)
+			return;
+		nanosleep(&pause, NULL);
+	}
+	fail_msg("%u answers of %u", t->answered, answered);
+}
+
+/* ---- Rules ---- */
+
+static inline void silent_to_commands(const struct heard *h, struct told *t)
+{
+	t->silent = h->kind == ENTRY_COMMAND;
+}
+
+static inline void silent_to_all(const struct heard *h, struct told *t)
+{
+	(void)h;
+	t->silent = true;
+}
+
+/* The first two copies of each command are lost. */
+static inline void lose_two(const struct heard *h, struct told *t)
+{
+	uint32_t copies = 0;
+
+	for (uint32_t i = 0; i < heards_count; i++)
+		copies += heards[i].kind == ENTRY_COMMAND && heards[i].session == h->session &&
+				heards[i].sequence == h->sequence
+			? 1
+			: 0;
+	t->silent = h->kind == ENTRY_COMMAND && copies <= 2;
 }
 
 #endif

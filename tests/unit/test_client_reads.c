@@ -105,6 +105,43 @@ static void a_stale_answer_tells_the_instance_that_it_reflects(void **state)
 	assert_int_equal(reflected, 0);
 }
 
+static void who_only_reads_opens_no_session_and_has_no_instances_id(void **state)
+{
+	(void)state;
+	settings.reads = READ_STALE;
+	given_client(2);
+	assert_int_equal(fill(), 0);
+	client_want(&client, 0, 1);
+	client_want(&client, 1, 1);
+	assert_int_equal(fill(), 2);
+	for (uint32_t i = 0; i < 2; i++) {
+		assert_int_equal(entry_kind(entry(i)), ENTRY_COMMAND);
+		assert_true(entry(i)->session >= INSTANCE_TOP);
+	}
+	assert_int_not_equal(entry(0)->session, entry(1)->session);
+	/* There is no such session, so it can not be forgotten. */
+	when_reply(entry(0)->session, 0, REPLY_EXPIRED, 0);
+	assert_int_equal(client.outstanding, 2);
+	when_reply(entry(0)->session, 0, REPLY_OK, 7);
+	assert_int_equal(dones_count, 1);
+	assert_int_equal(dones[0].result, 7);
+}
+
+static void reads_for_any_member_do_not_wait_for_a_leader(void **state)
+{
+	/* Else: with many lost, one goes out again in a timeout, as if it were to find the leader. */
+	(void)state;
+	settings.reads = READ_ANY;
+	given_client(4);
+	for (uint32_t i = 0; i < 4; i++)
+		client_want(&client, i, 1);
+	assert_int_equal(fill(), 4);
+	for (uint32_t round = 0; round < 5; round++) {
+		now += 100 * RETRY;
+		assert_int_equal(fill_retries(), 4);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -114,6 +151,9 @@ int main(void)
 		cmocka_unit_test_setup(who_does_not_answer_is_passed_over, setup),
 		cmocka_unit_test_setup(with_nobody_to_answer_reads_still_go_somewhere, setup),
 		cmocka_unit_test_setup(a_stale_answer_tells_the_instance_that_it_reflects, setup),
+		cmocka_unit_test_setup(who_only_reads_opens_no_session_and_has_no_instances_id,
+			setup),
+		cmocka_unit_test_setup(reads_for_any_member_do_not_wait_for_a_leader, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,7 +3,7 @@
  *
  * Owns:    the socket, and the buffers of frames on their way.
  * Never:   blocks; hands on what is not a whole reply of a member of this cluster, from its address.
- * Proofs:  tests/unit/test_client_library.c.
+ * Proofs:  tests/unit/test_client_losses.c.
  */
 #ifndef TOOLS_CLIENT_CHANNEL_H
 #define TOOLS_CLIENT_CHANNEL_H

@@ -1,5 +1,6 @@
 #include "tools/client/engine.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
@@ -17,6 +18,16 @@ enum {
 };
 
 #define NEVER UINT64_MAX
+
+static_assert((int)PAXWIRE_COMMAND == (int)READ_LOG && (int)PAXWIRE_READ == (int)READ_LEADER &&
+		(int)PAXWIRE_READ_ANY == (int)READ_ANY &&
+		(int)PAXWIRE_READ_STALE == (int)READ_STALE,
+	"the protocol's modes by other names");
+
+static enum read_mode mode_of(enum paxwire_kind kind)
+{
+	return (enum read_mode)kind;
+}
 
 static uint64_t clock_ns(void)
 {
@@ -83,12 +94,12 @@ static enum paxwire_status status_of(const struct reply *r)
 /* ---- What the client half asks and says ---- */
 
 /* The operation at (session, sequence); *first: it has not been sent before. */
-static struct operation *operation_at(struct engine *e, uint32_t session, uint64_t sequence,
+static struct operation *operation_at(struct engine_way *w, uint32_t session, uint64_t sequence,
 	bool *first)
 {
-	struct engine_session *s = &e->sessions[session];
+	struct engine_session *s = &w->sessions[session];
 
-	*first = sequence == e->client.sessions[session].next;
+	*first = sequence == w->client.sessions[session].next;
 	return *first ? s->next.first : s->sent[sequence % SESSION_WINDOW];
 }
 
@@ -101,21 +112,21 @@ static uint32_t length_of(void *context, uint32_t session, uint64_t sequence)
 
 static uint32_t value_of(void *context, uint32_t session, uint64_t sequence, uint8_t *value)
 {
-	struct engine *e = context;
+	struct engine_way *w = context;
 	bool first;
-	struct operation *op = operation_at(e, session, sequence, &first);
+	struct operation *op = operation_at(w, session, sequence, &first);
 
 	if (first) {
-		operation_list_take(&e->sessions[session].next);
-		e->sessions[session].sent[sequence % SESSION_WINDOW] = op;
+		operation_list_take(&w->sessions[session].next);
+		w->sessions[session].sent[sequence % SESSION_WINDOW] = op;
 	}
 	memcpy(value, op->command, op->bytes);
-	return op->bytes | (op->kind == PAXWIRE_READ ? CLIENT_READ : 0);
+	return op->bytes;
 }
 
-static struct operation *unbind(struct engine *e, uint32_t session, uint64_t sequence)
+static struct operation *unbind(struct engine_way *w, uint32_t session, uint64_t sequence)
 {
-	struct operation **at = &e->sessions[session].sent[sequence % SESSION_WINDOW];
+	struct operation **at = &w->sessions[session].sent[sequence % SESSION_WINDOW];
 	struct operation *op = *at;
 
 	*at = NULL;
@@ -125,43 +136,50 @@ static struct operation *unbind(struct engine *e, uint32_t session, uint64_t seq
 static void on_done(void *context, uint32_t session, uint64_t id, uint64_t sequence,
 	const struct reply *reply, uint64_t sent_ns)
 {
-	struct engine *e = context;
-	struct operation *op = unbind(e, session, sequence);
+	struct engine_way *w = context;
+	struct operation *op = unbind(w, session, sequence);
 	const struct paxwire_answer answer = {
 		.status = status_of(reply),
 		.result = reply->result,
 		.value = reply + 1,
 		.bytes = reply_length(reply),
+		.reflects = w->client.reflects,
 	};
 
 	(void)id;
 	(void)sent_ns;
-	report(e, op, &answer, true);
+	report(w->engine, op, &answer, true);
 }
 
-/* A read has no effect: another copy of it, in the next session, is as good. */
 static void on_expired(void *context, uint32_t session, uint64_t sequence)
 {
 	const struct paxwire_answer expired = {.status = PAXWIRE_EXPIRED};
-	struct engine *e = context;
-	struct operation *op = unbind(e, session, sequence);
+	struct engine_way *w = context;
 
-	if (op->kind == PAXWIRE_READ && !op->reported) {
-		op->bound = false;
-		operation_list_add_first(&e->waiting, op);
-		return;
-	}
-	report(e, op, &expired, true);
+	report(w->engine, unbind(w, session, sequence), &expired, true);
 }
 
+/* Each knows its own sessions in it, and all hear who leads. */
 static void on_reply(void *context, const struct message *m, const uint8_t *body)
 {
 	struct engine *e = context;
 
-	client_on_reply(&e->client, m, body, e->now_ns);
+	for (uint32_t i = 0; i < ENGINE_WAYS; i++)
+		if (e->ways[i].open)
+			client_on_reply(&e->ways[i].client, m, body, e->now_ns);
 }
 
 /* ---- A turn ---- */
+
+static void way_open(struct engine_way *w)
+{
+	struct client_settings settings = w->engine->settings;
+
+	settings.reads = mode_of(w->kind);
+	settings.context = w;
+	client_init(&w->client, &settings, w->engine->sessions, w->client_memory);
+	w->open = true;
+}
 
 /* False: the client is being closed. */
 static bool take_fresh(struct engine *e)
@@ -170,62 +188,58 @@ static bool take_fresh(struct engine *e)
 	struct operation *op;
 
 	while ((op = operation_list_take(&fresh)) != NULL) {
+		struct engine_way *w = &e->ways[op->kind];
+
 		op->due_ns = e->timeout_ns == 0 ? NEVER : e->now_ns + e->timeout_ns;
 		by_time_add(e, op);
-		operation_list_add(&e->waiting, op);
+		operation_list_add(&w->waiting, op);
+		if (!w->open)
+			way_open(w);
 	}
 	return !__atomic_load_n(&e->operations.closed, __ATOMIC_ACQUIRE);
 }
 
 /* Those whose time was over before they were bound are done with. */
-static bool any_waiting(struct engine *e)
+static bool any_waiting(struct engine_way *w)
 {
-	while (e->waiting.first != NULL && e->waiting.first->reported)
-		operation_finish(operation_list_take(&e->waiting));
-	return e->waiting.first != NULL;
+	while (w->waiting.first != NULL && w->waiting.first->reported)
+		operation_finish(operation_list_take(&w->waiting));
+	return w->waiting.first != NULL;
 }
 
 /* Each to a session that may send it at once. */
-static void bind_waiting(struct engine *e)
+static void bind_waiting(struct engine_way *w)
 {
-	const struct client *c = &e->client;
+	const struct client *c = &w->client;
 
-	for (uint32_t looks = c->count; looks > 0 && any_waiting(e); looks--) {
-		uint32_t index = e->next_session;
+	for (uint32_t looks = c->count; looks > 0 && any_waiting(w); looks--) {
+		uint32_t index = w->next_session;
 		const struct client_session *s = &c->sessions[index];
 
 		while (s->id != CLIENT_CLOSED && s->next + s->allowed - s->base < SESSION_WINDOW &&
-			any_waiting(e)) {
-			struct operation *op = operation_list_take(&e->waiting);
+			any_waiting(w)) {
+			struct operation *op = operation_list_take(&w->waiting);
 
 			op->bound = true;
-			operation_list_add(&e->sessions[index].next, op);
-			client_want(&e->client, index, 1);
+			operation_list_add(&w->sessions[index].next, op);
+			client_want(&w->client, index, 1);
 		}
-		e->next_session = index + 1 == c->count ? 0 : index + 1;
+		w->next_session = index + 1 == c->count ? 0 : index + 1;
 	}
 }
 
 /* Frames of one kind of filling, until there is nothing more to send. */
-static void transmit(struct engine *e,
+static void transmit(struct engine_way *w,
 	uint32_t (*fill)(struct client *c, uint8_t *body, uint32_t *bytes, uint64_t now_ns))
 {
-	_Alignas(8) uint8_t reads[BODY_MAX];
-	uint32_t reads_bytes;
+	const enum read_mode mode = mode_of(w->kind);
+	struct engine *e = w->engine;
 	uint32_t bytes;
 	uint32_t count;
 
-	while ((count = fill(&e->client, channel_body(&e->channel), &bytes, e->now_ns)) > 0) {
-		uint32_t moved = client_split(&e->client, channel_body(&e->channel), count, &bytes,
-			reads, &reads_bytes);
-
-		if (count > moved)
-			channel_put(&e->channel, e->client.leader, 0, count - moved, bytes);
-		if (moved == 0)
-			continue;
-		memcpy(channel_body(&e->channel), reads, reads_bytes);
-		channel_put(&e->channel, e->client.leader, FLAG_READ, moved, reads_bytes);
-	}
+	while ((count = fill(&w->client, channel_body(&e->channel), &bytes, e->now_ns)) > 0)
+		channel_put(&e->channel, client_reader(&w->client, mode, e->now_ns),
+			read_flags(mode), count, bytes);
 }
 
 /* Their time is over. What is bound stays so, and is sent again until its answer is heard. */
@@ -233,21 +247,22 @@ static void report_overdue(struct engine *e)
 {
 	while (e->oldest != NULL && e->oldest->due_ns <= e->now_ns) {
 		struct operation *op = e->oldest;
-		bool harmless = !op->bound || op->kind == PAXWIRE_READ;
+		struct operation_list *waiting = &e->ways[op->kind].waiting;
+		bool harmless = !op->bound || op->kind != PAXWIRE_COMMAND;
 		const struct paxwire_answer none = {
 			.status = harmless ? PAXWIRE_BUSY : PAXWIRE_UNKNOWN};
-		/* Those who wait stand in the order of their time, but for reads that expired. */
-		bool first = op == e->waiting.first;
+		/* Those who wait stand in the order of their time. */
+		bool first = op == waiting->first;
 
 		if (first)
-			operation_list_take(&e->waiting);
+			operation_list_take(waiting);
 		report(e, op, &none, first);
 	}
 }
 
 static uint64_t sweep_every_ns(const struct engine *e)
 {
-	uint64_t every_ns = e->client.settings.retry_ns / SWEEPS_A_RETRY;
+	uint64_t every_ns = e->settings.retry_ns / SWEEPS_A_RETRY;
 
 	return every_ns < SWEEP_LEAST_NS ? SWEEP_LEAST_NS : every_ns;
 }
@@ -257,29 +272,38 @@ static uint64_t next_ns(const struct engine *e)
 {
 	uint64_t next = e->oldest == NULL ? NEVER : e->oldest->due_ns;
 	uint64_t sweep = e->sweep_ns + sweep_every_ns(e);
+	uint32_t outstanding = 0;
 
-	return e->client.outstanding > 0 && sweep < next ? sweep : next;
+	for (uint32_t i = 0; i < ENGINE_WAYS; i++)
+		outstanding += e->ways[i].client.outstanding;
+	return outstanding > 0 && sweep < next ? sweep : next;
 }
 
 static void publish(struct engine *e)
 {
-	const struct client_counters *c = &e->client.counters;
-
-	e->counters = (struct paxwire_counters){
+	const struct engine_way *commands = &e->ways[PAXWIRE_COMMAND];
+	const struct engine_way *reads = &e->ways[PAXWIRE_READ];
+	struct paxwire_counters all = {
 		.submitted = e->operations.submitted,
 		.reported = e->reported,
 		.frames = e->channel.frames,
-		.commands = c->sent,
-		.retries = c->retries,
-		.busy = c->busy,
-		.redirects = c->redirects,
-		.expired = c->expired,
-		.late = c->late,
 		.strange = e->channel.strange,
 		.unsent = e->channel.unsent,
-		.leader = e->client.leader,
-		.sessions = e->client.opened,
+		.leader = (commands->open ? commands : reads)->client.leader,
+		.sessions = commands->client.opened,
 	};
+
+	for (uint32_t i = 0; i < ENGINE_WAYS; i++) {
+		const struct client_counters *c = &e->ways[i].client.counters;
+
+		all.commands += c->sent;
+		all.retries += c->retries;
+		all.busy += c->busy;
+		all.redirects += c->redirects;
+		all.expired += c->expired;
+		all.late += c->late;
+	}
+	e->counters = all;
 }
 
 /* Until something comes: a datagram, an operation, or time. */
@@ -320,12 +344,21 @@ static void turn(struct engine *e)
 		if (channel_receive(&e->channel, on_reply, e) < CHANNEL_BURST)
 			break;
 	report_overdue(e);
-	bind_waiting(e);
-	transmit(e, client_fill);
-	if (e->now_ns - e->sweep_ns >= sweep_every_ns(e)) {
-		e->sweep_ns = e->now_ns;
-		transmit(e, client_fill_retries);
+
+	bool sweeps = e->now_ns - e->sweep_ns >= sweep_every_ns(e);
+
+	for (uint32_t i = 0; i < ENGINE_WAYS; i++) {
+		struct engine_way *w = &e->ways[i];
+
+		if (!w->open)
+			continue;
+		bind_waiting(w);
+		transmit(w, client_fill);
+		if (sweeps)
+			transmit(w, client_fill_retries);
 	}
+	if (sweeps)
+		e->sweep_ns = e->now_ns;
 	channel_flush(&e->channel);
 }
 
@@ -346,32 +379,45 @@ static void *run(void *context)
 
 /* ---- Start and end ---- */
 
-static bool take_memory(struct engine *e, uint32_t sessions, uint32_t outstanding_max,
-	uint32_t command_max)
+static void give_memory(struct engine *e)
 {
-	e->client_memory = aligned_alloc(64, (client_bytes(sessions) + 63) / 64 * 64);
-	e->sessions = calloc(sessions, sizeof(e->sessions[0]));
-	if (e->client_memory != NULL && e->sessions != NULL &&
-		operations_create(&e->operations, outstanding_max, command_max))
+	for (uint32_t i = 0; i < ENGINE_WAYS; i++) {
+		free(e->ways[i].sessions);
+		free(e->ways[i].client_memory);
+	}
+}
+
+static bool take_memory(struct engine *e, uint32_t outstanding_max, uint32_t command_max)
+{
+	bool ok = true;
+
+	for (uint32_t i = 0; i < ENGINE_WAYS; i++) {
+		struct engine_way *w = &e->ways[i];
+
+		w->engine = e;
+		w->kind = (enum paxwire_kind)i;
+		w->client_memory = aligned_alloc(64, (client_bytes(e->sessions) + 63) / 64 * 64);
+		w->sessions = calloc(e->sessions, sizeof(w->sessions[0]));
+		ok = ok && w->client_memory != NULL && w->sessions != NULL;
+	}
+	if (ok && operations_create(&e->operations, outstanding_max, command_max))
 		return true;
-	free(e->sessions);
-	free(e->client_memory);
+	give_memory(e);
 	return false;
 }
 
 static bool start_thread(struct engine *e, const struct paxwire_options *options)
 {
-	const uint32_t sessions =
-		(options->outstanding_max + COMMANDS_A_SESSION - 1) / COMMANDS_A_SESSION;
 	const uint32_t body_max = channel_body_max(&e->channel);
 	/* A leader puts it into a run, which leaves room for a record's header. */
 	const uint32_t command_max = (body_max - RECORD_BYTES - ENTRY_BYTES) / 8 * 8;
 	uint64_t seed;
 
+	e->sessions = (options->outstanding_max + COMMANDS_A_SESSION - 1) / COMMANDS_A_SESSION;
 	if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed) ||
-		!take_memory(e, sessions, options->outstanding_max, command_max))
+		!take_memory(e, options->outstanding_max, command_max))
 		return false;
-	const struct client_settings settings = {
+	e->settings = (struct client_settings){
 		.members = e->channel.settings.members,
 		.window = SESSION_WINDOW,
 		.body_max = body_max,
@@ -383,16 +429,12 @@ static bool start_thread(struct engine *e, const struct paxwire_options *options
 		.length = length_of,
 		.done = on_done,
 		.expired = on_expired,
-		.context = e,
 	};
-
-	client_init(&e->client, &settings, sessions, e->client_memory);
 	errno = pthread_create(&e->thread, NULL, run, e);
 	if (errno == 0)
 		return true;
 	operations_destroy(&e->operations);
-	free(e->sessions);
-	free(e->client_memory);
+	give_memory(e);
 	return false;
 }
 
@@ -424,6 +466,5 @@ void engine_stop(struct engine *e)
 		pthread_join(e->thread, NULL);
 	channel_close(&e->channel);
 	operations_destroy(&e->operations);
-	free(e->sessions);
-	free(e->client_memory);
+	give_memory(e);
 }

@@ -26,6 +26,10 @@ static const char help[] =
 	"  --address IP               our own address            (the kernel chooses)\n"
 	"  --timeout MS               for an answer              (10000)\n"
 	"  --retry US                 before a command is sent again  (20000)\n"
+	"  --any                      gets ask each member in its turn, not the leader; both ways are\n"
+	"                             linearizable\n"
+	"  --stale                    gets tell what one member has by now, at once; in front of it,\n"
+	"                             the instance below which all commands are in it\n"
 	"\n"
 	"of throughput:\n"
 	"  --clients N                each with its own socket and thread      (1)\n"
@@ -51,6 +55,7 @@ enum {
 
 enum option_code {
 	OPTION_ADDRESS = 256,
+	OPTION_ANY,
 	OPTION_CAS,
 	OPTION_CLIENTS,
 	OPTION_CONFIG,
@@ -65,12 +70,14 @@ enum option_code {
 	OPTION_RETRY,
 	OPTION_SECONDS,
 	OPTION_SEED,
+	OPTION_STALE,
 	OPTION_TIMEOUT,
 	OPTION_VALUE_BYTES,
 };
 
 static const struct option long_options[] = {
 	{"address", required_argument, NULL, OPTION_ADDRESS},
+	{"any", no_argument, NULL, OPTION_ANY},
 	{"cas", required_argument, NULL, OPTION_CAS},
 	{"clients", required_argument, NULL, OPTION_CLIENTS},
 	{"config", required_argument, NULL, OPTION_CONFIG},
@@ -85,6 +92,7 @@ static const struct option long_options[] = {
 	{"retry", required_argument, NULL, OPTION_RETRY},
 	{"seconds", required_argument, NULL, OPTION_SECONDS},
 	{"seed", required_argument, NULL, OPTION_SEED},
+	{"stale", no_argument, NULL, OPTION_STALE},
 	{"timeout", required_argument, NULL, OPTION_TIMEOUT},
 	{"value-bytes", required_argument, NULL, OPTION_VALUE_BYTES},
 	{NULL, 0, NULL, 0},
@@ -132,6 +140,9 @@ static void read_option(int option, struct paxwire_options *o, struct throughput
 	case OPTION_ADDRESS:
 		o->address = optarg;
 		break;
+	case OPTION_ANY:
+		t->read_kind = PAXWIRE_READ_ANY;
+		break;
 	case OPTION_CAS:
 		t->cas = (uint32_t)whole("--cas", optarg, 0, 100);
 		break;
@@ -174,6 +185,9 @@ static void read_option(int option, struct paxwire_options *o, struct throughput
 	case OPTION_SEED:
 		t->seed = whole("--seed", optarg, 0, UINT64_MAX);
 		break;
+	case OPTION_STALE:
+		t->read_kind = PAXWIRE_READ_STALE;
+		break;
 	case OPTION_TIMEOUT:
 		o->timeout_ms = (uint32_t)whole("--timeout", optarg, 1, 1000000000);
 		break;
@@ -188,9 +202,13 @@ static void read_option(int option, struct paxwire_options *o, struct throughput
 
 /* ---- One command ---- */
 
-static void print_answer(bool read, const struct paxwire_answer *a)
+static void print_answer(enum paxwire_kind kind, const struct paxwire_answer *a)
 {
-	if (a->status == PAXWIRE_OK && read)
+	if (kind == PAXWIRE_READ_STALE && a->status == PAXWIRE_OK)
+		printf("%" PRIu64 " ", a->reflects);
+	if (kind == PAXWIRE_READ_STALE && a->status == PAXWIRE_NOT_FOUND)
+		printf("%" PRIu64 "\n", a->reflects);
+	if (a->status == PAXWIRE_OK && kind != PAXWIRE_COMMAND)
 		printf("%" PRIu64 " %.*s\n", a->result, (int)a->bytes, (const char *)a->value);
 	else if (a->status == PAXWIRE_OK || a->status == PAXWIRE_MISMATCH)
 		printf("%" PRIu64 "\n", a->result);
@@ -263,25 +281,27 @@ static uint32_t command_of(char **words, int count, uint8_t *command, size_t roo
 	}
 }
 
-static int run_command(struct paxwire_options *options, char **words, int count)
+static int run_command(struct paxwire_options *options, enum paxwire_kind read_kind, char **words,
+	int count)
 {
 	uint8_t command[PAXWIRE_KV_HEAD_BYTES + PAXWIRE_VALUE_MAX];
 	struct paxwire_answer answer = {0};
 	char error[PAXWIRE_ERROR_MAX];
 	bool read;
 	uint32_t bytes = command_of(words, count, command, sizeof(command), &read);
+	enum paxwire_kind kind = read ? read_kind : PAXWIRE_COMMAND;
 
 	options->outstanding_max = 1;
 	struct paxwire_client *client = paxwire_open(options, error, sizeof(error));
 
 	if (client == NULL)
 		refuse("%s", error);
-	struct paxwire_future *future = paxwire_submit_future(client,
-		read ? PAXWIRE_READ : PAXWIRE_COMMAND, command, bytes, &answer.status);
+	struct paxwire_future *future =
+		paxwire_submit_future(client, kind, command, bytes, &answer.status);
 
 	if (future != NULL)
 		paxwire_wait(future, UINT32_MAX, &answer);
-	print_answer(read, &answer);
+	print_answer(kind, &answer);
 	int status = status_of(&answer);
 
 	paxwire_close(client);
@@ -296,6 +316,7 @@ int main(int argc, char **argv)
 		.seconds = 5,
 		.keys = 1000,
 		.reads = 50,
+		.read_kind = PAXWIRE_READ,
 		.value_bytes = 32,
 		.seed = 1,
 	};
@@ -311,10 +332,12 @@ int main(int argc, char **argv)
 	if (optind == argc)
 		refuse("no command is given: give get, put, del, cas or throughput.");
 	if (strcmp(argv[optind], "throughput") != 0)
-		return run_command(&options, argv + optind, argc - optind);
+		return run_command(&options, t.read_kind, argv + optind, argc - optind);
 	if (t.reads + t.cas + t.deletes > 100)
 		refuse("--reads, --cas and --deletes are %u percent together: give at most 100.",
 			t.reads + t.cas + t.deletes);
+	if (t.history != NULL && t.read_kind == PAXWIRE_READ_STALE)
+		refuse("--history is of what is linearizable, --stale is not: give one of them.");
 	if (throughput_run(&t, &options, error, sizeof(error)) == 0)
 		return 0;
 	refuse("%s", error);

@@ -1,11 +1,13 @@
 /*
  * paxwire_client.h - a client of a paxwire cluster, over the kernel's UDP sockets.
  *
- * Owns:    a socket, sessions at the cluster, and one thread that sends, hears and retries.
+ * Owns:    a socket, sessions at the cluster from the first command on, and one thread that sends,
+ *          hears and retries.
  * Never:   needs DPDK or root; gives up on a command that was sent, or sends it under another
  *          sequence: it runs at most once, whatever is lost or repeated on the way.
  * Upholds: each command that was taken is reported once: by its callback, or to its future.
- * Proofs:  tests/unit/test_client_library.c, also under TSan; tests/unit/test_client_open.c.
+ * Proofs:  tests/unit/test_client_library.c, test_client_library_reads.c, test_client_losses.c,
+ *          test_client_room.c, also under TSan; tests/unit/test_client_open.c.
  *
  * Threads: every function may be called from any thread, and several threads may share a client,
  *          but for paxwire_close: it is the last call, and not from a callback. A future is waited
@@ -98,8 +100,8 @@ void paxwire_options_init(struct paxwire_options *options);
 struct paxwire_client;
 struct paxwire_future;
 
-/* A client whose sessions open by themselves: whether the cluster answers shows with the first
- * command. NULL: `error` holds one sentence that says what is wrong and what would be right. */
+/* A client whose sessions open by themselves with the first command: whether the cluster answers shows
+ * with what is submitted first. NULL: `error` holds one sentence that says what is wrong and what would be right. */
 struct paxwire_client *paxwire_open(const struct paxwire_options *options, char *error,
 	size_t size);
 
@@ -109,10 +111,16 @@ void paxwire_close(struct paxwire_client *client);
 /* Bytes of a command at most: what a frame of the cluster's MTU carries. */
 uint32_t paxwire_command_max(const struct paxwire_client *client);
 
+/* A command goes through the log, in a session, and its answer is `result` alone: the session keeps no
+ * value, so a command that only asks is better a read. A read changes nothing, does not go through
+ * the log, and needs no session. Sent again, it may run again, and answers with the later state. */
 enum paxwire_kind {
-	PAXWIRE_COMMAND, /* Goes through the log. */
-	PAXWIRE_READ, /* Changes nothing and does not go through the log: linearizable by the leader's
-	                    rule. Sent again, it may run again, and answers with the later state. */
+	PAXWIRE_COMMAND,
+	PAXWIRE_READ,     /* Linearizable: by the leader, once a quorum confirmed that it leads. */
+	PAXWIRE_READ_ANY, /* Linearizable: by one member after the other, once it has applied what a
+			       quorum has voted for. Spreads reads, at the cost of a longer wait. */
+	PAXWIRE_READ_STALE, /* Not linearizable: what one member has applied, at once. Later reads may
+			       answer with an earlier state: `reflects` tells which. */
 };
 
 struct paxwire_answer {
@@ -121,6 +129,8 @@ struct paxwire_answer {
 	const void
 		*value; /* A read's; valid during the callback, or until the future is released. */
 	uint32_t bytes; /* Of the value. */
+	uint64_t reflects; /* PAXWIRE_READ_STALE: every command at an instance below this one is in
+			      it, and none from there on. Else 0. */
 };
 
 /* Submits a command; what is submitted together shares frames. PAXWIRE_OK: it is taken, and `done` will be called once.
@@ -146,7 +156,7 @@ void paxwire_count(struct paxwire_client *client, struct paxwire_counters *count
 
 /* Commands of the key-value machine (`state_machine: kv`). Each writes a command of
  * PAXWIRE_KV_HEAD_BYTES and the value's bytes at most, and returns its length. Their answers:
- * get     OK: result: the version, and the value; NOT_FOUND.   Submit it as PAXWIRE_READ.
+ * get     OK: result: the version, and the value; NOT_FOUND.   Submit it as a read.
  * put     OK: result: the new version; FULL.
  * delete  OK; NOT_FOUND.
  * cas     as put if the key's version is `expected` (0: the key is absent); else MISMATCH. */

@@ -145,8 +145,9 @@ static void process_submit(struct process *p)
 
 	p->now.call_ns = clock_ns();
 	if (paxwire_submit(p->worker->client,
-		    p->now.operation == KV_GET ? PAXWIRE_READ : PAXWIRE_COMMAND, command, bytes,
-		    on_answer, p) != PAXWIRE_OK)
+		    p->now.operation == KV_GET ? p->worker->load->settings.read_kind
+					       : PAXWIRE_COMMAND,
+		    command, bytes, on_answer, p) != PAXWIRE_OK)
 		__atomic_store_n(&p->parked, true, __ATOMIC_RELEASE);
 }
 

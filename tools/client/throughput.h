@@ -25,6 +25,7 @@ struct throughput_settings {
 	uint64_t operations; /* In all; 0: as many as the time allows. */
 	uint32_t keys;
 	uint32_t reads, cas, deletes; /* Percent; puts are the rest. */
+	enum paxwire_kind read_kind;
 	uint32_t value_bytes;
 	uint32_t first; /* Number of the first process: several programs' histories may be one. */
 	uint64_t seed;
