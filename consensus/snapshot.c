@@ -79,7 +79,7 @@ static enum snapshot_result check_header(const struct snapshot *s,
 	const struct snapshot_header *h = snapshot_header_of(s);
 	const uint64_t bare = SNAPSHOT_HEADER_BYTES + SNAPSHOT_END_BYTES;
 
-	if (s->used < bare || s->used > s->size || s->used % 8 != 0)
+	if (s->used < bare || s->used > s->size)
 		return SNAPSHOT_DAMAGED;
 	if (h->magic != SNAPSHOT_MAGIC || h->config_hash != rules->config_hash)
 		return SNAPSHOT_FOREIGN;
@@ -93,11 +93,11 @@ static enum snapshot_result check_header(const struct snapshot *s,
 	return SNAPSHOT_MORE;
 }
 
+/* Opened at `id` - 1 and last used there or later: so an id is neither 0 nor above `instance`. */
 static bool session_valid(const struct snapshot_session *session, uint64_t instance)
 {
-	return session->id > 0 && session->id <= instance && session->last < instance &&
-		session->last >= session->id - 1 && session->base < SEQUENCE_TOP &&
-		session->done < 1u << SESSION_WINDOW;
+	return session->last >= session->id - 1 && session->last < instance &&
+		session->base < SEQUENCE_TOP && session->done < 1u << SESSION_WINDOW;
 }
 
 static bool content_valid(const struct snapshot_record *r, const struct snapshot_header *h,
@@ -108,12 +108,12 @@ static bool content_valid(const struct snapshot_record *r, const struct snapshot
 	switch (r->kind) {
 	case SNAPSHOT_SESSION:
 		c->sessions++;
-		return r->length == SNAPSHOT_SESSION_BYTES && c->sessions <= h->sessions &&
+		return r->length == SNAPSHOT_SESSION_BYTES &&
 			session_valid((const struct snapshot_session *)(const void *)(r + 1),
 				h->instance);
 	case SNAPSHOT_ENTRY:
 		c->entries++;
-		return c->entries <= h->entries &&
+		return machine != NULL &&
 			machine->valid(rules->machine->state, (const uint8_t *)(r + 1), r->length,
 				h->instance);
 	default:
@@ -121,15 +121,16 @@ static bool content_valid(const struct snapshot_record *r, const struct snapshot
 	}
 }
 
+/* The checksum does not cover the end itself: it must be what a writer writes, to the bit. */
 static enum snapshot_result check_end(const struct snapshot *s, const struct snapshot_check *c)
 {
 	const struct snapshot_header *h = snapshot_header_of(s);
-	const struct snapshot_record *r =
-		(const struct snapshot_record *)(const void *)(s->bytes + c->at);
-	const struct snapshot_end *end = (const struct snapshot_end *)(const void *)(r + 1);
+	const struct snapshot_end end = {.bytes = s->used, .crc = c->crc};
+	const struct snapshot_record r = {.kind = SNAPSHOT_END, .length = sizeof(end)};
+	const uint8_t *at = s->bytes + c->at;
 
-	return r->kind == SNAPSHOT_END && r->length == sizeof(*end) && end->bytes == s->used &&
-			end->crc == c->crc && c->sessions == h->sessions && c->entries == h->entries
+	return memcmp(at, &r, sizeof(r)) == 0 && memcmp(at + sizeof(r), &end, sizeof(end)) == 0 &&
+			c->sessions == h->sessions && c->entries == h->entries
 		? SNAPSHOT_OK
 		: SNAPSHOT_DAMAGED;
 }
