@@ -30,8 +30,20 @@ static void put(struct journal *j, uint32_t at, const void *bytes, uint32_t leng
 	}
 }
 
+/* One more than may be in flight: there is a free one. */
+static uint32_t take_buffer(struct journal *j)
+{
+	uint32_t buffer = 0;
+
+	while (buffer < JOURNAL_BUFFERS - 1 && (j->buffers_used & 1u << buffer) != 0)
+		buffer++;
+	j->buffers_used |= 1u << buffer;
+	return buffer;
+}
+
 static void open_write(struct journal *j)
 {
+	j->buffer = take_buffer(j);
 	j->payload = JOURNAL_WRITE_HEADER_BYTES;
 	j->records = 0;
 	j->record_chain = j->chain;
@@ -193,6 +205,7 @@ static void add_flight(struct journal *j, const struct journal_write *w)
 	f->slot = w->superblock_slot;
 	f->anchor = j->segments.first;
 	f->segment = j->segments.last;
+	f->buffer = j->buffer;
 	memcpy(f->positions, j->positions, sizeof(f->positions));
 	memcpy(f->delivered, j->delivered, sizeof(f->delivered));
 }
@@ -255,7 +268,6 @@ bool journal_close(struct journal *j, struct journal_write *out)
 	add_flight(j, out);
 	j->place = place + blocks;
 	j->previous = j->number++;
-	j->buffer = (j->buffer + 1) % JOURNAL_BUFFERS;
 	open_write(j);
 	return true;
 }
@@ -299,6 +311,7 @@ static void settle_flight(struct journal *j, const struct journal_flight *f)
 {
 	uint64_t delivered = UINT64_MAX;
 
+	j->buffers_used &= ~(1u << f->buffer);
 	j->durable.number = f->number;
 	j->untold = false;
 	j->segment = f->segment;

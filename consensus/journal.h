@@ -78,6 +78,7 @@ struct journal_flight {
 	uint32_t slot;
 	uint64_t anchor;
 	uint64_t segment; /* In which it stands. */
+	uint32_t buffer;
 	uint64_t positions[JOURNAL_LANES];
 	uint64_t delivered[SHARD_MAX];
 };
@@ -104,8 +105,9 @@ struct journal {
 
 	/* The write being filled. */
 	uint8_t *buffers;
-	uint32_t buffer;
-	uint32_t payload; /* Bytes of it so far, with the header's. */
+	uint32_t buffer; /* The lowest that was free: the fewer are in use, the warmer they are. */
+	uint32_t buffers_used; /* As a mask: by what is in flight, and by this write. */
+	uint32_t payload;      /* Bytes of it so far, with the header's. */
 	uint32_t records;
 	uint32_t record_chain;
 	uint64_t end;  /* One past the highest instance of its runs. */

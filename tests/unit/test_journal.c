@@ -100,6 +100,40 @@ static void no_more_writes_are_in_flight_than_recovery_expects(void **state)
 	assert_true(journal_close(&journal, &more));
 }
 
+/* Else what the disk still reads is overwritten by the next write's records. */
+static void a_buffer_is_used_again_once_its_write_is_durable_and_not_before(void **state)
+{
+	(void)state;
+	struct journal_write w[JOURNAL_DEPTH];
+
+	for (uint32_t i = 0; i < JOURNAL_DEPTH; i++) {
+		append_vote(i, 16);
+		w[i] = close_write();
+		for (uint32_t k = 0; k < i; k++)
+			assert_ptr_not_equal(w[k].bytes, w[i].bytes);
+	}
+	journal_completed(&journal, w[1].number); /* But the one before it is not. */
+	journal_completed(&journal, w[0].number);
+	for (uint64_t i = 0; i < 2; i++) {
+		append_vote(100 + i, 16);
+		const struct journal_write next = close_write();
+
+		for (uint32_t k = 2; k < JOURNAL_DEPTH; k++)
+			assert_ptr_not_equal(next.bytes, w[k].bytes);
+	}
+	/* With one in flight at a time two buffers are enough: they stay in the cache. */
+	for (uint64_t n = w[2].number; n < journal.number; n++)
+		journal_completed(&journal, n);
+	for (uint64_t i = 0; i < 2 * JOURNAL_BUFFERS; i++) {
+		append_vote(200 + i, 16);
+		const struct journal_write next = close_write();
+
+		journal_completed(&journal, next.number);
+		if (i > 1)
+			assert_true(next.bytes < buffers + 2 * JOURNAL_BUFFER_BYTES);
+	}
+}
+
 /* J6. */
 static void a_write_never_straddles_a_segment(void **state)
 {
@@ -378,6 +412,9 @@ int main(void)
 		cmocka_unit_test_setup(durable_is_the_contiguous_prefix_of_completed_writes,
 			given_begun_journal),
 		cmocka_unit_test_setup(no_more_writes_are_in_flight_than_recovery_expects,
+			given_begun_journal),
+		cmocka_unit_test_setup(
+			a_buffer_is_used_again_once_its_write_is_durable_and_not_before,
 			given_begun_journal),
 		cmocka_unit_test_setup(a_write_never_straddles_a_segment, given_begun_journal),
 		cmocka_unit_test_setup(without_blocks_there_is_no_write_and_then_no_room,
