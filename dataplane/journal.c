@@ -19,6 +19,31 @@ void journal_submit(void *store, const struct journal_write *w)
 		(struct store_flight){.number = w->number, .until = s->disk.begun};
 }
 
+static bool nothing_waits(const struct store_lane *l)
+{
+	return l->at == l->count && rte_ring_empty(l->lane.ring.ring);
+}
+
+bool journal_near_room(void *lane, uint32_t bytes)
+{
+	struct store_lane *l = lane;
+
+	return (nothing_waits(l) && l->journal->room(l->journal->context, bytes)) ||
+		lane_room(&l->lane, bytes);
+}
+
+uint64_t journal_near_append(void *lane, const struct journal_record *record,
+	const uint8_t *entries)
+{
+	struct store_lane *l = lane;
+
+	if (!nothing_waits(l) || !l->journal->room(l->journal->context, record->bytes))
+		return lane_append(&l->lane, record, entries);
+	/* The lane counts on from here, should the next one go over it. */
+	l->lane.position = l->journal->append(l->journal->context, record, entries);
+	return l->lane.position;
+}
+
 /* Writes whose last piece is on the disk. */
 static uint32_t complete(struct store *s)
 {

@@ -175,10 +175,13 @@ static bool store_replay(struct replica *r, struct replay *replay, struct journa
 }
 
 /* Appending goes to the lanes from now on. */
-static void store_join(struct replica *r, const struct leader_past *past)
+static void store_join(struct replica *r, const struct config_stages *at,
+	const struct leader_past *past)
 {
-	for (uint32_t lane = 0; lane < JOURNAL_LANES; lane++)
-		r->ports[lane] = store_port(r->store, lane);
+	for (uint32_t s = 0; s < r->settings.shards; s++)
+		r->ports[s] = store_port(r->store, s, at->acceptors[s] == at->journal);
+	r->ports[JOURNAL_LANE_LEADER] =
+		store_port(r->store, JOURNAL_LANE_LEADER, at->leader == at->journal);
 	leader_stage_journal(r->leader, &r->ports[JOURNAL_LANE_LEADER]);
 	leader_stage_restore(r->leader, past);
 	for (uint32_t s = 0; s < r->settings.shards; s++)
@@ -206,7 +209,7 @@ static bool store_resume(struct replica *r, const struct config *config, char *e
 			&r->crossings[POSITION_JOURNAL].outlet, &life, &start, error, size);
 	}
 	if (ok)
-		store_join(r, &replay->past);
+		store_join(r, &config->replicas[r->settings.self].stages, &replay->past);
 	free(replay);
 	return ok;
 }

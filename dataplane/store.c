@@ -228,12 +228,15 @@ bool store_start(struct store *s, const struct config *config,
 	return true;
 }
 
-struct journal_port store_port(struct store *s, uint32_t lane)
+struct journal_port store_port(struct store *s, uint32_t lane, bool near)
 {
+	struct store_lane *l = &s->lanes[lane];
+
+	l->journal = journal_stage_port(&s->stage, lane);
 	return (struct journal_port){
-		.context = &s->lanes[lane].lane,
-		.room = lane_room,
-		.append = lane_append,
+		.context = near ? (void *)l : &l->lane,
+		.room = near ? journal_near_room : lane_room,
+		.append = near ? journal_near_append : lane_append,
 	};
 }
 

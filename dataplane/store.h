@@ -34,6 +34,7 @@ enum {
 /* The end of a lane: what was taken from it and did not fit the write. */
 struct store_lane {
 	struct lane lane;
+	const struct journal_port *journal; /* Into the write being filled: the journal's lcore. */
 	uint32_t at, count;
 	struct handoff_element taken[HANDOFF_BURST];
 };
@@ -106,8 +107,8 @@ uint64_t store_read_snapshot(struct store *s, uint8_t *to, uint64_t room);
  * one, store_attend says so. */
 void store_loaded(struct store *s, uint64_t instance);
 
-/* The begin of a lane, for the stage that appends. */
-struct journal_port store_port(struct store *s, uint32_t lane);
+/* The begin of a lane, for the stage that appends. `near`: the journal's own lcore polls it. */
+struct journal_port store_port(struct store *s, uint32_t lane, bool near);
 
 /* Some times a second: uses free segments anew, adds one if few are left, which takes as long as
  * writing one does, and looks whether writing has stopped. True: a sentence, said once. */
@@ -137,5 +138,12 @@ uint32_t journal_poll(void *store, uint64_t now_ns);
 
 /* struct disk_port's function. */
 void journal_submit(void *store, const struct journal_write *w);
+
+/* struct journal_port's two functions for a stage on the journal's own lcore; `lane` is a struct
+ * store_lane. A record goes straight into the write being filled; over the lane only if that is full,
+ * or others wait in the lane already. */
+bool journal_near_room(void *lane, uint32_t bytes);
+uint64_t journal_near_append(void *lane, const struct journal_record *record,
+	const uint8_t *entries);
 
 #endif

@@ -151,10 +151,10 @@ static int teardown(void **state)
 }
 
 /* A run of one command with `bytes` of entry, 0: a no-op; or a note of another kind. */
-static void when_appended(uint32_t lane, enum journal_kind kind, uint64_t at, uint16_t bytes)
+static uint64_t append_to(const struct journal_port *port, uint32_t lane, enum journal_kind kind,
+	uint64_t at, uint16_t bytes)
 {
 	static _Alignas(8) uint8_t entries[JOURNAL_RECORD_BODY_MAX];
-	struct lane *l = &store->lanes[lane].lane;
 	struct journal_record record = {
 		.kind = (uint8_t)kind,
 		.shard = (uint8_t)(lane == JOURNAL_LANE_LEADER ? 0 : lane),
@@ -174,8 +174,15 @@ static void when_appended(uint32_t lane, enum journal_kind kind, uint64_t at, ui
 		memcpy(entries, &entry, sizeof(entry));
 		record.checksum = message_crc(entries, bytes);
 	}
-	assert_true(lane_room(l, bytes));
-	lane_append(l, &record, entries);
+	assert_true(port->room(port->context, bytes));
+	return port->append(port->context, &record, entries);
+}
+
+static void when_appended(uint32_t lane, enum journal_kind kind, uint64_t at, uint16_t bytes)
+{
+	const struct journal_port port = store_port(store, lane, false);
+
+	append_to(&port, lane, kind, at, bytes);
 }
 
 /* Until nothing is in flight. */
@@ -261,6 +268,45 @@ static void what_was_said_to_be_durable_reads_back_in_order(void **state)
 	assert_int_equal(end.verdict, JOURNAL_CLEAN);
 	assert_int_equal(found_count, 100);
 	for (uint64_t i = 0; i < 100; i++)
+		assert_int_equal(found_firsts[i], 1000 + i);
+}
+
+static void a_stage_of_the_same_lcore_appends_to_the_write_being_filled(void **state)
+{
+	const struct journal_port port = store_port(store, 0, true);
+
+	(void)state;
+	when_written();
+	assert_int_equal(append_to(&port, 0, JOURNAL_VOTE, 10, 64), 1);
+	assert_int_equal(store->stage.counters.records, 1);
+	when_written();
+	when_written();
+	assert_int_equal(durable_of(0), 1);
+}
+
+/* Else what is appended when the write has room again stands in front of what waits. */
+static void what_does_not_fit_the_write_waits_in_the_lane_and_keeps_its_place(void **state)
+{
+	const struct journal_port port = store_port(store, 0, true);
+	const uint64_t fill = 300, all = 400;
+	bool waited = false;
+
+	(void)state;
+	when_written();
+	for (uint64_t i = 0; i < all; i++) {
+		assert_int_equal(append_to(&port, 0, JOURNAL_VOTE, 1000 + i,
+					 i % 3 == 0 ? 64 : 1400),
+			1 + i);
+		waited |= !rte_ring_empty(store->lanes[0].lane.ring.ring);
+		if (i >= fill)
+			journal_poll(store, now_ns);
+	}
+	assert_true(waited);
+	while (durable_of(0) < all)
+		journal_poll(store, now_ns);
+	when_read_back();
+	assert_int_equal(found_count, all);
+	for (uint64_t i = 0; i < all; i++)
 		assert_int_equal(found_firsts[i], 1000 + i);
 }
 
@@ -777,6 +823,8 @@ int main(void)
 		T(the_first_write_of_a_life_goes_out_by_itself),
 		T(each_lane_hears_of_its_own_records),
 		T(what_was_said_to_be_durable_reads_back_in_order),
+		T(a_stage_of_the_same_lcore_appends_to_the_write_being_filled),
+		T(what_does_not_fit_the_write_waits_in_the_lane_and_keeps_its_place),
 		T(nothing_is_durable_before_its_write_has_ended),
 		T(what_comes_while_a_write_is_in_flight_becomes_one_write),
 		T(a_large_write_is_begun_beside_one_in_flight_up_to_the_depth),
