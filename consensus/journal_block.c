@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "consensus/message.h"
+#include "consensus/stream.h"
 
 enum {
 	CRC_BYTES = sizeof(uint32_t),
@@ -25,10 +26,37 @@ void journal_block_blank(uint8_t *block, uint64_t uuid)
 	journal_block_seal(block);
 }
 
+/* The stores that a killed process has made are those before some point of its program: so it is the
+ * compiler alone that must keep their order. */
+void journal_block_copy(uint8_t *to, const uint8_t *from)
+{
+	uint64_t *mark = (uint64_t *)(void *)to;
+	uint64_t sealed;
+
+	memcpy(&sealed, from, sizeof(sealed));
+	__atomic_store_n(mark, JOURNAL_BLOCK_UNDONE, __ATOMIC_RELAXED);
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	memcpy(to + sizeof(sealed), from + sizeof(sealed), STREAM_LINE - sizeof(sealed));
+	stream_lines(to + STREAM_LINE, from + STREAM_LINE, JOURNAL_BLOCK_BYTES - STREAM_LINE);
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	__atomic_store_n(mark, sealed, __ATOMIC_RELAXED);
+}
+
+static bool is_undone(const uint8_t *block)
+{
+	uint64_t mark;
+
+	memcpy(&mark, block, sizeof(mark));
+	return mark == JOURNAL_BLOCK_UNDONE;
+}
+
 const struct journal_block *journal_block_check(const uint8_t *block, uint64_t uuid)
 {
+	static const struct journal_block blank = {.magic = JOURNAL_MAGIC};
 	const struct journal_block *header = (const struct journal_block *)(const void *)block;
 
+	if (is_undone(block))
+		return &blank;
 	if (header->magic != JOURNAL_MAGIC || header->uuid != uuid ||
 		header->crc != message_crc(block + CRC_BYTES, JOURNAL_BLOCK_BYTES - CRC_BYTES))
 		return NULL;

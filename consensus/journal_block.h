@@ -40,6 +40,10 @@ enum {
 
 #define JOURNAL_MAGIC (0x4a575850u + ((unsigned)JOURNAL_VERSION << 24)) /* "PXWJ" + version */
 
+/* Stands for crc and magic while journal_block_copy is at work: what the process leaves there, if it
+ * is killed just then, counts as a blank block. */
+#define JOURNAL_BLOCK_UNDONE 0x454e4f444e555750ull /* "PWUNDONE" */
+
 /* At the start of every block. */
 struct journal_block {
 	uint32_t crc; /* crc32c of the other 4092 bytes. */
@@ -119,6 +123,11 @@ void journal_block_blank(uint8_t *block, uint64_t uuid);
 
 /* The header is complete but for the crc. Returns the crc. */
 uint32_t journal_block_seal(uint8_t *block);
+
+/* Copies a block to where the file itself is mapped (a directory in memory), so that whoever looks
+ * after the process was killed at any instruction finds the old block, the new one, or a blank one:
+ * J1 holds without a disk that writes whole sectors. Both are aligned as blocks are. */
+void journal_block_copy(uint8_t *to, const uint8_t *from);
 
 /* The block's header, or NULL: it is damaged, foreign, or of another version. */
 const struct journal_block *journal_block_check(const uint8_t *block, uint64_t uuid);

@@ -2,19 +2,18 @@
 
 #include <string.h>
 
-#include <emmintrin.h>
-
 #include "consensus/check.h"
+#include "consensus/stream.h"
 
 /* What stands where a record would not have fitted before the ring's end. */
 enum {
 	SKIP_FLAG = 0x80,
-	LINE = 64, /* Records start at whole cache lines. */
 };
 
+/* Records start at whole cache lines. */
 static uint64_t record_bytes(uint32_t bytes)
 {
-	return (RECORD_BYTES + (uint64_t)bytes + LINE - 1) / LINE * LINE;
+	return (RECORD_BYTES + (uint64_t)bytes + STREAM_LINE - 1) / STREAM_LINE * STREAM_LINE;
 }
 
 static uint64_t to_end(const struct log *log, uint64_t position)
@@ -115,34 +114,22 @@ bool log_reserve(struct log *log, struct acceptor *a, uint32_t bytes)
 	return true;
 }
 
-static inline void stream_word(uint8_t *to, const uint8_t *from)
-{
-	_mm_stream_si128((__m128i *)(void *)to,
-		_mm_loadu_si128((const __m128i *)(const void *)from));
-}
-
 /* Past the cache: the log is larger than it, and is read only to repair. Whole lines, of which the
  * last is filled up: a line that is written in part is first read. */
 static void stream(uint8_t *to, const uint8_t *from, uint32_t bytes, uint32_t filled)
 {
-	uint32_t at = 0;
+	uint32_t at = stream_lines(to, from, bytes);
 
-	for (; at + LINE <= bytes; at += LINE) {
-		stream_word(to + at, from + at);
-		stream_word(to + at + 16, from + at + 16);
-		stream_word(to + at + 32, from + at + 32);
-		stream_word(to + at + 48, from + at + 48);
-	}
-	for (; at + 16 <= bytes; at += 16)
+	for (; at + STREAM_WORD <= bytes; at += STREAM_WORD)
 		stream_word(to + at, from + at);
 	if (at < bytes) {
-		uint8_t last[16] = {0};
+		uint8_t last[STREAM_WORD] = {0};
 
 		memcpy(last, from + at, bytes - at);
 		stream_word(to + at, last);
-		at += 16;
+		at += STREAM_WORD;
 	}
-	for (; at < filled; at += 16)
+	for (; at < filled; at += STREAM_WORD)
 		_mm_stream_si128((__m128i *)(void *)(to + at), _mm_setzero_si128());
 }
 

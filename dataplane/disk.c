@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "consensus/check.h"
@@ -62,6 +63,38 @@ static bool open_ring(struct disk *d, uint8_t *buffers, uint64_t bytes, char *er
 	return false;
 }
 
+/* Every page is there and mapped before the first write: none waits for a fault. */
+static bool map_segment(struct disk *d, uint64_t segment, char *error, size_t size)
+{
+	void *at = mmap(NULL, d->directory->segment_bytes, PROT_READ | PROT_WRITE,
+		MAP_SHARED | MAP_POPULATE, d->directory->segments[slot_of(segment)], 0);
+
+	if (at == MAP_FAILED) {
+		snprintf(error, size, "%s: segment-%04" PRIu64 " can not be mapped: %s.",
+			d->directory->path, segment, strerror(errno));
+		return false;
+	}
+	d->maps[slot_of(segment)] = at;
+	return true;
+}
+
+static void unmap_all(struct disk *d)
+{
+	for (uint32_t i = 0; i < CONFIG_SEGMENTS_MAX; i++)
+		if (d->maps[i] != NULL)
+			munmap(d->maps[i], d->directory->segment_bytes);
+}
+
+static bool map_all(struct disk *d, char *error, size_t size)
+{
+	for (uint64_t i = d->directory->segments_first; i < d->segments; i++)
+		if (!map_segment(d, i, error, size)) {
+			unmap_all(d);
+			return false;
+		}
+	return true;
+}
+
 bool disk_open(struct disk *d, struct directory *directory, uint8_t *buffers, uint64_t bytes,
 	const struct disk_faults *faults, char *error, size_t size)
 {
@@ -70,7 +103,8 @@ bool disk_open(struct disk *d, struct directory *directory, uint8_t *buffers, ui
 	d->faults = faults;
 	d->segment_blocks = (uint32_t)(directory->segment_bytes / JOURNAL_BLOCK_BYTES);
 	d->segments = directory->segments_end;
-	return directory->memory_backed || open_ring(d, buffers, bytes, error, size);
+	return directory->memory_backed ? map_all(d, error, size)
+					: open_ring(d, buffers, bytes, error, size);
 }
 
 /* The directory has one more. What is in flight keeps the file that it began with. */
@@ -78,7 +112,10 @@ static bool take_segment(struct disk *d, char *error, size_t size)
 {
 	const uint64_t segment = d->directory->segments_end - 1;
 
-	if (!d->directory->memory_backed) {
+	if (d->directory->memory_backed) {
+		if (d->maps[slot_of(segment)] == NULL && !map_segment(d, segment, error, size))
+			return false;
+	} else {
 		int failed =
 			io_uring_register_files_update(&d->ring, FILE_SEGMENT + slot_of(segment),
 				&d->directory->segments[slot_of(segment)], 1);
@@ -101,7 +138,16 @@ bool disk_add_segment(struct disk *d, const uint8_t *blank, char *error, size_t 
 
 bool disk_recycle_segment(struct disk *d, char *error, size_t size)
 {
-	return directory_recycle_segment(d->directory, error, size) && take_segment(d, error, size);
+	const uint64_t freed = d->directory->segments_first;
+
+	if (!directory_recycle_segment(d->directory, error, size))
+		return false;
+	uint8_t *map = d->maps[slot_of(freed)];
+
+	/* The file has another name, and is mapped as before. Nobody writes to what was freed. */
+	d->maps[slot_of(freed)] = NULL;
+	d->maps[slot_of(d->directory->segments_end - 1)] = map;
+	return take_segment(d, error, size);
 }
 
 /* ---- Writing ---- */
@@ -130,50 +176,67 @@ static void submit(struct disk *d, uint64_t number, const uint8_t *from)
 	f->result = submitted < 0 ? submitted : -EAGAIN;
 }
 
-static void begin(struct disk *d, const struct disk_flight *what, const uint8_t *from)
+static struct disk_flight *begin(struct disk *d, const struct disk_flight *what)
 {
-	uint64_t number = d->begun;
-	struct disk_flight *f = flight(d, number);
+	struct disk_flight *f = flight(d, d->begun);
 
 	CHECK(disk_room(d) > 0);
 	*f = *what;
-	d->begun++;
-	if (!d->directory->memory_backed) {
-		submit(d, number, from);
-		return;
-	}
-	/* In memory it is a copy, done before another thread could have heard of it. */
-	ssize_t done = pwrite(f->fd, from, f->bytes, (off_t)f->offset);
+	return f;
+}
 
-	f->result = done < 0 ? -errno : (int32_t)done;
-	f->ended = true;
+/* In memory it is a copy, done before another thread could have heard of it. */
+static int32_t copy_blocks(struct disk *d, const struct disk_flight *f, const uint8_t *from)
+{
+	uint8_t *to = d->maps[slot_of(f->segment)] + f->offset;
+
+	for (uint32_t at = 0; at < f->bytes; at += JOURNAL_BLOCK_BYTES)
+		journal_block_copy(to + at, from + at);
+	return (int32_t)f->bytes;
+}
+
+static int32_t write_now(int fd, const struct disk_flight *f, const uint8_t *from)
+{
+	ssize_t done = pwrite(fd, from, f->bytes, (off_t)f->offset);
+
+	return done < 0 ? -errno : (int32_t)done;
 }
 
 void disk_write(struct disk *d, uint64_t place, const uint8_t *blocks, uint32_t blocks_count)
 {
 	uint64_t segment = place / d->segment_blocks;
-	const struct disk_flight f = {
+	const struct disk_flight what = {
 		.file = FILE_SEGMENT + slot_of(segment),
-		.fd = d->directory->segments[slot_of(segment)],
 		.segment = segment,
 		.offset = place % d->segment_blocks * JOURNAL_BLOCK_BYTES,
 		.bytes = blocks_count * JOURNAL_BLOCK_BYTES,
+		.ended = d->directory->memory_backed,
 	};
+	struct disk_flight *f = begin(d, &what);
 
-	CHECK(segment < disk_segments(d) && f.offset + f.bytes <= d->directory->segment_bytes);
-	begin(d, &f, blocks);
+	CHECK(segment < disk_segments(d) && f->offset + f->bytes <= d->directory->segment_bytes);
+	if (f->ended)
+		f->result = copy_blocks(d, f, blocks);
+	else
+		submit(d, d->begun, blocks);
+	d->begun++;
 }
 
 void disk_write_superblock(struct disk *d, uint32_t slot, const uint8_t *block)
 {
-	const struct disk_flight f = {
+	const struct disk_flight what = {
 		.file = FILE_SUPERBLOCK,
-		.fd = d->directory->superblock,
 		.offset = (uint64_t)slot * JOURNAL_BLOCK_BYTES,
 		.bytes = JOURNAL_BLOCK_BYTES,
+		.ended = d->directory->memory_backed,
 	};
+	struct disk_flight *f = begin(d, &what);
 
-	begin(d, &f, block);
+	if (f->ended)
+		f->result = write_now(d->directory->superblock, f, block);
+	else
+		submit(d, d->begun, block);
+	d->begun++;
 }
 
 /* ---- Completion ---- */
@@ -259,8 +322,10 @@ void disk_close(struct disk *d)
 {
 	struct io_uring_cqe *cqe;
 
-	if (d->directory->memory_backed)
+	if (d->directory->memory_backed) {
+		unmap_all(d);
 		return;
+	}
 	/* A buffer is given back only when nobody reads it any more. */
 	do {
 		reap(d);

@@ -39,9 +39,8 @@ struct disk_faults {
 #define DISK_HELD INT32_MIN
 
 struct disk_flight {
-	uint32_t file;    /* Which of the ring's registered files, */
-	int fd;           /* and which of ours, */
-	uint64_t segment; /* of this number, */
+	uint32_t file;    /* Which of the ring's registered files; */
+	uint64_t segment; /* if it is a segment, of this number. */
 	uint64_t offset;
 	uint32_t bytes;
 	int32_t result;
@@ -59,7 +58,9 @@ struct disk {
 	bool stopped;               /* Set once, after `cause`: release. */
 	char cause[DISK_CAUSE_MAX]; /* A sentence. */
 	struct disk_flight flights[DISK_FLIGHTS];
-	struct io_uring ring; /* Not in use when the directory is in memory. */
+	uint8_t *maps
+		[CONFIG_SEGMENTS_MAX]; /* Of segment i at i % CONFIG_SEGMENTS_MAX: a directory in memory. */
+	struct io_uring ring;          /* Not in use when the directory is in memory. */
 };
 
 /* `directory` is open, and the disk's until it is closed; all writes come out of `buffers`, aligned

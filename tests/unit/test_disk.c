@@ -331,6 +331,7 @@ int main(void)
 		M(a_short_write_ends_it_and_is_said),
 		M(a_segment_added_while_it_runs_is_written_to),
 		M(a_free_segment_is_written_to_under_its_next_number),
+		M(a_free_segment_is_written_to_under_its_next_number),
 	};
 
 	if (!is_on_disk(".")) {

@@ -1,6 +1,12 @@
 /* consensus/journal_block.h. */
 #include "tests/unit/given_journal.h"
 
+#include <signal.h>
+
+#include <x86intrin.h>
+
+#include "consensus/stream.h"
+
 static void each_bit_of_a_block_is_covered_by_its_checksum(void **state)
 {
 	(void)state;
@@ -142,6 +148,64 @@ static void a_header_with_instances_that_no_node_can_reach_is_refused(void **sta
 	assert_false(journal_payload_check(payload, sizeof(payload)));
 }
 
+enum {
+	TRAP_FLAG = 0x100 /* The processor stops after each instruction. */
+};
+
+static const uint8_t *copied_to;
+static volatile uint32_t stops;       /* While a copy was at work, */
+static volatile uint32_t stops_bad;   /* of which so many found a damaged block, */
+static volatile uint32_t stops_blank; /* and so many a blank one. */
+
+static void on_stop(int signal)
+{
+	const struct journal_block *b = journal_block_check(copied_to, superblock.uuid);
+
+	(void)signal;
+	stops++;
+	stops_bad += b == NULL;
+	stops_blank += b != NULL && b->number == 0;
+}
+
+/* scenarios.md, process: kill at every step, of a journal in memory. */
+static void a_copy_that_is_killed_at_any_instruction_leaves_no_damaged_block(void **state)
+{
+	const struct sigaction stop = {.sa_handler = on_stop};
+	struct sigaction before;
+
+	(void)state;
+	vote_written(5, 100);
+	vote_written(6, 100);
+	uint8_t *old = image_block(2);
+	const uint8_t *new = image_block(3);
+
+	copied_to = old;
+	assert_int_equal(sigaction(SIGTRAP, &stop, &before), 0);
+	__writeeflags(__readeflags() | TRAP_FLAG);
+	journal_block_copy(old, new);
+	__writeeflags(__readeflags() & ~(unsigned long long)TRAP_FLAG);
+	sigaction(SIGTRAP, &before, NULL);
+	/* It was stopped after each of its stores, and there it was neither the old nor the new. */
+	assert_true(stops_blank >= (JOURNAL_BLOCK_BYTES - STREAM_LINE) / STREAM_WORD);
+	assert_int_equal(stops_bad, 0);
+	assert_memory_equal(old, new, JOURNAL_BLOCK_BYTES);
+}
+
+static void a_block_whose_copy_was_killed_cuts_its_write_as_torn(void **state)
+{
+	const uint64_t undone = JOURNAL_BLOCK_UNDONE;
+
+	(void)state;
+	vote_written(5, 100);
+	vote_written(6, 3000);
+	memcpy(image_block(3), &undone, sizeof(undone));
+	memset(image_block(3) + sizeof(undone), 0x5a, 2000);
+	when_read();
+	assert_int_not_equal(end.verdict, JOURNAL_DAMAGED);
+	assert_int_equal(told_records_count, 1);
+	assert_int_equal(end.place, 3);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -159,6 +223,11 @@ int main(void)
 		cmocka_unit_test_setup(a_header_with_instances_that_no_node_can_reach_is_refused,
 			given_begun_journal),
 		cmocka_unit_test_setup(a_record_with_a_length_beyond_the_write_is_refused,
+			given_begun_journal),
+		cmocka_unit_test_setup(
+			a_copy_that_is_killed_at_any_instruction_leaves_no_damaged_block,
+			given_begun_journal),
+		cmocka_unit_test_setup(a_block_whose_copy_was_killed_cuts_its_write_as_torn,
 			given_begun_journal),
 	};
 
