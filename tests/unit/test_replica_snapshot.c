@@ -599,7 +599,7 @@ static void while_the_state_is_replaced_nothing_is_looked_up_in_it(void **state)
 	const struct entry e = {.session = 0, .sequence_length = entry_pack(ENTRY_COMMAND, 0, 0)};
 	const struct message retry = {.type = MESSAGE_RETRY, .count = 1, .from = 300};
 
-	hear_watermark(OURS, 0, 0);
+	hear_watermark(ballot_make(9, SELF), 0, 0);
 	learner_stage_on_message(&stage, &retry, (const uint8_t *)&e, NULL, now);
 	flush();
 	assert_int_equal(sent_of(MESSAGE_REPLY), 0);
