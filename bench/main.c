@@ -56,7 +56,8 @@ static void journal_text(const struct options *o, char *text, size_t size)
 		snprintf(text, size,
 			"journal: {directory: \"%s\", segments: %u, snapshot_segments: %u, "
 			"memory_backed: %s}\n",
-			o->directory, o->segments, o->segments < 4 ? o->segments : 4,
+			o->directory, o->segments,
+			o->segments < o->snapshot_segments ? o->segments : o->snapshot_segments,
 			in_memory(o->directory) ? "true" : "false");
 }
 

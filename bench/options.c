@@ -45,6 +45,7 @@ static const char help[] =
 	"  --durability MODE  none, async or sync; without --config                (none)\n"
 	"  --directory DIR    of the journals, then: a folder that is there\n"
 	"  --segments N       files of 64 MiB that the formatting writes           (16)\n"
+	"  --snapshot-segments N  filled from one snapshot to the next             (4)\n"
 	"  --format           give each replica a new data directory first\n"
 	"  --die FILE         kill -9 after the measured phase; FILE: how far it was\n"
 	"  --survive FILE     all that was acknowledged before --die must be there\n"
@@ -128,6 +129,7 @@ enum {
 	OPTION_DURABILITY,
 	OPTION_DIRECTORY,
 	OPTION_SEGMENTS,
+	OPTION_SNAPSHOT_SEGMENTS,
 	OPTION_FORMAT,
 	OPTION_DIE,
 	OPTION_SURVIVE,
@@ -167,6 +169,7 @@ static const struct option longs[] = {
 	{"durability", required_argument, NULL, OPTION_DURABILITY},
 	{"directory", required_argument, NULL, OPTION_DIRECTORY},
 	{"segments", required_argument, NULL, OPTION_SEGMENTS},
+	{"snapshot-segments", required_argument, NULL, OPTION_SNAPSHOT_SEGMENTS},
 	{"format", no_argument, NULL, OPTION_FORMAT},
 	{"die", required_argument, NULL, OPTION_DIE},
 	{"survive", required_argument, NULL, OPTION_SURVIVE},
@@ -246,6 +249,9 @@ static bool take_journal(struct options *o, int option)
 		break;
 	case OPTION_SEGMENTS:
 		o->segments = whole("segments", optarg, 2, CONFIG_SEGMENTS_MAX);
+		break;
+	case OPTION_SNAPSHOT_SEGMENTS:
+		o->snapshot_segments = whole("snapshot-segments", optarg, 1, CONFIG_SEGMENTS_MAX);
 		break;
 	case OPTION_FORMAT:
 		o->format = true;
@@ -341,6 +347,7 @@ struct options options_parse(int argc, char **argv)
 		.read_share = 0.5,
 		.durability = "none",
 		.segments = 16,
+		.snapshot_segments = 4,
 	};
 	int option;
 

@@ -44,6 +44,7 @@ struct options {
 	const char *durability;
 	const char *directory; /* Of the journals, unless durability is none. */
 	uint32_t segments;
+	uint32_t snapshot_segments;
 	bool format;
 	const char *die;     /* File: see survival.h; NULL: it lives. */
 	const char *survive; /* File of the run before, which died. */

@@ -4,13 +4,16 @@ and the commit. A run whose ping-pong moved more than 1.5 times from begin to en
 --micro runs the micro-benchmarks as well, and leaves their JSON for Google Benchmark's compare.py."""
 
 import argparse
+import glob
 import json
+import mmap
 import os
 import platform
 import statistics
 import subprocess
 import sys
 import tempfile
+import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BUILD = "build-release"  # Of `tools/run release`.
@@ -186,6 +189,54 @@ def journals(options):
               f"| {median(lambda r: r['latency_us']['p99']):.0f} |", flush=True)
 
 
+READ_BYTES = 1 << 20  # At a time, as a start does.
+SEGMENTS = 16  # Of 64 MiB in each journal.
+RECOVERY_COMMITS = 800000  # Of 1024 bytes, and the warm-up's: nearly all of that.
+
+
+def read_plain(folder):
+    """Seconds that reading all journals takes, one after the other, past the kernel's cache."""
+    buffer = mmap.mmap(-1, READ_BYTES)
+    files = sorted(glob.glob(os.path.join(folder, "replica-*", "segment-*")))
+    begun = time.monotonic()
+    for file in files:
+        fd = os.open(file, os.O_RDONLY | os.O_DIRECT)
+        while os.readv(fd, [buffer]) > 0:
+            pass
+        os.close(fd)
+    return time.monotonic() - begun
+
+
+def recovery(options):
+    """Journals are filled, without a snapshot; then a start reads them back, between two plain reads
+    of the same files."""
+    print("\n| journals read back at the start | MB | of writes | MB/s | plain read MB/s "
+          "| times a plain read (aim) |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    runs = []
+    for _ in range(options.runs):
+        with tempfile.TemporaryDirectory(dir=options.directory) as folder:
+            cluster = [PROGRAM, "--durability", "sync", "--directory", folder, "--value", "1024",
+                       "--segments", str(SEGMENTS), "--snapshot-segments", str(SEGMENTS)]
+            filled = run_json(cluster + ["--format", "--lcores", "2", "--seconds", "300",
+                                         "--commits", str(RECOVERY_COMMITS)])
+            before = read_plain(folder)
+            run = run_json(cluster + ["--seconds", "0.2", "--warmup", "0"])
+            run["plain_s"] = statistics.mean([before, read_plain(folder)])
+            run["written"] = (filled["journal_writes_per_s"] * filled["seconds"] *
+                              filled["journal_write_bytes"])
+            runs.append(run)
+
+    def median(of):
+        return statistics.median(of(run) for run in runs)
+
+    print(f"| three, of 1024-byte commands | {median(lambda r: r['journal_read_bytes']) / 1e6:.0f} "
+          f"| {100 * median(lambda r: r['written'] / r['journal_read_bytes']):.0f}% "
+          f"| {median(lambda r: r['journal_read_bytes'] / r['journal_read_s']) / 1e6:.0f} "
+          f"| {median(lambda r: r['journal_read_bytes'] / r['plain_s']) / 1e6:.0f} "
+          f"| {median(lambda r: r['journal_read_s'] / r['plain_s']):.2f} (2) |", flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=5)
@@ -194,12 +245,12 @@ def main():
     parser.add_argument("--micro", metavar="FILE",
                         default=os.path.join(ROOT, "build", "micro.json"))
     parser.add_argument("--directory", default=ROOT, help="on the disk that takes the journals")
-    parser.add_argument("--only", choices=("failovers", "embedded", "journals", "processes"))
+    parser.add_argument("--only", choices=("failovers", "embedded", "journals", "recovery", "processes"))
     options = parser.parse_args()
     print(machine() + f"; medians of {options.runs} runs\n")
     if options.kills < 1:
         parser.error("--kills takes a number of at least 1")
-    for what in (failovers, embedded, journals, processes):
+    for what in (failovers, embedded, journals, recovery, processes):
         if options.only in (None, what.__name__):
             what(options)
     if options.only:
