@@ -52,6 +52,7 @@ TARGETS = [
     Target("journal", 3000, 230),
     Target("kv", 5000, 125),
     Target("replica", 2000, 1350, ("-max_len=4096",)),
+    Target("snapshot", 20000, 150),
 ]
 
 

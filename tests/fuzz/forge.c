@@ -4,6 +4,7 @@
 
 #include "consensus/check.h"
 #include "consensus/message.h"
+#include "consensus/snapshot.h"
 #include "tests/fuzz/peers.h"
 #include "tests/fuzz/seal.h"
 #include "tests/sim/network.h"
@@ -137,6 +138,45 @@ static uint32_t put_ranges(struct input *in, const struct forge_view *v, uint8_t
 	return count * (uint32_t)sizeof(struct range);
 }
 
+/* A whole image in one chunk, which may be said to be another one. */
+static uint32_t put_image(struct input *in, struct message *m, uint8_t *body)
+{
+	const uint8_t how = input_u8(in);
+	const struct snapshot_header header = {
+		.sessions = how % 4,
+		.entries = how / 4 % 2,
+		.instance = m->first,
+		.digest = how,
+	};
+	static _Alignas(8) uint8_t bytes[BODY_BYTES_MAX / 8 * 8];
+	struct snapshot image = {.bytes = bytes, .size = sizeof(bytes)};
+
+	snapshot_begin(&image, &header);
+	for (uint32_t i = 0; i < header.sessions; i++) {
+		const struct snapshot_session s = {
+			.id = 1 + input_u8(in),
+			.last = m->first - 1 - input_u8(in) % 4,
+			.base = input_u8(in),
+			.done = input_u8(in) % (1u << SESSION_WINDOW),
+		};
+
+		memcpy(snapshot_add(&image, SNAPSHOT_SESSION, sizeof(s)), &s, sizeof(s));
+	}
+	for (uint32_t i = 0; i < header.entries; i++)
+		memcpy(snapshot_add(&image, SNAPSHOT_ENTRY, sizeof(m->first)), &m->first,
+			sizeof(m->first));
+	while (snapshot_sum(&image))
+		;
+	snapshot_end(&image);
+	memcpy(body, bytes, image.used);
+	m->count = 0;
+	if (how < 192) {
+		m->watermark = 0;
+		m->ballot = image.used;
+	}
+	return (uint32_t)image.used;
+}
+
 static void put_body(struct input *in, const struct forge_view *v, struct message *m, uint8_t *body)
 {
 	uint32_t bytes = 0;
@@ -153,6 +193,9 @@ static void put_body(struct input *in, const struct forge_view *v, struct messag
 	case MESSAGE_ACCEPTED:
 		m->count = 1 + m->count % 8;
 		bytes = put_ranges(in, v, body, m->count);
+		break;
+	case MESSAGE_SNAPSHOT_CHUNK:
+		bytes = put_image(in, m, body);
 		break;
 	case MESSAGE_VOTES:
 	case MESSAGE_CHOSEN:
@@ -182,6 +225,8 @@ uint16_t forge(struct input *in, const struct forge_view *v, uint8_t *bytes)
 	m.flags = flags % 8;
 	m.echo = flags / 8;
 	m.count = input_u8(in);
+	if (m.type == MESSAGE_SNAPSHOT_ASK && m.count % 2 == 0)
+		m.first = 0; /* Any image. */
 	put_body(in, v, &m, bytes + HEADER_BYTES);
 	m.shard = (uint16_t)(m.first / BLOCK % v->shards);
 	message_encode(&m, (struct message_wire *)(void *)bytes);

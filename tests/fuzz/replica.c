@@ -102,12 +102,72 @@ static void query(void *state, const struct command *commands, uint32_t count,
 		results[i] = (struct result){.status = REPLY_OK, .result = m->last};
 }
 
+/* ---- Its snapshots: one entry ---- */
+
+static uint64_t entry_bytes_max(const void *state)
+{
+	(void)state;
+	return snapshot_record_bytes(sizeof(applied.last));
+}
+
+static uint64_t entries(const void *state)
+{
+	(void)state;
+	return 1;
+}
+
+static void save(void *state, struct snapshot *to)
+{
+	memcpy(snapshot_add(to, SNAPSHOT_ENTRY, sizeof(applied)), state, sizeof(applied));
+}
+
+static bool no_step(void *state)
+{
+	(void)state;
+	return false;
+}
+
+static bool valid(const void *state, const uint8_t *entry, uint32_t length, uint64_t instance)
+{
+	(void)state;
+	return length == sizeof(applied) && *(const uint64_t *)(const void *)entry <= instance;
+}
+
+static bool clear(void *state)
+{
+	struct machine_state *m = state;
+
+	m->last = 0;
+	return false;
+}
+
+static void restore(void *state, const uint8_t *entry, uint32_t length)
+{
+	memcpy(state, entry, length);
+}
+
+static const struct machine_snapshot machine_snapshot = {
+	.bytes = entry_bytes_max,
+	.count_max = entries,
+	.count = entries,
+	.begin = save,
+	.step = no_step,
+	.valid = valid,
+	.clear = clear,
+	.restore = restore,
+};
+
+static const struct machine machine = {
+	.state = &applied,
+	.snapshot = &machine_snapshot,
+	.apply = apply,
+	.query = query,
+};
+
 /* ---- Steps ---- */
 
 static void start_from_disk(void)
 {
-	const struct machine machine = {.state = &applied, .apply = apply, .query = query};
-
 	applied.last = 0;
 	/* No fault was the disk's own: it always does. */
 	CHECK(boot_start(&node, NULL, &machine));
@@ -204,8 +264,10 @@ static void step(struct input *in)
 		turn(pauses_ns[kind / 8 % 8]);
 		return;
 	case 1:
-		/* Now, or at a step of the disk to come. */
-		if (kind / 8 % 8 == 0)
+		/* A crash now, or at a step of the disk to come; without one, a snapshot. */
+		if (!node.durable)
+			learner_stage_want_snapshot(&node.learner);
+		else if (kind / 8 % 8 == 0)
 			crash();
 		else
 			node.crash_steps = node.disk.steps + kind / 8;
@@ -232,7 +294,6 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 
 static void start(uint32_t shards, bool voted, bool durable)
 {
-	const struct machine machine = {.state = &applied, .apply = apply, .query = query};
 	const struct replica_settings settings = {
 		.self = PEERS_SELF,
 		.members = PEERS_MEMBERS,

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "consensus/message.h"
+#include "consensus/snapshot.h"
 #include "tests/fuzz/peers.h"
 #include "tests/fuzz/seal.h"
 
@@ -100,6 +101,9 @@ static size_t put_body(struct message *m, uint8_t *body)
 		m->count = 2;
 		memcpy(body, ranges, sizeof(ranges));
 		return sizeof(ranges);
+	case MESSAGE_SNAPSHOT_CHUNK:
+		memset(body, 7, 64);
+		return 64;
 	case MESSAGE_VOTES:
 	case MESSAGE_CHOSEN:
 		m->count = 2;
@@ -214,6 +218,40 @@ static void write_commands(void)
 	write_seed("kv", "full", fill, sizeof(fill));
 }
 
+/* ---- Images ---- */
+
+static void write_images(void)
+{
+	static _Alignas(8) uint8_t bytes[BYTES_MAX];
+	static const struct snapshot_session sessions[] = {
+		{.id = 3, .base = 1, .last = 9, .done = 2, .replies = {1, 2, 3, 4}},
+		{.id = 19, .last = 18},
+	};
+	static const uint64_t entries[][4] = {{7, 2}, {8, 11, 0x6f6e65}};
+	struct snapshot image = {.bytes = bytes, .size = sizeof(bytes)};
+	const struct snapshot_header header = {
+		.sessions = 2,
+		.entries = 2,
+		.instance = 20,
+		.digest = 5,
+	};
+
+	snapshot_begin(&image, &(struct snapshot_header){.instance = 1});
+	snapshot_sum(&image);
+	snapshot_end(&image);
+	write_seed("snapshot", "bare", bytes, image.used);
+	snapshot_begin(&image, &header);
+	for (uint32_t i = 0; i < 2; i++) {
+		memcpy(snapshot_add(&image, SNAPSHOT_SESSION, sizeof(sessions[i])), &sessions[i],
+			sizeof(sessions[i]));
+		memcpy(snapshot_add(&image, SNAPSHOT_ENTRY, 16 + 3 * i), entries[i], 16 + 3 * i);
+	}
+	while (snapshot_sum(&image))
+		;
+	snapshot_end(&image);
+	write_seed("snapshot", "sessions_entries", bytes, image.used);
+}
+
 /* ---- Steps ---- */
 
 static void write_client_steps(void)
@@ -284,6 +322,20 @@ static void write_replica_steps(void)
 	static const uint8_t steps[] = {1 + 8 + 16, 32, 2, 48, 2, 25, 32, 2, 48, 2, 41, 4, 2, 0, 12,
 		0, 0, 0, 0, 16, 16, 6, 0, 12, 0, 0, 0, 2, 1, 7, 0, 2, 7, 0, 3, 0, 4, 16, 16, 1, 16};
 
+	/* Two members say that what comes next is gone; one gives an image of a session and an entry,
+	 * which is installed. Then another asks for any image, and for chunks of it. */
+	static uint8_t installs[] = {1, 32, 2, 48, 2, 32, 2, 4, 13, 0, 0, 0, 12, 0, 0, 240, 4, 13,
+		1, 0, 0, 12, 0, 0, 240, 24, 4, 23, 0, 0, 12, 0, 0, 0, 5, 3, 0, 1, 1, 16, 16, 16, 16,
+		16, 16, 16, 16, 4, 22, 1, 0, 0, 1, 0, 0, 16, 16, 4, 22, 1, 7, 0, 0, 0, 1, 16, 16};
+	/* A leader of some commands cuts an image that is asked for. */
+	static const uint8_t serves[] = {2, 4, 0, 0, 0, 0, 0, 3, 1, 7, 0, 2, 7, 0, 3, 7, 0, 0, 8, 2,
+		8, 4, 22, 1, 0, 0, 1, 0, 0, 16, 16, 16, 4, 22, 1, 0, 0, 1, 0, 0, 16, 4, 22, 1, 7, 0,
+		0, 0, 1, 16, 1, 16, 16};
+
+	write_seed("replica", "installs", installs, sizeof(installs));
+	installs[0] = 1 + 16; /* With a disk. */
+	write_seed("replica", "installs_disk", installs, sizeof(installs));
+	write_seed("replica", "serves", serves, sizeof(serves));
 	write_seed("replica", "crashes", crashes, sizeof(crashes));
 	write_seed("replica", "crashes_at_steps", steps, sizeof(steps));
 }
@@ -298,6 +350,7 @@ int main(int argc, char **argv)
 	write_messages();
 	write_frames();
 	write_commands();
+	write_images();
 	write_client_steps();
 	write_replica_steps();
 	write_journal_steps();
