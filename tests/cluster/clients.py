@@ -78,7 +78,7 @@ class Cluster(base.Cluster):
         try:
             command = ",".join(["/paxwire/" + arguments[0], str(i), *arguments[1:]])
             answer = ctl.ask(found[0], command) if found else None
-        except SystemExit as e:  # Its sentence.
+        except (SystemExit, OSError) as e:  # Its sentence; or it ended meanwhile.
             answer = {"error": str(e)}
         return answer or {"error": "nobody answers"}
 
@@ -214,8 +214,5 @@ class Cluster(base.Cluster):
         def level():
             status = [self.ctl(i, "status").get("delivered") for i in self.alive()]
             return None not in status and len(set(status)) == 1 and status[0] > 0
-        try:
-            wait_until("that all are level", level)
-        except RuntimeError as e:
-            raise RuntimeError(f"{e}: {[self.ctl(i, 'status') for i in self.alive()]}") from e
+        wait_until("that all are level", level)
         base.compare_digests({i: self.ctl(i, "digests") for i in self.alive()})

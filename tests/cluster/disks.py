@@ -6,6 +6,7 @@ import fcntl
 import os
 import shutil
 import struct
+import time
 
 from clients import MEMBERS
 from cluster import Skip, run, wait_until
@@ -143,6 +144,34 @@ def an_empty_disk_under_an_old_identity_is_refused(c):
     assert status["delivered"] == 0 and "waits for all members" in status["condition"], status
     c.end(victim)
     return f"replica {victim} refused by {others}, {leader} leads"
+
+
+def a_disk_image_of_an_earlier_life_makes_no_quorum(c):
+    leader = c.leads()
+    victim, third = (i for i in MEMBERS if i != leader)
+    c.end(victim)
+    image = os.path.join(c.folder, "image")
+    shutil.copytree(c.directory(victim), image)
+    for _ in range(2):
+        now = c.count(leader, "status", "delivered")
+        c.start_replica(victim)
+        wait_until("that it is heard again",
+                   lambda now=now: c.count(victim, "status", "delivered") > now)
+        c.kill(victim)
+    shutil.rmtree(c.directory(victim))
+    shutil.move(image, c.directory(victim))
+    # Its life is the second, and they have heard of a third.
+    before = {i: c.count(i, "drops", "foreign_uuid") for i in c.alive()}
+    c.start_replica(victim)
+    wait_until("that the others do not hear it", lambda: all(
+        c.count(i, "drops", "foreign_uuid") > before[i] for i in before))
+    c.kill(third)
+    wait_until("that nobody leads", lambda: c.leader() is None)
+    time.sleep(1)
+    assert c.leader() is None and set(c.alive()) == {leader, victim}
+    c.end(victim)
+    c.start_again(third)
+    return f"replica {victim} came with an earlier life, {c.leads()} leads with {third}"
 
 
 def the_leader_of_thousands_of_sessions_is_killed(c):

@@ -189,13 +189,14 @@ def frames_are_doubled_and_others_changed_on_the_way(c):
     return f"{hit} frames changed, {refused} refused by replicas, {twice} heard twice or late"
 
 
-# Who stands still for longer slows nobody, and falls beyond the others' logs: there is no state
-# transfer yet. So the others wait for a member that is to come back.
+# Who stands still for longer slows nobody, and falls beyond the others' logs. Without a journal they
+# wait for a member that is to come back; with one it installs a snapshot.
 COMES_BACK = Needs("lag_timeout_ms: 60000, ")
-DURABLE = COMES_BACK._replace(durability="sync")
-ASYNC = COMES_BACK._replace(durability="async")
-# Some thousand writes fill what is there.
-OWN_DISK = DURABLE._replace(own_disk=True, segments=2, segment_bytes=1 << 20, load_s=3 * LOAD_S)
+DURABLE = Needs(durability="sync")
+ASYNC = Needs(durability="async")
+# Soon copied, and some hundred writes fill it.
+SMALL = DURABLE._replace(segments=4, segment_bytes=1 << 20)
+OWN_DISK = SMALL._replace(own_disk=True, load_s=3 * LOAD_S)
 # One for each operation outstanding.
 MANY_SESSIONS = Needs(durability="sync", keys=5000, programs=(
     ("--clients", "2", "--outstanding", "2048", "--reads", "20"),))
@@ -218,6 +219,7 @@ CASES = {
     disks.every_async_member_ends_in_order_and_starts_again: ASYNC,
     disks.a_killed_async_member_stays_out: ASYNC,
     disks.an_empty_disk_under_an_old_identity_is_refused: DURABLE,
+    disks.a_disk_image_of_an_earlier_life_makes_no_quorum: SMALL._replace(load_s=4 * LOAD_S),
     disks.the_leader_of_thousands_of_sessions_is_killed: MANY_SESSIONS,
 }
 NAMED = {case.__name__: case for case in CASES}
@@ -238,6 +240,8 @@ def run_case(case):
             c.judge()
             c.agree()
         except Exception:
+            for i in c.alive():
+                print(f"  replica {i}: {c.ctl(i, 'status')} {c.ctl(i, 'drops')}")
             for name in sorted(os.listdir(folder)):
                 if name.endswith(".log"):
                     print(f"  {name}: {c.said(name[:-4])}")
