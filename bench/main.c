@@ -137,10 +137,10 @@ static bool make_request(const struct options *o, const struct config *config,
 		request->program = "paxwire-bench";
 		return true;
 	}
-	if (o->kill_leader || o->transfer) {
+	if (o->kill_leader || o->transfer || o->pause_seconds > 0 || o->snapshots) {
 		snprintf(error, size,
-			"--kill-leader and --transfer are for a cluster in this process: elsewhere "
-			"there are kill and `paxwire-ctl transfer`.");
+			"--kill-leader, --transfer, --pause-follower and --snapshots are for a "
+			"cluster in this process: elsewhere there are kill and paxwire-ctl.");
 		return false;
 	}
 	client = remote_client(config, o, error, size);
@@ -205,6 +205,13 @@ int main(int argc, char **argv)
 		return fail("the run is not sound: see Health above.");
 	if ((options.kill_leader || options.transfer) && report.leaderships < 2)
 		return fail("nobody else led, though the leader was killed or told to hand over.");
+	if (options.pause_seconds > 0 && report.absence.installed == 0)
+		return fail("the follower that stood still came back without a snapshot: it needed "
+			    "none, or got none. See Health above; stand still for longer.");
+	if (options.pause_seconds > 0 && !report.absence.caught_up)
+		return fail("the follower that stood still was not level again within a minute.");
+	if (options.snapshots && report.snapshots.count == 0)
+		return fail("no snapshot was whole before the end: give --seconds more.");
 	if (report.allocated_bytes > 0)
 		return fail("lcores took memory from the heap while they polled.");
 	if (options.commits > 0 && report.saturated.commits < options.commits &&

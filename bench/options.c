@@ -26,6 +26,9 @@ static const char help[] =
 	"  --commits N        end the measured phase at so many commits\n"
 	"  --kill-leader      stop the leading replica for good, a second into it\n"
 	"  --transfer         or let it hand over to another one\n"
+	"  --pause-follower S or let a follower stand still for S seconds\n"
+	"  --snapshots MS     open loop: in the second half replicas cut snapshots in turn,\n"
+	"                     MS milliseconds after the last one (0: back to back)\n"
 	"  --set NAME=VALUE   a tunable, over the file's or the default; may be repeated\n"
 	"  --faults P         of a hundred frames so many are lost, doubled, late; each (0)\n"
 	"  --mutant swap      one replica swaps two commands: agreement must be FALSE\n"
@@ -111,6 +114,8 @@ enum {
 	OPTION_COMMITS,
 	OPTION_KILL_LEADER,
 	OPTION_TRANSFER,
+	OPTION_PAUSE_FOLLOWER,
+	OPTION_SNAPSHOTS,
 	OPTION_SET,
 	OPTION_FAULTS,
 	OPTION_MUTANT,
@@ -151,6 +156,8 @@ static const struct option longs[] = {
 	{"commits", required_argument, NULL, OPTION_COMMITS},
 	{"kill-leader", no_argument, NULL, OPTION_KILL_LEADER},
 	{"transfer", no_argument, NULL, OPTION_TRANSFER},
+	{"pause-follower", required_argument, NULL, OPTION_PAUSE_FOLLOWER},
+	{"snapshots", required_argument, NULL, OPTION_SNAPSHOTS},
 	{"set", required_argument, NULL, OPTION_SET},
 	{"faults", required_argument, NULL, OPTION_FAULTS},
 	{"mutant", required_argument, NULL, OPTION_MUTANT},
@@ -268,10 +275,41 @@ static bool take_journal(struct options *o, int option)
 	return true;
 }
 
+/* What is done to the cluster meanwhile. False: it is none of these options. */
+static bool take_events(struct options *o, int option)
+{
+	switch (option) {
+	case OPTION_KILL_LEADER:
+		o->kill_leader = true;
+		break;
+	case OPTION_TRANSFER:
+		o->transfer = true;
+		break;
+	case OPTION_PAUSE_FOLLOWER:
+		o->pause_seconds = number("pause-follower", optarg, 0.1, 3600);
+		break;
+	case OPTION_SNAPSHOTS:
+		o->snapshots = true;
+		o->snapshots_gap_ms = number("snapshots", optarg, 0, 3600000);
+		break;
+	case OPTION_FAULTS:
+		o->faults = number("faults", optarg, 0, 50);
+		break;
+	case OPTION_MUTANT:
+		if (strcmp(optarg, "swap") != 0)
+			refuse("--mutant knows swap only, not \"%s\".", optarg);
+		o->mutant = true;
+		break;
+	default:
+		return false;
+	}
+	return true;
+}
+
 /* Where it runs, and what is written. */
 static void take(struct options *o, int option)
 {
-	if (take_load(o, option) || take_journal(o, option))
+	if (take_load(o, option) || take_journal(o, option) || take_events(o, option))
 		return;
 	switch (option) {
 	case OPTION_DEMO:
@@ -295,24 +333,10 @@ static void take(struct options *o, int option)
 	case OPTION_LCORES:
 		o->lcores = whole("lcores", optarg, 1, EMBEDDED_LCORES_MAX);
 		break;
-	case OPTION_KILL_LEADER:
-		o->kill_leader = true;
-		break;
-	case OPTION_TRANSFER:
-		o->transfer = true;
-		break;
 	case OPTION_SET:
 		if (o->sets_count == SETS_MAX)
 			refuse("--set may be given %d times at most.", SETS_MAX);
 		o->sets[o->sets_count++] = optarg;
-		break;
-	case OPTION_FAULTS:
-		o->faults = number("faults", optarg, 0, 50);
-		break;
-	case OPTION_MUTANT:
-		if (strcmp(optarg, "swap") != 0)
-			refuse("--mutant knows swap only, not \"%s\".", optarg);
-		o->mutant = true;
 		break;
 	case OPTION_TRACE:
 		o->trace = optarg;
@@ -330,6 +354,22 @@ static void take(struct options *o, int option)
 		fputs("paxwire-bench: --help lists the options.\n", stderr);
 		exit(1);
 	}
+}
+
+static void check_events(const struct options *o)
+{
+	bool pauses = o->pause_seconds > 0;
+
+	if ((o->kill_leader || pauses) && o->replicas < 3)
+		refuse("--%s needs at least 3 replicas: fewer have no majority without one.",
+			pauses ? "pause-follower" : "kill-leader");
+	if (o->kill_leader + o->transfer + pauses + o->snapshots > 1)
+		refuse("--kill-leader, --transfer, --pause-follower and --snapshots are runs of "
+		       "their own: give one of them.");
+	if (o->snapshots && o->rate == 0)
+		refuse("--snapshots needs an open loop: give --rate as well.");
+	if (o->snapshots && o->commits > 0)
+		refuse("--snapshots compares two halves of --seconds: leave --commits out.");
 }
 
 struct options options_parse(int argc, char **argv)
@@ -360,10 +400,7 @@ struct options options_parse(int argc, char **argv)
 		refuse("--poisson needs an open loop: give --rate as well.");
 	if (strcmp(o.durability, "none") != 0 && o.directory == NULL)
 		refuse("--durability %s needs --directory: where the journals are.", o.durability);
-	if (o.kill_leader && o.replicas < 3)
-		refuse("--kill-leader needs at least 3 replicas: fewer have no majority without one.");
-	if (o.kill_leader && o.transfer)
-		refuse("--kill-leader and --transfer are two runs: give one of them.");
+	check_events(&o);
 	o.eal_count = argc - optind;
 	o.eal = argv + optind;
 	return o;

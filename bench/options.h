@@ -21,10 +21,13 @@ struct options {
 	const char *ping;   /* Only measure the ports, against this reflecting client. */
 	uint32_t replicas;
 	uint32_t lcores;
-	double seconds;   /* Of the measured phase, at most. */
-	uint64_t commits; /* It ends at so many; 0: by time only. */
-	bool kill_leader; /* In its middle. */
-	bool transfer;    /* Then the leader hands over, in good health. */
+	double seconds;          /* Of the measured phase, at most. */
+	uint64_t commits;        /* It ends at so many; 0: by time only. */
+	bool kill_leader;        /* In its middle. */
+	bool transfer;           /* Then the leader hands over, in good health. */
+	double pause_seconds;    /* Then a follower stands still for so long; 0: none does. */
+	bool snapshots;          /* In the second half, replicas cut them in turn, */
+	double snapshots_gap_ms; /* so long after the last one was whole. */
 	uint32_t sets_count;
 	const char *sets[SETS_MAX]; /* NAME=VALUE of tunables. */
 	double faults;              /* Per cent of frames lost, doubled, late, each. */

@@ -123,6 +123,32 @@ static void print_journal(const struct report *r)
 		(double)r->read_bytes / 1e6, r->read_s, rate(r->read_bytes, r->read_s) / 1e6);
 }
 
+static double ratio(const struct report *r, double percentile)
+{
+	return share(us(&r->saturated.latencies, percentile), us(&r->calm.latencies, percentile));
+}
+
+static double snapshot_ms(const struct snapshots *s)
+{
+	return share((double)s->total_ns / 1e6, (double)s->count);
+}
+
+/* The half without them, and what they did to the other one, which stands above. */
+static void print_snapshots(const struct report *r)
+{
+	const struct snapshots *s = &r->snapshots;
+
+	if (!r->options.snapshots)
+		return;
+	print_latencies("without", &r->calm.latencies);
+	printf("  %-12s p50 %.2f  p99 %.2f  p99.9 %.2f  max %.2f times as long with snapshots\n",
+		"ratio", ratio(r, 50), ratio(r, 99), ratio(r, 99.9),
+		share((double)r->saturated.latencies.max_ns, (double)r->calm.latencies.max_ns));
+	printf("  %-12s %" PRIu64 " cut, one replica after the other; %" PRIu64
+	       " bytes, %.2f ms each, %.2f ms at most\n",
+		"snapshots", s->count, s->bytes, snapshot_ms(s), (double)s->longest_ns / 1e6);
+}
+
 static void print_ports(const struct report *r)
 {
 	const struct outcome *s = &r->saturated;
@@ -162,6 +188,7 @@ void report_print(const struct report *r)
 {
 	print_conditions(r);
 	print_saturated(r);
+	print_snapshots(r);
 	print_journal(r);
 	if (r->unloaded.commits > 0) {
 		printf("\nUnloaded, one command at a time, %.1f s\n", r->unloaded.seconds);
@@ -205,9 +232,17 @@ void report_print(const struct report *r)
 			"killed", r->killed);
 	if (r->moved >= 0)
 		printf("  %-12s replica %d led, and was told to hand over\n", "moved", r->moved);
-	if (r->killed >= 0 || r->moved >= 0)
+	if (r->absence.replica >= 0)
+		printf("  %-12s replica %d stood still for %.1f s; %" PRIu64
+		       " instances behind at its return; %s %.2f ms later, after %" PRIu64
+		       " snapshots of others\n",
+			"paused", r->absence.replica, r->options.pause_seconds, r->absence.behind,
+			r->absence.caught_up ? "within lag_max" : "NOT within lag_max",
+			(double)r->absence.return_ns / 1e6, r->absence.installed);
+	if (r->killed >= 0 || r->moved >= 0 || r->absence.replica >= 0)
 		printf("  %-12s no commit for %.2f ms; the longest stall of an lcore was %.2f ms\n",
-			"failover", (double)r->gap_ns / 1e6, (double)r->stall_ns / 1e6);
+			r->absence.replica >= 0 ? "gap" : "failover", (double)r->gap_ns / 1e6,
+			(double)r->stall_ns / 1e6);
 	if (r->unanswered > 0)
 		printf("  %-12s %u commands had no answer after 20 s\n", "LOST", r->unanswered);
 	if (r->interrupted)
@@ -232,6 +267,32 @@ static void json_stages(FILE *f, const struct outcome *s)
 			s->stages[i].frames_per_turn, i == OUTCOME_STAGES ? "},\n" : ", ");
 }
 
+static void json_snapshots(const struct report *r, FILE *f)
+{
+	const struct snapshots *s = &r->snapshots;
+
+	if (!r->options.snapshots)
+		return;
+	json_latencies(f, "latency_us_without_snapshots", &r->calm.latencies);
+	fprintf(f,
+		"  \"snapshots\": {\"count\": %" PRIu64 ", \"bytes\": %" PRIu64
+		", \"ms\": %.3f, \"max_ms\": %.3f},\n",
+		s->count, s->bytes, snapshot_ms(s), (double)s->longest_ns / 1e6);
+}
+
+static void json_absence(const struct report *r, FILE *f)
+{
+	const struct absence *a = &r->absence;
+
+	if (a->replica < 0)
+		return;
+	fprintf(f,
+		"  \"paused\": {\"replica\": %d, \"behind\": %" PRIu64
+		", \"caught_up\": %s, \"return_ms\": %.3f, \"installed\": %" PRIu64 "},\n",
+		a->replica, a->behind, a->caught_up ? "true" : "false", (double)a->return_ns / 1e6,
+		a->installed);
+}
+
 static void json_body(const struct report *r, FILE *f)
 {
 	const struct outcome *s = &r->saturated;
@@ -247,6 +308,8 @@ static void json_body(const struct report *r, FILE *f)
 	json_latencies(f, "latency_us", &s->latencies);
 	if (r->unloaded.commits > 0)
 		json_latencies(f, "unloaded_latency_us", &r->unloaded.latencies);
+	json_snapshots(r, f);
+	json_absence(r, f);
 	json_stages(f, s);
 	fprintf(f, "  \"port_rtt_us\": {\"p50\": %.3f, \"p99\": %.3f, \"p50_after\": %.3f},\n",
 		(double)r->before.rtt_p50_ns / 1000, (double)r->before.rtt_p99_ns / 1000,

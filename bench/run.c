@@ -19,6 +19,8 @@
 #include "dataplane/embedded.h"
 #include "dataplane/trace.h"
 
+#define RETURN_NS 60000000000ull /* Who is not back by then is not coming. */
+
 static volatile sig_atomic_t interrupted;
 
 void run_interrupt(void)
@@ -41,6 +43,7 @@ struct session_of_run {
 	struct gap turns[EMBEDDED_LCORES_MAX];
 	struct app apps[MEMBER_MAX];
 	struct agreement agreement;
+	bool snaps; /* Replicas cut snapshots now. */
 	struct report *report;
 };
 
@@ -54,10 +57,14 @@ static void drain_traces(struct session_of_run *r)
 
 static void nap(struct session_of_run *r)
 {
-	const struct timespec t = {.tv_nsec = 2000000};
+	/* While a snapshot is cut, short ones: they are how exactly its duration is known. */
+	const struct timespec t = {
+		.tv_nsec = r->snaps && r->report->snapshots.asked ? 100000 : 2000000};
 	char sentence[CONFIG_ERROR_MAX];
 
 	drain_traces(r);
+	if (r->snaps)
+		snapshots_attend(&r->report->snapshots, &r->cluster, lcore_now_ns());
 	for (uint32_t i = 0; i < r->cluster.replicas_count; i++)
 		if (replica_attend(&r->cluster.replicas[i], sentence, sizeof(sentence)))
 			fprintf(stderr, "paxwire-bench: replica %u: %s\n", i, sentence);
@@ -116,23 +123,21 @@ static uint32_t leading(const struct embedded *e)
 	return MEMBER_MAX;
 }
 
-/* A second into the phase, whoever leads is stopped for good, or hands over to the next one. */
-static void change_leader(struct session_of_run *r, const char *what)
+/* Is something done to a replica in the middle of the measured phase? */
+static bool disturbs(const struct options *o)
+{
+	return o->kill_leader || o->transfer || o->pause_seconds > 0;
+}
+
+/* Whoever leads is stopped for good, or hands over to the next one. */
+static void change_leader(struct session_of_run *r, uint32_t leader)
 {
 	char error[CONFIG_ERROR_MAX];
-	uint32_t count = r->cluster.replicas_count;
-	uint32_t leader;
 
-	pass(r, what, 1, UINT64_MAX);
-	leader = leading(&r->cluster);
-	if (leader == MEMBER_MAX)
-		return; /* The report says so: no second leadership. */
-	gap_mark(&r->load.commits, lcore_now_ns());
-	for (uint32_t l = 0; l < r->cluster.lcores_count; l++)
-		gap_mark(&r->turns[l], lcore_now_ns());
 	if (r->report->options.transfer) {
 		if (replica_transfer(&r->cluster.replicas[leader],
-			    leader + 1 == count ? 0 : leader + 1, error, sizeof(error)))
+			    leader + 1 == r->cluster.replicas_count ? 0 : leader + 1, error,
+			    sizeof(error)))
 			r->report->moved = (int)leader;
 		return;
 	}
@@ -140,8 +145,68 @@ static void change_leader(struct session_of_run *r, const char *what)
 	r->report->killed = (int)leader;
 }
 
+/* Instances that a replica is behind the one that is ahead of all. */
+static uint64_t behind(const struct embedded *e, uint32_t replica)
+{
+	uint64_t own = learner_stage_delivered(e->replicas[replica].learner);
+	uint64_t most = own;
+
+	for (uint32_t i = 0; i < e->replicas_count; i++) {
+		uint64_t delivered = learner_stage_delivered(e->replicas[i].learner);
+
+		most = delivered > most ? delivered : most;
+	}
+	return most - own;
+}
+
+static uint64_t installed(const struct replica *r)
+{
+	return __atomic_load_n(&r->learner->snapshots.counters.installed, __ATOMIC_RELAXED);
+}
+
+/* A follower stands still for a while, and comes back to where the others are. */
+static void pause_follower(struct session_of_run *r, uint32_t follower)
+{
+	struct absence *a = &r->report->absence;
+	const struct replica *replica = &r->cluster.replicas[follower];
+	const uint64_t lag_max = r->report->config->tunables.lag_max;
+	const uint64_t before = installed(replica);
+
+	a->replica = (int)follower;
+	embedded_pause(&r->cluster, follower, true);
+	pass(r, "a pause", r->report->options.pause_seconds, UINT64_MAX);
+	a->behind = behind(&r->cluster, follower);
+	uint64_t begin_ns = lcore_now_ns();
+
+	embedded_pause(&r->cluster, follower, false);
+	while (!a->caught_up && !interrupted && lcore_now_ns() - begin_ns < RETURN_NS) {
+		pass(r, "a return", 0.002, UINT64_MAX);
+		a->return_ns = lcore_now_ns() - begin_ns;
+		a->caught_up = behind(&r->cluster, follower) <= lag_max;
+	}
+	a->installed = installed(replica) - before;
+}
+
+/* A second into the phase. */
+static void disturb(struct session_of_run *r, const char *what)
+{
+	uint32_t leader;
+
+	pass(r, what, 1, UINT64_MAX);
+	leader = leading(&r->cluster);
+	if (leader == MEMBER_MAX)
+		return; /* The report says so: nothing was done. */
+	gap_mark(&r->load.commits, lcore_now_ns());
+	for (uint32_t l = 0; l < r->cluster.lcores_count; l++)
+		gap_mark(&r->turns[l], lcore_now_ns());
+	if (r->report->options.pause_seconds > 0)
+		pause_follower(r, leader + 1 == r->cluster.replicas_count ? 0 : leader + 1);
+	else
+		change_leader(r, leader);
+}
+
 /* What clients saw of it, and how much of that the machine may have been. */
-static void conclude_change(struct session_of_run *r)
+static void conclude_disturbance(struct session_of_run *r)
 {
 	r->report->gap_ns = gap_longest_ns(&r->load.commits);
 	r->report->stall_ns = 0;
@@ -154,23 +219,36 @@ static void measure(struct session_of_run *r, const char *what, double seconds, 
 	bool accounts, struct outcome *o)
 {
 	const struct options *options = &r->report->options;
-	bool changes = options->kill_leader || options->transfer;
 	struct counts begin, end;
+	uint64_t offered = r->load.offered;
 
 	set_accounting(r, accounts);
 	load_set_recording(&r->load, true);
 	begin = counts_take(&r->cluster, &r->load);
-	if (accounts && changes)
-		change_leader(r, what);
+	if (accounts && disturbs(options))
+		disturb(r, what);
 	pass(r, what, seconds, commits == 0 ? UINT64_MAX : begin.done + commits);
 	end = counts_take(&r->cluster, &r->load);
 	load_set_recording(&r->load, false);
 	nap(r);
-	if (accounts && changes)
-		conclude_change(r);
+	if (accounts && disturbs(options))
+		conclude_disturbance(r);
 	counts_conclude(o, &begin, &end);
+	o->offered = (double)(r->load.offered - offered) / o->seconds;
 	histogram_merge(&o->latencies, &r->load.latencies);
 	histogram_reset(&r->load.latencies);
+}
+
+/* The same load in both halves. */
+static void measure_snapshots(struct session_of_run *r)
+{
+	const struct options *o = &r->report->options;
+
+	measure(r, "without", o->seconds / 2, 0, true, &r->report->calm);
+	snapshots_init(&r->report->snapshots, (uint64_t)(o->snapshots_gap_ms * 1e6));
+	r->snaps = true;
+	measure(r, "snapshots", o->seconds / 2, 0, true, &r->report->saturated);
+	r->snaps = false;
 }
 
 static bool wait_for_sessions(struct session_of_run *r, char *error, size_t size)
@@ -229,13 +307,11 @@ static bool phases(struct session_of_run *r, char *error, size_t size)
 
 	load_set_phase(&r->load, loaded);
 	pass(r, "warm-up", o->warmup_seconds, UINT64_MAX);
-	uint64_t offered = r->load.offered;
-
-	measure(r, o->rate > 0 ? "open loop" : "saturated", o->seconds, o->commits, true,
-		&r->report->saturated);
-	r->report->saturated.offered = o->rate > 0
-		? (double)(r->load.offered - offered) / r->report->saturated.seconds
-		: 0;
+	if (o->snapshots)
+		measure_snapshots(r);
+	else
+		measure(r, o->rate > 0 ? "open loop" : "saturated", o->seconds, o->commits, true,
+			&r->report->saturated);
 	if (o->die != NULL && !survival_end(&r->cluster, o->die, error, size))
 		return false;
 	if (o->demo) {
@@ -330,7 +406,7 @@ static bool create_embedded(struct session_of_run *r, const struct config *confi
 		!load_create(&r->load, &settings, &r->cluster.client, error, size) ||
 		!embedded_place(&r->cluster, &r->load.stage, 1, error, size))
 		return false;
-	for (uint32_t i = 0; i < r->cluster.lcores_count && (o->kill_leader || o->transfer); i++) {
+	for (uint32_t i = 0; i < r->cluster.lcores_count && disturbs(o); i++) {
 		r->turns[i].stage = (struct stage){
 			.name = "turns",
 			.poll = gap_poll,
@@ -408,6 +484,7 @@ bool run(const struct options *options, const struct config *config, struct repo
 	report->remote = r.remote;
 	report->killed = -1;
 	report->moved = -1;
+	report->absence.replica = -1;
 	if (!fits(&settings, config, error, size))
 		return false;
 	if (!(r.remote ? create_remote(&r, config, error, size)

@@ -12,6 +12,7 @@
 #include "bench/histogram.h"
 #include "bench/options.h"
 #include "bench/probe.h"
+#include "bench/snapshots.h"
 #include "config/config.h"
 
 enum {
@@ -47,16 +48,27 @@ struct outcome {
 	struct histogram latencies;
 };
 
+/* What --pause-follower did. */
+struct absence {
+	int replica;        /* Which one stood still; -1: none. */
+	uint64_t behind;    /* Instances that it was behind at its return, */
+	bool caught_up;     /* then it came to lag_max behind, */
+	uint64_t return_ns; /* which took so long, */
+	uint64_t installed; /* and so many images. */
+};
+
 struct report {
 	struct options options;
 	const struct config *config;
 	struct probe before, after;
 	struct outcome saturated; /* Or the open loop's. */
 	struct outcome unloaded;  /* demo: one command at a time. */
-	uint64_t read_bytes;      /* Of all journals, at the start, one after the other, */
-	double read_s;            /* and what it took. */
-	double first_commit_s;    /* From the start of the stages. */
-	uint64_t drops;           /* Frames and messages, everywhere, for every reason: */
+	struct outcome calm;      /* --snapshots: the half before, without; `saturated` is with. */
+	struct snapshots snapshots;
+	uint64_t read_bytes;   /* Of all journals, at the start, one after the other, */
+	double read_s;         /* and what it took. */
+	double first_commit_s; /* From the start of the stages. */
+	uint64_t drops;        /* Frames and messages, everywhere, for every reason: */
 	uint32_t drops_kinds;
 	struct drop_count drops_by[DROPS_KINDS_MAX];
 	uint64_t trace_lost;      /* Steps that --trace could not keep up with. */
@@ -71,9 +83,11 @@ struct report {
 	struct agreement agreement; /* Of a remote cluster nothing is known. */
 	bool remote;                /* The replicas are processes of their own. */
 	bool interrupted;
-	int killed;          /* The replica that --kill-leader stopped, or -1. */
-	int moved;           /* That which --transfer told to hand over, or -1. Of either: */
-	uint64_t gap_ns;     /* the longest time without a commit then, */
+	int killed; /* The replica that --kill-leader stopped, or -1. */
+	int moved;  /* That which --transfer told to hand over, or -1. */
+	struct absence absence;
+	/* Of whatever was done to a replica: */
+	uint64_t gap_ns;     /* the longest time without a commit from then on, */
 	uint64_t stall_ns;   /* and without a turn of some lcore. */
 	uint32_t unanswered; /* Commands without an answer after the drain. */
 };

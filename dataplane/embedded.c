@@ -242,19 +242,29 @@ bool embedded_start(struct embedded *e, char *error, size_t size)
 	return true;
 }
 
-void embedded_kill(struct embedded *e, uint32_t replica)
+static void pause_stage(struct stage *stage, bool paused)
+{
+	__atomic_store_n(&stage->stopped, paused, __ATOMIC_RELAXED);
+}
+
+void embedded_pause(struct embedded *e, uint32_t replica, bool paused)
 {
 	struct replica *r = &e->replicas[replica];
 
-	e->killed |= 1u << replica;
-	__atomic_store_n(&r->io.stage.stopped, true, __ATOMIC_RELAXED);
-	__atomic_store_n(&r->io.out.stopped, true, __ATOMIC_RELAXED);
-	__atomic_store_n(&r->leader_poll.stopped, true, __ATOMIC_RELAXED);
-	__atomic_store_n(&r->learner_poll.stopped, true, __ATOMIC_RELAXED);
+	pause_stage(&r->io.stage, paused);
+	pause_stage(&r->io.out, paused);
+	pause_stage(&r->leader_poll, paused);
+	pause_stage(&r->learner_poll, paused);
 	if (r->store != NULL)
-		__atomic_store_n(&r->store->poll.stopped, true, __ATOMIC_RELAXED);
+		pause_stage(&r->store->poll, paused);
 	for (uint32_t s = 0; s < e->config->shards; s++)
-		__atomic_store_n(&r->acceptor_polls[s].stopped, true, __ATOMIC_RELAXED);
+		pause_stage(&r->acceptor_polls[s], paused);
+}
+
+void embedded_kill(struct embedded *e, uint32_t replica)
+{
+	e->killed |= 1u << replica;
+	embedded_pause(e, replica, true);
 }
 
 void embedded_stop(struct embedded *e)

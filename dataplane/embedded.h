@@ -51,7 +51,9 @@ bool embedded_place(struct embedded *e, struct stage *client, uint32_t client_lc
 	size_t size);
 
 bool embedded_start(struct embedded *e, char *error, size_t size);
-/* A replica is polled no more, as if its process had been killed. Any thread. */
+/* A replica is polled no more for as long, as if its process had been stopped. Any thread. */
+void embedded_pause(struct embedded *e, uint32_t replica, bool paused);
+/* Nor ever again, as if its process had been killed. Any thread. */
 void embedded_kill(struct embedded *e, uint32_t replica);
 void embedded_stop(struct embedded *e);
 void embedded_destroy(struct embedded *e);

@@ -107,11 +107,24 @@ def refuse_options(p, hosts):
              '--seconds takes a number from 0.1 to 86400, not "x".')
     p.refuse("a mode of reads that is none", bench, ["--reads", "round"],
              '--reads is log, leader, any or stale, not "round".')
-    p.refuse("a kill elsewhere", bench, ["--config", hosts, "--kill-leader"],
-             "--kill-leader and --transfer are for a cluster in this process: elsewhere there "
-             "are kill and `paxwire-ctl transfer`.")
-    p.refuse("a kill and a transfer", bench, ["--kill-leader", "--transfer"],
-             "--kill-leader and --transfer are two runs: give one of them.")
+    for event in (["--kill-leader"], ["--pause-follower", "1"], ["--snapshots", "0", "--rate", "9"]):
+        p.refuse("an event elsewhere", bench, ["--config", hosts, *event],
+                 "--kill-leader, --transfer, --pause-follower and --snapshots are for a cluster in "
+                 "this process: elsewhere there are kill and paxwire-ctl.")
+    for events in (["--kill-leader", "--transfer"], ["--transfer", "--pause-follower", "1"],
+                   ["--pause-follower", "1", "--snapshots", "0", "--rate", "9"]):
+        p.refuse("two events", bench, events,
+                 "--kill-leader, --transfer, --pause-follower and --snapshots are runs of their "
+                 "own: give one of them.")
+    p.refuse("a pause that leaves no majority", bench, ["--embedded", "2", "--pause-follower", "1"],
+             "--pause-follower needs at least 3 replicas: fewer have no majority without one.")
+    p.refuse("a pause of no time", bench, ["--pause-follower", "0"],
+             '--pause-follower takes a number from 0.1 to 3600, not "0".')
+    p.refuse("snapshots in a closed loop", bench, ["--snapshots", "0"],
+             "--snapshots needs an open loop: give --rate as well.")
+    p.refuse("snapshots up to so many commits", bench,
+             ["--snapshots", "0", "--rate", "9", "--commits", "9"],
+             "--snapshots compares two halves of --seconds: leave --commits out.")
     p.refuse("a tunable without a value", bench, ["--set", "batch"],
              '--set takes NAME=VALUE, not "batch".')
     p.refuse("a tunable that is none", bench, ["--set", "bach=8"],
