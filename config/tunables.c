@@ -49,7 +49,7 @@ static const struct field table[TUNABLE_COUNT] = {
 		"microseconds of silence after which the watermark goes out alone"),
 	[TUNABLE_LAG_MAX] = UINT("lag_max", lag_max, BLOCK, LOG_INSTANCES - 1, "6144",
 		"instances a live follower may be behind before clients hear busy"),
-	[TUNABLE_LAG_TIMEOUT_MS] = UINT("lag_timeout_ms", lag_timeout_ms, 1, 600000, "2000",
+	[TUNABLE_LAG_TIMEOUT_MS] = UINT("lag_timeout_ms", lag_timeout_ms, 1, 600000, "250",
 		"milliseconds without progress after which a follower is not live"),
 	[TUNABLE_HANDOVER_MS] = UINT("handover_ms", handover_ms, 0, 60000, "250",
 		"milliseconds to commit above which a leader hands over (0: never)"),

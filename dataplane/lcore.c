@@ -13,6 +13,11 @@
 #include <urcu/urcu-qsbr.h>
 
 enum {
+	/* Of so many idle turns in a row one ends with a nap, not a yield. Where others want the CPU too,
+	 * thousands of yields a second can starve them: Linux 6.18 bills each as a whole time slice, and
+	 * its own threads, which end a disk's write, have waited for seconds. */
+	YIELDS = 256,
+	YIELDS_NAP_US = 20,
 	ADAPTIVE_SPINS = 64,    /* Idle turns before yielding. */
 	ADAPTIVE_YIELDS = 4096, /* Idle turns before sleeping. */
 	/* The first naps are short; after so many each doubles, twice: an idle replica then takes a
@@ -93,30 +98,58 @@ static void answer_cpu(struct lcore *l, const struct own *own)
 	__atomic_store_n(&l->cpu_answered, asked, __ATOMIC_RELEASE); /* Pairs with lcore_cpu_ns. */
 }
 
-static void idle(struct lcore *l, uint32_t idle_turns)
+static void nap(uint32_t us)
+{
+	const struct timespec t = {.tv_nsec = us * 1000L};
+
+	nanosleep(&t, NULL);
+}
+
+static void yield(uint32_t idle_turns)
+{
+	if (idle_turns % YIELDS == YIELDS - 1)
+		nap(YIELDS_NAP_US);
+	else
+		sched_yield();
+}
+
+static void idle_adaptive(uint32_t idle_turns)
+{
+	uint32_t doublings;
+
+	if (idle_turns < ADAPTIVE_SPINS) {
+		rte_pause();
+		return;
+	}
+	if (idle_turns < ADAPTIVE_YIELDS) {
+		yield(idle_turns);
+		return;
+	}
+	doublings = (idle_turns - ADAPTIVE_YIELDS) / ADAPTIVE_NAPS;
+	nap(ADAPTIVE_SLEEP_US << (doublings < ADAPTIVE_DOUBLINGS ? doublings : ADAPTIVE_DOUBLINGS));
+}
+
+/* After a turn; `idle_turns` is 0 if it had work. */
+static void rest(const struct lcore *l, uint32_t idle_turns)
 {
 	enum idle_policy policy = __atomic_load_n(&l->idle, __ATOMIC_RELAXED);
 
-	if (policy == IDLE_BUSY) {
-		rte_pause();
+	if (disk_writes(l)) {
+		yield(idle_turns);
 		return;
 	}
-	if (policy == IDLE_YIELD) {
-		sched_yield();
+	if (idle_turns == 0)
 		return;
-	}
-	if (idle_turns < ADAPTIVE_SPINS) {
+	switch (policy) {
+	case IDLE_BUSY:
 		rte_pause();
-	} else if (idle_turns < ADAPTIVE_YIELDS) {
-		sched_yield();
-	} else {
-		uint32_t doublings = (idle_turns - ADAPTIVE_YIELDS) / ADAPTIVE_NAPS;
-
-		if (doublings > ADAPTIVE_DOUBLINGS)
-			doublings = ADAPTIVE_DOUBLINGS;
-		const struct timespec nap = {.tv_nsec = (ADAPTIVE_SLEEP_US * 1000L) << doublings};
-
-		nanosleep(&nap, NULL);
+		break;
+	case IDLE_YIELD:
+		yield(idle_turns);
+		break;
+	case IDLE_ADAPTIVE:
+		idle_adaptive(idle_turns);
+		break;
 	}
 }
 
@@ -181,10 +214,7 @@ static int lcore_main(void *argument)
 		l->turns++;
 		answer_cpu(l, &own);
 		idle_turns = work > 0 ? 0 : idle_turns + 1;
-		if (disk_writes(l))
-			sched_yield();
-		else if (work == 0)
-			idle(l, idle_turns);
+		rest(l, idle_turns);
 	}
 	answer_cpu(l, &own);
 	urcu_qsbr_unregister_thread();

@@ -40,7 +40,7 @@ FAILOVERS = [
     ("told to hand over", ["--transfer"], None),
 ]
 # Slow enough that a dead member is out (lag_timeout_ms) before it is too far behind (lag_max).
-FAILOVER_RATE = 2000
+FAILOVER_RATE = 20000
 AGAIN = 5  # Runs discarded of one point before it is given up.
 
 

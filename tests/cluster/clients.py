@@ -89,7 +89,7 @@ class Cluster(base.Cluster):
 
     def close(self):
         super().close()
-        for path in self.mounts:
+        for path in reversed(self.mounts):
             run("umount", "--lazy", path)  # Who was killed holds it for a moment.
 
     def format(self, i):
