@@ -27,8 +27,8 @@ static const char help[] =
 	"  --kill-leader      stop the leading replica for good, a second into it\n"
 	"  --transfer         or let it hand over to another one\n"
 	"  --pause-follower S or let a follower stand still for S seconds\n"
-	"  --snapshots MS     open loop: in the second half replicas cut snapshots in turn,\n"
-	"                     MS milliseconds after the last one (0: back to back)\n"
+	"  --snapshots MS     open loop: half of the time, in slices, replicas cut snapshots in\n"
+	"                     turn, MS milliseconds after the last one (0: back to back)\n"
 	"  --set NAME=VALUE   a tunable, over the file's or the default; may be repeated\n"
 	"  --faults P         of a hundred frames so many are lost, doubled, late; each (0)\n"
 	"  --mutant swap      one replica swaps two commands: agreement must be FALSE\n"
@@ -369,7 +369,7 @@ static void check_events(const struct options *o)
 	if (o->snapshots && o->rate == 0)
 		refuse("--snapshots needs an open loop: give --rate as well.");
 	if (o->snapshots && o->commits > 0)
-		refuse("--snapshots compares two halves of --seconds: leave --commits out.");
+		refuse("--snapshots compares slices of --seconds: leave --commits out.");
 }
 
 struct options options_parse(int argc, char **argv)

@@ -26,7 +26,7 @@ struct options {
 	bool kill_leader;        /* In its middle. */
 	bool transfer;           /* Then the leader hands over, in good health. */
 	double pause_seconds;    /* Then a follower stands still for so long; 0: none does. */
-	bool snapshots;          /* In the second half, replicas cut them in turn, */
+	bool snapshots;          /* Half of the time replicas cut them in turn, */
 	double snapshots_gap_ms; /* so long after the last one was whole. */
 	uint32_t sets_count;
 	const char *sets[SETS_MAX]; /* NAME=VALUE of tunables. */

@@ -88,7 +88,7 @@ static void print_saturated(const struct report *r)
 		rate(s->bytes, s->seconds) * 8 / 1e9);
 	printf("  %-12s %.4f us a commit, idle polls included; %.0f TSC cycles in turns with work\n",
 		"CPU", s->cpu_us_per_commit, s->work_cycles_per_commit);
-	print_latencies("latency", &s->latencies);
+	print_latencies(r->options.snapshots ? "with" : "latency", &s->latencies);
 	if (r->remote)
 		return;
 	printf("  %-12s", "by stage");
@@ -125,7 +125,7 @@ static void print_journal(const struct report *r)
 
 static double ratio(const struct report *r, double percentile)
 {
-	return share(us(&r->saturated.latencies, percentile), us(&r->calm.latencies, percentile));
+	return share(us(&r->saturated.latencies, percentile), us(&r->calm, percentile));
 }
 
 static double snapshot_ms(const struct snapshots *s)
@@ -133,17 +133,17 @@ static double snapshot_ms(const struct snapshots *s)
 	return share((double)s->total_ns / 1e6, (double)s->count);
 }
 
-/* The half without them, and what they did to the other one, which stands above. */
+/* The slices without them, and what they did to the others, which stand above. */
 static void print_snapshots(const struct report *r)
 {
 	const struct snapshots *s = &r->snapshots;
 
 	if (!r->options.snapshots)
 		return;
-	print_latencies("without", &r->calm.latencies);
+	print_latencies("without", &r->calm);
 	printf("  %-12s p50 %.2f  p99 %.2f  p99.9 %.2f  max %.2f times as long with snapshots\n",
 		"ratio", ratio(r, 50), ratio(r, 99), ratio(r, 99.9),
-		share((double)r->saturated.latencies.max_ns, (double)r->calm.latencies.max_ns));
+		share((double)r->saturated.latencies.max_ns, (double)r->calm.max_ns));
 	printf("  %-12s %" PRIu64 " cut, one replica after the other; %" PRIu64
 	       " bytes, %.2f ms each, %.2f ms at most\n",
 		"snapshots", s->count, s->bytes, snapshot_ms(s), (double)s->longest_ns / 1e6);
@@ -273,7 +273,7 @@ static void json_snapshots(const struct report *r, FILE *f)
 
 	if (!r->options.snapshots)
 		return;
-	json_latencies(f, "latency_us_without_snapshots", &r->calm.latencies);
+	json_latencies(f, "latency_us_without_snapshots", &r->calm);
 	fprintf(f,
 		"  \"snapshots\": {\"count\": %" PRIu64 ", \"bytes\": %" PRIu64
 		", \"ms\": %.3f, \"max_ms\": %.3f},\n",

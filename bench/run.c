@@ -21,6 +21,10 @@
 
 #define RETURN_NS 60000000000ull /* Who is not back by then is not coming. */
 
+enum {
+	SLICES = 8, /* Of a phase with snapshots. */
+};
+
 static volatile sig_atomic_t interrupted;
 
 void run_interrupt(void)
@@ -215,6 +219,32 @@ static void conclude_disturbance(struct session_of_run *r)
 			r->report->stall_ns = gap_longest_ns(&r->turns[l]);
 }
 
+static void take_latencies(struct session_of_run *r, struct histogram *to)
+{
+	load_set_recording(&r->load, false);
+	nap(r);
+	histogram_merge(to, &r->load.latencies);
+	histogram_reset(&r->load.latencies);
+}
+
+/* Slices without and with snapshots take turns, so that what the machine does meanwhile falls on
+ * both alike. */
+static void pass_slices(struct session_of_run *r, double seconds)
+{
+	struct report *report = r->report;
+
+	snapshots_init(&report->snapshots, (uint64_t)(report->options.snapshots_gap_ms * 1e6));
+	for (uint32_t slice = 0; slice < SLICES && !interrupted; slice++) {
+		r->snaps = slice % 2 == 1;
+		load_set_recording(&r->load, true);
+		pass(r, r->snaps ? "snapshots" : "without", seconds / SLICES, UINT64_MAX);
+		take_latencies(r, r->snaps ? &report->saturated.latencies : &report->calm);
+		while (report->snapshots.asked && !interrupted)
+			nap(r); /* Its end belongs to no slice. */
+	}
+	r->snaps = false;
+}
+
 static void measure(struct session_of_run *r, const char *what, double seconds, uint64_t commits,
 	bool accounts, struct outcome *o)
 {
@@ -227,28 +257,16 @@ static void measure(struct session_of_run *r, const char *what, double seconds, 
 	begin = counts_take(&r->cluster, &r->load);
 	if (accounts && disturbs(options))
 		disturb(r, what);
-	pass(r, what, seconds, commits == 0 ? UINT64_MAX : begin.done + commits);
+	if (accounts && options->snapshots)
+		pass_slices(r, seconds);
+	else
+		pass(r, what, seconds, commits == 0 ? UINT64_MAX : begin.done + commits);
 	end = counts_take(&r->cluster, &r->load);
-	load_set_recording(&r->load, false);
-	nap(r);
+	take_latencies(r, &o->latencies);
 	if (accounts && disturbs(options))
 		conclude_disturbance(r);
 	counts_conclude(o, &begin, &end);
 	o->offered = (double)(r->load.offered - offered) / o->seconds;
-	histogram_merge(&o->latencies, &r->load.latencies);
-	histogram_reset(&r->load.latencies);
-}
-
-/* The same load in both halves. */
-static void measure_snapshots(struct session_of_run *r)
-{
-	const struct options *o = &r->report->options;
-
-	measure(r, "without", o->seconds / 2, 0, true, &r->report->calm);
-	snapshots_init(&r->report->snapshots, (uint64_t)(o->snapshots_gap_ms * 1e6));
-	r->snaps = true;
-	measure(r, "snapshots", o->seconds / 2, 0, true, &r->report->saturated);
-	r->snaps = false;
 }
 
 static bool wait_for_sessions(struct session_of_run *r, char *error, size_t size)
@@ -307,11 +325,8 @@ static bool phases(struct session_of_run *r, char *error, size_t size)
 
 	load_set_phase(&r->load, loaded);
 	pass(r, "warm-up", o->warmup_seconds, UINT64_MAX);
-	if (o->snapshots)
-		measure_snapshots(r);
-	else
-		measure(r, o->rate > 0 ? "open loop" : "saturated", o->seconds, o->commits, true,
-			&r->report->saturated);
+	measure(r, o->rate > 0 ? "open loop" : "saturated", o->seconds, o->commits, true,
+		&r->report->saturated);
 	if (o->die != NULL && !survival_end(&r->cluster, o->die, error, size))
 		return false;
 	if (o->demo) {

@@ -63,7 +63,8 @@ struct report {
 	struct probe before, after;
 	struct outcome saturated; /* Or the open loop's. */
 	struct outcome unloaded;  /* demo: one command at a time. */
-	struct outcome calm;      /* --snapshots: the half before, without; `saturated` is with. */
+	struct histogram
+		calm; /* --snapshots: of the slices without; saturated.latencies is with. */
 	struct snapshots snapshots;
 	uint64_t read_bytes;   /* Of all journals, at the start, one after the other, */
 	double read_s;         /* and what it took. */

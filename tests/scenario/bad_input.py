@@ -124,7 +124,7 @@ def refuse_options(p, hosts):
              "--snapshots needs an open loop: give --rate as well.")
     p.refuse("snapshots up to so many commits", bench,
              ["--snapshots", "0", "--rate", "9", "--commits", "9"],
-             "--snapshots compares two halves of --seconds: leave --commits out.")
+             "--snapshots compares slices of --seconds: leave --commits out.")
     p.refuse("a tunable without a value", bench, ["--set", "batch"],
              '--set takes NAME=VALUE, not "batch".')
     p.refuse("a tunable that is none", bench, ["--set", "bach=8"],
