@@ -189,6 +189,70 @@ def journals(options):
               f"| {median(lambda r: r['latency_us']['p99']):.0f} |", flush=True)
 
 
+MEMORY = "/dev/shm"  # A file system in memory, for journals that cost CPU only.
+# What, arguments of the benchmark.
+MEMORIES = [
+    ("one lcore", []),
+    ("two lcores", ["--lcores", "2"]),
+]
+
+
+def memories(options):
+    """With journals in memory and without any, one after the other."""
+    print("\n| three journals in memory, sync | CPU us a commit | without journals "
+          "| times as much (aim) | commits/s | without |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    for what, arguments in MEMORIES:
+        command = [PROGRAM, "--seconds", str(options.seconds)] + arguments
+        pairs = []
+        for _ in range(options.runs):
+            with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
+                pairs.append((run_json(command + ["--durability", "sync", "--directory", folder,
+                                                  "--format"]), run_json(command)))
+
+        def median(of):
+            return statistics.median(of(*pair) for pair in pairs)
+
+        print(f"| {what} | {median(lambda r, _: r['cpu_us_per_commit']):.3f} "
+              f"| {median(lambda _, r: r['cpu_us_per_commit']):.3f} "
+              f"| {median(lambda a, b: a['cpu_us_per_commit'] / b['cpu_us_per_commit']):.2f} (1.5) "
+              f"| {median(lambda r, _: r['commits_per_s']) / 1e6:.2f} M "
+              f"| {median(lambda _, r: r['commits_per_s']) / 1e6:.2f} M |", flush=True)
+
+
+SNAPSHOTS_RATE = 200000
+SNAPSHOTS_PAUSE_MS = 50
+# What, arguments of the benchmark.
+SNAPSHOTS = [
+    ("null: 4096 sessions", []),
+    ("kv: 4096 sessions, 100000 keys", ["--machine", "kv", "--read-share", "0"]),
+]
+
+
+def snapshots(options):
+    """Half of the time the replicas cut snapshots in turn, in slices that alternate with calm ones."""
+    print(f"\n| open loop, {SNAPSHOTS_RATE} commits/s, one lcore | image | cut in ms "
+          "| p50 us, with / without | p99 us | p99.9 us | max us | p99.9 ratio |")
+    print("| --- | --- | --- | --- | --- | --- | --- | --- |")
+    for what, arguments in SNAPSHOTS:
+        runs = [run_json([PROGRAM, "--rate", str(SNAPSHOTS_RATE), "--snapshots",
+                          str(SNAPSHOTS_PAUSE_MS), "--seconds", str(4 * options.seconds)] +
+                         arguments) for _ in range(options.runs)]
+
+        def median(of):
+            return statistics.median(of(run) for run in runs)
+
+        def both(percentile):
+            return (f"{median(lambda r: r['latency_us'][percentile]):.1f} / "
+                    f"{median(lambda r: r['latency_us_without_snapshots'][percentile]):.1f}")
+
+        ratio = median(lambda r: r["latency_us"]["p999"] /
+                       r["latency_us_without_snapshots"]["p999"])
+        print(f"| {what} | {median(lambda r: r['snapshots']['bytes']) / 1e6:.2f} MB "
+              f"| {median(lambda r: r['snapshots']['ms']):.1f} | {both('p50')} | {both('p99')} "
+              f"| {both('p999')} | {both('max')} | {ratio:.1f} |", flush=True)
+
+
 READ_BYTES = 1 << 20  # At a time, as a start does.
 SEGMENTS = 16  # Of 64 MiB in each journal.
 RECOVERY_COMMITS = 800000  # Of 1024 bytes, and the warm-up's: nearly all of that.
@@ -237,6 +301,9 @@ def recovery(options):
           f"| {median(lambda r: r['journal_read_s'] / r['plain_s']):.2f} (2) |", flush=True)
 
 
+TABLES = (failovers, embedded, journals, memories, recovery, snapshots, processes)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=5)
@@ -245,14 +312,14 @@ def main():
     parser.add_argument("--micro", metavar="FILE",
                         default=os.path.join(ROOT, "build", "micro.json"))
     parser.add_argument("--directory", default=ROOT, help="on the disk that takes the journals")
-    parser.add_argument("--only", choices=("failovers", "embedded", "journals", "recovery", "processes"))
+    parser.add_argument("--only", choices=[table.__name__ for table in TABLES])
     options = parser.parse_args()
     print(machine() + f"; medians of {options.runs} runs\n")
     if options.kills < 1:
         parser.error("--kills takes a number of at least 1")
-    for what in (failovers, embedded, journals, recovery, processes):
-        if options.only in (None, what.__name__):
-            what(options)
+    for table in TABLES:
+        if options.only in (None, table.__name__):
+            table(options)
     if options.only:
         return
     print(f"\nMicro-benchmarks ({options.micro}):", flush=True)
