@@ -31,6 +31,7 @@ enum {
 	RECORD_BYTES =
 		32, /* The header of a record in a log, a votes chunk or a catch-up answer. */
 	ENTRY_BYTES = 16,
+	HELLO_BYTES = 16,
 	BODY_MAX = MTU_MAX - IP_UDP_BYTES - HEADER_BYTES,
 
 	SESSION_WINDOW = 4, /* Commands of one session that may be outstanding. */

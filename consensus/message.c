@@ -284,6 +284,8 @@ static bool body_valid(const struct message *m, const uint8_t *body)
 					     : entries_valid(body, m->payload_len, m->count);
 	case MESSAGE_ACCEPTED:
 		return ranges_valid(body, m->payload_len, m->count);
+	case MESSAGE_HELLO:
+		return m->payload_len == HELLO_BYTES;
 	case MESSAGE_SNAPSHOT_CHUNK:
 		return m->payload_len > 0 && m->payload_len % 8 == 0 && m->count == 0;
 	case MESSAGE_VOTES:

@@ -55,7 +55,8 @@ enum message_type {
 
 	/* Identity. */
 	MESSAGE_HELLO, /* ballot: the uuid that the sender holds for the receiver (0: none); first: the
-			  hash of its configuration. */
+			  hash of its configuration; echo: the receiver's life that this answers; body:
+			  struct identity_disk of the sender. */
 
 	/* Linearizable reads (leader's rule): round ballot, nonce in first. */
 	MESSAGE_READ_ROUND,

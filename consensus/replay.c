@@ -309,6 +309,16 @@ static void restore_acceptor(struct replay *r, uint32_t shard, struct journal_st
 	raise(&r->past.promised, s->acceptor.promised);
 }
 
+/* The loss of a write is known, that of a superblock, and that of a snapshot: what was delivered above
+ * it can not be delivered again. */
+static struct identity_disk holds(const struct replay *r)
+{
+	if (r->blind > 0 || r->one_superblock_lost || r->past.delivered < r->told ||
+		r->past.delivered < r->superblock.anchor_applied)
+		return (struct identity_disk){IDENTITY_LOST, IDENTITY_LOST};
+	return (struct identity_disk){r->past.delivered, r->past.promised};
+}
+
 enum replay_result replay_end(struct replay *r, const struct journal_end *end,
 	struct journal_start *start)
 {
@@ -336,6 +346,7 @@ enum replay_result replay_end(struct replay *r, const struct journal_end *end,
 	};
 	for (uint32_t i = 0; i < r->settings->shards; i++)
 		restore_acceptor(r, i, start);
+	r->past.disk = holds(r);
 	return REPLAY_OK;
 }
 

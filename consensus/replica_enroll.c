@@ -2,18 +2,34 @@
 
 #include "consensus/replica_requests.h"
 
-void leader_send_hello(struct leader_stage *s, uint32_t members, uint8_t flags)
+static void send_hello(struct leader_stage *s, uint32_t member, uint8_t flags, uint32_t life)
 {
-	for (uint32_t i = 0; i < s->settings->members; i++) {
-		const struct message m = {
-			.type = MESSAGE_HELLO,
-			.flags = flags,
-			.ballot = s->identity.uuids[i],
-			.first = s->settings->config_hash,
-		};
+	const struct message m = {
+		.type = MESSAGE_HELLO,
+		.flags = flags,
+		.ballot = s->identity.uuids[member],
+		.first = s->settings->config_hash,
+		.echo = life,
+		.payload_len = sizeof(s->identity.disk),
+	};
 
-		leader_send_members(s, members & 1u << i, &m, NULL);
-	}
+	leader_send_members(s, 1u << member, &m, &s->identity.disk);
+}
+
+void leader_ask_hello(struct leader_stage *s, uint32_t members)
+{
+	for (uint32_t i = 0; i < s->settings->members; i++)
+		if ((members & 1u << i) != 0)
+			send_hello(s, i, HELLO_ASKS, 0);
+}
+
+/* What its earlier lives told of is on its disk, or that is an old image. */
+static void answer_hello(struct leader_stage *s, const struct message *m, const uint8_t *body)
+{
+	bool outdated =
+		m->life < s->lives[m->sender] || identity_outdated(&s->identity, m->sender, body);
+
+	send_hello(s, m->sender, outdated ? HELLO_OUTDATED : 0, m->life);
 }
 
 /* No room: the next HELLO, or the next tick, tries again. */
@@ -45,7 +61,7 @@ void leader_enroll_if_complete(struct leader_stage *s)
 	leader_send_local(s, &m, s->identity.uuids);
 }
 
-void leader_on_hello(struct leader_stage *s, const struct message *m)
+void leader_on_hello(struct leader_stage *s, const struct message *m, const uint8_t *body)
 {
 	bool answer_it;
 
@@ -56,7 +72,7 @@ void leader_on_hello(struct leader_stage *s, const struct message *m)
 	if (s->identity.uuids[m->sender] == 0)
 		append_pin(s, m->sender, s->identity.unpinned[m->sender]);
 	if (answer_it)
-		leader_send_hello(s, 1u << m->sender, 0);
+		answer_hello(s, m, body);
 	leader_enroll_if_complete(s);
 }
 

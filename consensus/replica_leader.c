@@ -65,6 +65,7 @@ void leader_stage_restore(struct leader_stage *s, const struct leader_past *past
 {
 	s->delivered = past->delivered;
 	s->durable = past->delivered;
+	s->identity.disk = past->disk;
 	proposer_on_delivered(&s->proposer, past->delivered);
 	/* One ballot serves one phase 1: the next one is above all that was promised or voted here. */
 	s->election.highest = past->promised;
@@ -282,6 +283,7 @@ static void on_promise(struct leader_stage *s, const struct message *m, uint64_t
 			step_down(s, now_ns);
 		return;
 	}
+	identity_on_told(&s->identity, m->sender, 0, m->ballot);
 	proposer_on_promise(&s->proposer, m);
 }
 
@@ -294,6 +296,9 @@ static void on_heartbeat(struct leader_stage *s, const struct message *m, uint64
 	}
 	bool leader = (m->flags & HEARTBEAT_LEADS) != 0;
 
+	/* A leader has promised its ballot to itself. */
+	identity_on_told(&s->identity, m->sender, leader ? 0 : m->watermark,
+		leader ? m->ballot : 0);
 	if (!leader)
 		leader_peer_delivered(s, &s->peers[m->sender], m->watermark, now_ns);
 	if (election_on_heartbeat(&s->election, m, now_ns))
@@ -330,7 +335,7 @@ void leader_stage_on_message(struct leader_stage *s, const struct message *m, co
 		return;
 	}
 	if (m->type == MESSAGE_HELLO) {
-		leader_on_hello(s, m);
+		leader_on_hello(s, m, body);
 		return;
 	}
 	if (m->type == MESSAGE_PINNED) {
@@ -498,7 +503,7 @@ void leader_stage_on_tick(struct leader_stage *s, uint64_t now_ns)
 	uint32_t asked = identity_asks(&s->identity, now_ns);
 
 	if (asked != 0)
-		leader_send_hello(s, asked, HELLO_ASKS);
+		leader_ask_hello(s, asked);
 	leader_enroll_if_complete(s);
 	if (s->failed && s->lost_at < ADMISSION_SLOTS)
 		tell_lost(s);

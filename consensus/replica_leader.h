@@ -132,6 +132,7 @@ void leader_stage_journal(struct leader_stage *s, const struct journal_port *jou
 struct leader_past {
 	uint64_t promised; /* Highest of all shards. */
 	uint64_t delivered;
+	struct identity_disk disk;
 	uint64_t pins[MEMBER_MAX];
 	bool enrolled;
 };

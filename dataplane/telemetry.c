@@ -82,6 +82,8 @@ static const char *condition(const struct replica *r)
 		return "takes a snapshot of another: it fell beyond every other member's log";
 	if (READ(r->leader->identity.other_config) != 0)
 		return "stands: a member has another configuration; give all the same file";
+	if (READ(r->leader->identity.outdated) != 0)
+		return "stands: others heard more of it than its disk holds: give it the disk that it last ran with";
 	if (!READ(r->leader->enrolled))
 		return READ(r->leader->identity.foreign) != 0
 			? "stands: a member restarted under its old id and is refused"

@@ -219,7 +219,7 @@ CASES = {
     disks.every_async_member_ends_in_order_and_starts_again: ASYNC,
     disks.a_killed_async_member_stays_out: ASYNC,
     disks.an_empty_disk_under_an_old_identity_is_refused: DURABLE,
-    disks.a_disk_image_of_an_earlier_life_makes_no_quorum: SMALL._replace(load_s=4 * LOAD_S),
+    disks.an_old_image_of_its_disk_keeps_a_member_out: SMALL._replace(load_s=4 * LOAD_S),
     disks.the_leader_of_thousands_of_sessions_is_killed: MANY_SESSIONS,
 }
 NAMED = {case.__name__: case for case in CASES}

@@ -194,6 +194,10 @@ static void put_body(struct input *in, const struct forge_view *v, struct messag
 		m->count = 1 + m->count % 8;
 		bytes = put_ranges(in, v, body, m->count);
 		break;
+	case MESSAGE_HELLO:
+		bytes = HELLO_BYTES;
+		memset(body, input_u8(in) % 4 == 0 ? 0 : 0xff, bytes);
+		break;
 	case MESSAGE_SNAPSHOT_CHUNK:
 		bytes = put_image(in, m, body);
 		break;

@@ -61,6 +61,9 @@ static bool answer(const struct peers *p, uint32_t member, const struct message 
 	case MESSAGE_HELLO:
 		out->type = MESSAGE_HELLO;
 		out->ballot = p->uuid;
+		out->echo = m->life;
+		out->payload_len = HELLO_BYTES;
+		memset(body, 0, HELLO_BYTES);
 		return true;
 	case MESSAGE_HEARTBEAT:
 		out->type = MESSAGE_HEARTBEAT;

@@ -101,6 +101,9 @@ static size_t put_body(struct message *m, uint8_t *body)
 		m->count = 2;
 		memcpy(body, ranges, sizeof(ranges));
 		return sizeof(ranges);
+	case MESSAGE_HELLO:
+		memset(body, 7, HELLO_BYTES);
+		return HELLO_BYTES;
 	case MESSAGE_SNAPSHOT_CHUNK:
 		memset(body, 7, 64);
 		return 64;

@@ -125,6 +125,9 @@ void checks_node(struct world *w, uint32_t id)
 	if (ballot_round(n->leader.election.highest) > ROUNDS_MAX)
 		oracle_violation(&w->oracle, "numbers: replica %u believes a ballot from nowhere",
 			id);
+	if ((w->outcasts >> id & 1) == 0 && n->leader.identity.outdated != 0)
+		oracle_violation(&w->oracle,
+			"I5: replica %u has its own disk, and is told that it is an old image", id);
 	if ((w->outcasts >> id & 1) != 0 && n->leader.enrolled)
 		oracle_violation(&w->oracle,
 			"identity: replica %u came back without memory and is heard", id);

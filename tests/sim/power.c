@@ -139,6 +139,19 @@ void power_turn(struct world *w)
 	}
 }
 
+void power_restore(struct world *w, uint32_t id, const struct disk *image)
+{
+	struct node *n = &w->nodes[id];
+
+	if (n->alive)
+		crash(w, id);
+	n->disk = *image;
+	disk_crash(&n->disk);
+	witness_start(&n->witness); /* That it has forgotten what it told is the fault. */
+	trace_fault(&w->trace, w->now_ns, "has an old image of its disk", (uint16_t)id,
+		TRACE_NOBODY);
+}
+
 void power_sleep(struct world *w, uint64_t sleep_ns)
 {
 	for (uint32_t i = 0; i < w->members; i++)

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct disk;
 struct world;
 
 enum {
@@ -33,6 +34,9 @@ void power_look(struct world *w, uint32_t id);
 /* The next restart, or UINT64_MAX; and its turn. */
 uint64_t power_next_ns(const struct world *w);
 void power_turn(struct world *w);
+
+/* The node crashes, and starts again with what its disk was some time ago. */
+void power_restore(struct world *w, uint32_t id, const struct disk *image);
 
 /* Who is to start again does so that much later. */
 void power_sleep(struct world *w, uint64_t sleep_ns);

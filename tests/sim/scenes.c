@@ -236,6 +236,31 @@ static const char *stopped_leader(struct world *w, uint16_t leader)
 	return w->oracle.reads > reads ? NULL : "no read was answered";
 }
 
+/* Of the life that ended, or of one before. */
+static const char *old_image(struct world *w, uint16_t leader)
+{
+	static struct disk image;
+	uint16_t restored = after(w, leader, 1);
+	struct node *n = &w->nodes[restored];
+
+	if (!w->durable)
+		return NULL; /* There is no disk. */
+	image = n->disk;
+	drive_pass(w, DRIVE_BOUND_MS);
+	if (random_percent(&w->chance, 50)) {
+		power_restore(w, restored, &n->disk); /* As it is: a restart like any other. */
+		drive_pass(w, DRIVE_BOUND_MS);
+		if (!n->leader.enrolled)
+			return "a restart from its own disk keeps it out";
+	}
+	w->outcasts |= 1u << restored;
+	power_restore(w, restored, &image);
+	drive_pass(w, DRIVE_BOUND_MS);
+	if (n->leader.identity.outdated == 0)
+		return "nobody told it that its disk is an old image";
+	return drive_stable(w, DRIVE_BOUND_MS) ? NULL : "the others do not go on";
+}
+
 static const char *clocks(struct world *w, uint16_t leader)
 {
 	uint64_t terms = w->terms;
@@ -338,6 +363,7 @@ static const struct named scenes[] = {
 	{"retries reordered, doubled, through new leaders, run once", retries, 3, 0},
 	{"a leader stopped beyond every timeout reads and commits nothing stale", stopped_leader, 3,
 		0},
+	{"an old image of its disk keeps a member out, also one of the last life", old_image, 3, 0},
 	{"clocks that drift or jump cost no leadership", clocks, 3, 0},
 	{"a starved poll loop costs few elections", starved, 3, 0},
 	{"a new leader reads only after a commit in its own ballot", early_reads, 3, 0},

@@ -46,8 +46,9 @@ static inline void hear(uint8_t member, const struct message *given, const void 
 static inline void hear_hello(uint8_t member, uint64_t held, uint8_t flags)
 {
 	const struct message m = {.type = MESSAGE_HELLO, .ballot = held, .flags = flags};
+	const struct identity_disk disk = {0};
 
-	hear(member, &m, NULL);
+	hear(member, &m, &disk);
 }
 
 static inline void given_enrolled(void)

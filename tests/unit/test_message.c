@@ -110,6 +110,10 @@ static void given_message(enum message_type type)
 		bytes += put_record(body, 520, 4, 0);
 		bytes += put_record(body + bytes, 524, 100, FLAG_NOOP);
 		break;
+	case MESSAGE_HELLO:
+		bytes = HELLO_BYTES;
+		memset(body, 9, bytes);
+		break;
 	case MESSAGE_SNAPSHOT_CHUNK:
 		bytes = 40;
 		memset(body, 7, bytes);

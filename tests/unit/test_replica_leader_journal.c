@@ -81,16 +81,100 @@ static struct leader_past past_of(bool all)
 	};
 }
 
-/* Else a cluster that was whole once could not start again while one member is down. */
-static void who_was_enrolled_once_waits_for_nobody(void **state)
+/* I5. */
+static void who_was_enrolled_once_waits_for_what_others_heard_of_it(void **state)
 {
 	(void)state;
 	const struct leader_past past = past_of(true);
 
 	leader_stage_restore(&stage, &past);
 	tick();
+	enrolled(false);
+	assert_int_equal(sent_of(MESSAGE_HELLO), 2);
+	assert_memory_equal(sent_nth(MESSAGE_HELLO, 0)->body, &past.disk, HELLO_BYTES);
+	hear_hello(1, uuid_of(SELF), 0);
+	tick();
+	enrolled(false);
+	hear_hello(2, uuid_of(SELF), 0);
 	enrolled(true);
 	assert_int_equal(stage.delivered, 700);
+}
+
+/* Else a cluster that was whole once could not start again while one member is down. */
+static void for_those_who_do_not_answer_it_does_not_wait_long(void **state)
+{
+	(void)state;
+	const struct leader_past past = past_of(true);
+
+	leader_stage_restore(&stage, &past);
+	tick();
+	pass(TIMEOUT);
+	enrolled(true);
+}
+
+static void hear_hello_of(uint32_t life, uint64_t position, uint64_t promised)
+{
+	const struct message m = {
+		.type = MESSAGE_HELLO,
+		.ballot = uuid_of(SELF),
+		.flags = HELLO_ASKS,
+		.life = life,
+	};
+	const struct identity_disk disk = {.position = position, .promised = promised};
+
+	sent_count = 0;
+	hear(1, &m, &disk);
+	assert_int_equal(the_only(MESSAGE_HELLO)->m.echo, life);
+}
+
+static void hear_told(uint32_t life, enum message_type type, uint8_t flags, uint64_t ballot,
+	uint64_t watermark)
+{
+	const struct message m = {
+		.type = (uint8_t)type,
+		.flags = flags,
+		.ballot = ballot,
+		.watermark = watermark,
+		.life = life,
+	};
+
+	hear(1, &m, NULL);
+}
+
+static void who_comes_back_with_less_than_it_told_hears_so(void **state)
+{
+	(void)state;
+	const struct leader_past past = past_of(true);
+
+	leader_stage_restore(&stage, &past);
+	tick();
+	given_enrolled();
+	hear_told(3, MESSAGE_HEARTBEAT, 0, 0, 500); /* What a follower has durably. */
+	hear_told(3, MESSAGE_HEARTBEAT, HEARTBEAT_LEADS, ballot_make(10, 1), 900);
+	hear_told(3, MESSAGE_PROMISE, 0, ballot_make(11, 0), 0);
+	hear_hello_of(4, 500, ballot_make(11, 0));
+	assert_int_equal(the_only(MESSAGE_HELLO)->m.flags, 0);
+	hear_hello_of(4, 499, ballot_make(11, 0));
+	assert_int_equal(the_only(MESSAGE_HELLO)->m.flags, HELLO_OUTDATED);
+	hear_hello_of(4, 500, ballot_make(10, 1));
+	assert_int_equal(the_only(MESSAGE_HELLO)->m.flags, HELLO_OUTDATED);
+	hear_hello_of(2, 500, ballot_make(11, 0)); /* An image from before that life. */
+	assert_int_equal(the_only(MESSAGE_HELLO)->m.flags, HELLO_OUTDATED);
+}
+
+static void who_leads_has_promised_its_ballot(void **state)
+{
+	(void)state;
+	const struct leader_past past = past_of(true);
+
+	leader_stage_restore(&stage, &past);
+	tick();
+	given_enrolled();
+	hear_told(3, MESSAGE_HEARTBEAT, HEARTBEAT_LEADS, ballot_make(10, 1), 900);
+	hear_hello_of(4, 0, ballot_make(9, 1));
+	assert_int_equal(the_only(MESSAGE_HELLO)->m.flags, HELLO_OUTDATED);
+	hear_hello_of(4, 0, ballot_make(10, 1));
+	assert_int_equal(the_only(MESSAGE_HELLO)->m.flags, 0);
 }
 
 static void who_lost_a_pin_exchanges_again(void **state)
@@ -273,6 +357,7 @@ static void a_heartbeat_tells_what_is_durably_delivered(void **state)
 	const struct message durable = {.type = MESSAGE_PINNED, .watermark = 800};
 
 	leader_stage_restore(&stage, &past);
+	given_enrolled();
 	delivered(900);
 	tick();
 	sent_count = 0;
@@ -332,7 +417,13 @@ int main(void)
 			setup_durable),
 		cmocka_unit_test_setup(voting_begins_when_the_journal_says_that_all_were_exchanged,
 			setup_durable),
-		cmocka_unit_test_setup(who_was_enrolled_once_waits_for_nobody, setup_durable),
+		cmocka_unit_test_setup(who_was_enrolled_once_waits_for_what_others_heard_of_it,
+			setup_durable),
+		cmocka_unit_test_setup(for_those_who_do_not_answer_it_does_not_wait_long,
+			setup_durable),
+		cmocka_unit_test_setup(who_comes_back_with_less_than_it_told_hears_so,
+			setup_durable),
+		cmocka_unit_test_setup(who_leads_has_promised_its_ballot, setup_durable),
 		cmocka_unit_test_setup(who_lost_a_pin_exchanges_again, setup_durable),
 		cmocka_unit_test_setup(each_life_writes_its_pins_again, setup_durable),
 		cmocka_unit_test_setup(a_ballot_after_a_restart_is_above_all_that_was_promised,

@@ -113,6 +113,10 @@ static void status_says_what_it_waits_for(void **state)
 	then_condition("waits for all members: the first start needs every one of them");
 	l->identity.foreign = 1;
 	then_condition("stands: a member restarted under its old id and is refused");
+	l->identity.outdated = 1;
+	then_condition(
+		"stands: others heard more of it than its disk holds: give it the disk that it last ran with");
+	l->identity.outdated = 0;
 	l->enrolled = true;
 	then_condition("follows nobody");
 	l->election.leader = 2;
