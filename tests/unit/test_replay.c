@@ -384,6 +384,34 @@ static void a_torn_tail_leaves_nothing_unknown(void **state)
 	assert_int_equal(acceptors[0].acceptor.high, 8);
 }
 
+static void then_disk_holds(uint64_t position, uint64_t promised)
+{
+	assert_int_equal(result, REPLAY_OK);
+	assert_int_equal(replay.past.disk.position, position);
+	assert_int_equal(replay.past.disk.promised, promised);
+}
+
+/* I5: what others heard of it is compared with this. */
+static void what_the_disk_holds_is_told_unless_some_of_it_is_lost(void **state)
+{
+	(void)state;
+	append_run(0, JOURNAL_VOTE, EARLIER, 0, 8, 0);
+	const struct journal_write lost = sync_journal();
+
+	append(0, JOURNAL_DELIVERED, 0, 8);
+	append(0, JOURNAL_PROMISE, LATER, 0);
+	sync_journal();
+	when_replayed();
+	then_disk_holds(8, LATER);
+	superblock_state = SUPERBLOCK_ONE_LOST;
+	when_replayed();
+	then_disk_holds(IDENTITY_LOST, IDENTITY_LOST);
+	superblock_state = SUPERBLOCK_OK;
+	image_block(lost.place)[99] ^= 1;
+	when_replayed();
+	then_disk_holds(IDENTITY_LOST, IDENTITY_LOST);
+}
+
 /* What one start found lost, the next one still knows, though its write stands there now. */
 static void blindness_outlives_the_evidence(void **state)
 {
@@ -593,9 +621,11 @@ static void without_its_snapshot_nothing_is_delivered_and_votes_are_held(void **
 		assert_int_equal(acceptors[0].acceptor.promised, EARLIER);
 		assert_int_equal(acceptors[0].acceptor.lo, 2 * BLOCK);
 		assert_int_equal(acceptors[0].blind, 0);
+		then_disk_holds(IDENTITY_LOST, IDENTITY_LOST);
 	}
 	when_replayed_from(2 * BLOCK + 4);
 	assert_int_equal(learner.learner.delivered, 2 * BLOCK + 16);
+	then_disk_holds(2 * BLOCK + 16, EARLIER);
 }
 
 /* V4: votes may reach as far as the window from what the lost writes knew delivered. */
@@ -697,6 +727,7 @@ int main(void)
 		TEST(a_vote_beyond_the_first_window_is_held),
 		TEST(where_votes_may_be_lost_the_acceptor_is_blind),
 		TEST(a_torn_tail_leaves_nothing_unknown),
+		TEST(what_the_disk_holds_is_told_unless_some_of_it_is_lost),
 		TEST(blindness_outlives_the_evidence),
 		TEST(blindness_outlives_a_torn_write_over_the_evidence),
 		TEST(blindness_ends_with_what_was_delivered_since),
