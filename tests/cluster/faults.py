@@ -20,6 +20,7 @@ import time
 
 import cluster as base
 import disks
+import ports
 from clients import CALM_S, Cluster, KV, LINEAR, LOAD_S, MEMBERS, MODE, Needs
 from cluster import run, wait_until
 
@@ -214,6 +215,8 @@ CASES = {
     frames_are_doubled_and_others_changed_on_the_way: COMES_BACK,
     a_durable_leader_is_killed_and_started_again_and_again: DURABLE,
     every_durable_member_is_killed_and_started_one_after_the_other: DURABLE,
+    ports.the_leaders_port_goes_down_and_up_again: Needs(),
+    ports.a_flood_of_foreign_and_broken_frames: Needs(),
     disks.the_leaders_disk_runs_full_and_has_room_again: OWN_DISK,
     disks.the_leaders_disk_fails_and_is_mended: OWN_DISK,
     disks.every_async_member_ends_in_order_and_starts_again: ASYNC,
@@ -302,7 +305,7 @@ def main():
         sys.exit(failed > 0)
     counts = base.outside(MODE, options.names, os.path.abspath(__file__),
                           (base.REPLICA, base.BENCH, base.CTL, KV, LINEAR,
-                           *(os.path.join(HERE, name) for name in ("clients.py", "disks.py"))))
+                           *(os.path.join(HERE, name) for name in ("clients.py", "disks.py", "flood.py", "ports.py"))))
     print(f"{counts[0]} passed, {counts[1]} failed, {counts[2]} skipped")
     sys.exit(counts[1] > 0)
 
