@@ -126,7 +126,8 @@ static void idle_adaptive(uint32_t idle_turns)
 		return;
 	}
 	doublings = (idle_turns - ADAPTIVE_YIELDS) / ADAPTIVE_NAPS;
-	nap(ADAPTIVE_SLEEP_US << (doublings < ADAPTIVE_DOUBLINGS ? doublings : ADAPTIVE_DOUBLINGS));
+	nap((uint32_t)ADAPTIVE_SLEEP_US
+		<< (doublings < ADAPTIVE_DOUBLINGS ? doublings : ADAPTIVE_DOUBLINGS));
 }
 
 /* After a turn; `idle_turns` is 0 if it had work. */
