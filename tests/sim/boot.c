@@ -203,8 +203,13 @@ void boot_flush(struct node *n)
 	if (!n->durable || n->crashing)
 		return;
 	attend(n);
-	if (!n->crashing)
-		journal_stage_flush(&n->journal, n->here_ns);
+	if (n->crashing)
+		return;
+	journal_stage_flush(&n->journal, n->here_ns);
+	/* With nothing in flight it is room that is lacking, and none will come. */
+	if (n->disk.faults.full && n->journal.journal.flights_count == 0 &&
+		journal_urgent(&n->journal.journal))
+		journal_stage_on_failed(&n->journal);
 }
 
 /* We have its record, not yet durable: said again at once. */

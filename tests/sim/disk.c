@@ -9,7 +9,7 @@ static uint8_t *block_at(struct disk *d, uint64_t place)
 
 void disk_extend(struct disk *d, uint64_t uuid)
 {
-	if (d->blocks + DISK_SEGMENT > d->first + DISK_BLOCKS)
+	if (d->faults.full || d->blocks + DISK_SEGMENT > d->first + DISK_BLOCKS)
 		return;
 	journal_block_blank(block_at(d, d->blocks), uuid);
 	for (uint64_t i = 1; i < DISK_SEGMENT; i++)
@@ -33,7 +33,7 @@ void disk_keep(struct disk *d, const uint8_t *bytes, uint64_t length, uint64_t i
 {
 	const struct disk_faults *f = &d->faults;
 
-	if (d->snapshot_at_ns != UINT64_MAX || f->full || length > DISK_SNAPSHOT_BYTES)
+	if (d->snapshot_at_ns != UINT64_MAX || f->cramped || length > DISK_SNAPSHOT_BYTES)
 		return;
 	d->steps++;
 	memcpy(d->snapshot_next, bytes, length);

@@ -8,7 +8,8 @@
  * new or old. A lost write is one that the disk called complete and left out; it is put back if the
  * node crashes before any later write says that it was durable: a disk that loses its very last
  * writes is outside the fault model. A snapshot takes the old one's place as a whole, when it is
- * complete or in a crash before. Free segments are used anew with what is in them.
+ * complete or in a crash before. Free segments are used anew with what is in them, on a full disk
+ * too.
  */
 #ifndef SIM_DISK_H
 #define SIM_DISK_H
@@ -30,7 +31,8 @@ struct disk_faults {
 	uint64_t delay_max_ns;
 	bool fails_next; /* The next write is answered by an error. */
 	bool loses_next; /* The next write is called complete, and is not. */
-	bool full;       /* There is no room for a snapshot. */
+	bool full;       /* There is no room for more segments, */
+	bool cramped;    /* nor for a snapshot. */
 };
 
 struct disk_flight {
@@ -76,7 +78,7 @@ void disk_format(struct disk *d, struct random *random, struct superblock *super
 void disk_extend(struct disk *d, uint64_t uuid);
 void disk_recycle(struct disk *d);
 
-/* A snapshot is to be kept, unless one is under way or the disk is full. */
+/* A snapshot is to be kept, unless one is under way or the disk has no room for it. */
 void disk_keep(struct disk *d, const uint8_t *bytes, uint64_t length, uint64_t instance,
 	uint64_t now_ns);
 

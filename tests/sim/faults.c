@@ -346,6 +346,10 @@ static void strike(struct world *w, enum fault kind, uint16_t victim)
 		if (w->durable)
 			power_fault(w, victim);
 		return;
+	case FAULT_DISK_FULL:
+		if (w->durable)
+			power_fill(w, victim);
+		return;
 	case FAULT_CLOCK_JUMP:
 	case FAULT_CLOCK_RATE:
 		change_clock(w, victim, kind);

@@ -6,6 +6,11 @@
 #define US 1000ull
 #define MS 1000000ull
 
+enum {
+	ROOM_PERCENT = 50,    /* Of restarts from a full disk. */
+	CRAMPED_PERCENT = 50, /* Of full disks: a snapshot takes room too. */
+};
+
 static uint64_t between(struct world *w, uint64_t low, uint64_t high)
 {
 	return low + random_below(&w->chance, high - low + 1);
@@ -23,6 +28,9 @@ static void boot(struct world *w, uint32_t id)
 
 	n->now_ns = w->now_ns;
 	w->power.restart_ns[id] = UINT64_MAX;
+	/* Somebody made room meanwhile, or nobody did. */
+	if (n->disk.faults.full && random_percent(&w->chance, ROOM_PERCENT))
+		n->disk.faults.full = n->disk.faults.cramped = false;
 	if (!boot_start(n, &w->oracle, &machine)) {
 		trace_fault(&w->trace, w->now_ns, "stays out", (uint16_t)id, TRACE_NOBODY);
 		return;
@@ -106,6 +114,21 @@ void power_fault(struct world *w, uint32_t id)
 	}
 }
 
+void power_fill(struct world *w, uint32_t id)
+{
+	struct node *n = &w->nodes[id];
+
+	if (!n->alive || n->disk.faults.full)
+		return;
+	n->disk.faults.full = true;
+	n->disk.faults.cramped = random_percent(&w->chance, CRAMPED_PERCENT);
+	coverage_hit(&w->coverage, FAULT_DISK_FULL, w->network.states[id]);
+	trace_fault(&w->trace, w->now_ns,
+		n->disk.faults.cramped ? "has a full disk"
+				       : "has a disk with room for a snapshot only",
+		(uint16_t)id, TRACE_NOBODY);
+}
+
 void power_look(struct world *w, uint32_t id)
 {
 	const struct node *n = &w->nodes[id];
@@ -168,10 +191,15 @@ void power_calm(struct world *w)
 			continue;
 		if (w->power.restart_ns[i] != UINT64_MAX && w->power.restart_ns[i] > w->now_ns)
 			w->power.restart_ns[i] = w->now_ns;
+		bool full = n->disk.faults.full;
+
 		n->crash_steps = 0;
 		n->disk.faults =
 			(struct disk_faults){.delay_min_ns = 10 * US, .delay_max_ns = 60 * US};
-		if (n->alive)
+		/* Room that comes back is found by a start. */
+		if (n->alive && full)
+			crash(w, i);
+		else if (n->alive)
 			power_look(w, i);
 	}
 }

@@ -28,6 +28,9 @@ void power_start(struct world *w);
 /* One of the faults above, at this member mostly. */
 void power_fault(struct world *w, uint32_t id);
 
+/* This member's disk is full. */
+void power_fill(struct world *w, uint32_t id);
+
 /* After a node's turn: did it crash in it? */
 void power_look(struct world *w, uint32_t id);
 
@@ -41,7 +44,7 @@ void power_restore(struct world *w, uint32_t id, const struct disk *image);
 /* Who is to start again does so that much later. */
 void power_sleep(struct world *w, uint64_t sleep_ns);
 
-/* No more faults: who is down, or whose disk failed, starts again. */
+/* No more faults: who is down, or whose disk failed or was full, starts again. */
 void power_calm(struct world *w);
 
 /* Nobody is about to start, and everybody that runs has executed all that was acknowledged. */

@@ -22,6 +22,7 @@ static const char *const names[FAULT_KINDS] = {
 	[FAULT_CRASH] = "crash",
 	[FAULT_RETURN_EMPTY] = "return-empty",
 	[FAULT_RESTART] = "restart",
+	[FAULT_DISK_FULL] = "disk-full",
 	[FAULT_CLOCK_JUMP] = "clock-jump",
 	[FAULT_CLOCK_RATE] = "clock-rate",
 	[FAULT_OVERLOAD] = "overload",

@@ -35,6 +35,7 @@ enum fault {
 	FAULT_CRASH,        /* For ever. */
 	FAULT_RETURN_EMPTY, /* Who crashed starts again without memory. */
 	FAULT_RESTART, /* Crashes, of all too, and disks that tear, lose, fail; from them it starts. */
+	FAULT_DISK_FULL, /* Until a restart at which there is room again. */
 	/* Of clocks. */
 	FAULT_CLOCK_JUMP,
 	FAULT_CLOCK_RATE,

@@ -126,7 +126,6 @@ void world_start(struct world *w, const struct plan *plan)
 	w->durable = plan->mutant >= MUTANT_DISK ||
 		(plan->mutant == MUTANT_NONE && random_percent(r, 50));
 	w->killed = 0;
-	w->lagged = 0;
 	w->outcasts = 0;
 	w->calm = false;
 	w->faulty_until_ns = FAULTY_MS * WORLD_MS;
@@ -191,14 +190,6 @@ static void note_crossing(struct world *w, uint32_t id)
 		faults_strike_crossing(w, (uint16_t)id);
 }
 
-static void note_lagged(struct world *w, uint32_t id)
-{
-	const struct leader_stage *l = &w->nodes[id].leader;
-
-	for (uint32_t i = 0; l->leads && i < w->members; i++)
-		w->lagged |= l->peers[i].out ? 1u << i : 0;
-}
-
 /* What the node's turn made of it. */
 static void note_state(struct world *w, uint32_t id)
 {
@@ -239,7 +230,6 @@ static void turn(struct world *w, uint32_t id)
 		w->network.pinned = checks_all_enrolled(w);
 	note_state(w, id);
 	note_crossing(w, id);
-	note_lagged(w, id);
 }
 
 static void arrive_at_node(struct world *w, const struct packet *p)

@@ -79,7 +79,6 @@ struct world {
 	uint64_t faults;
 	uint64_t broken;   /* Frames that arrived damaged, or were of another cluster. */
 	uint32_t killed;   /* Bitmask. */
-	uint32_t lagged;   /* Who stood still until leaders waited no longer for it. */
 	uint32_t outcasts; /* Of the killed, who came back without memory: nobody may hear them. */
 	uint16_t isolated; /* Member that no other hears or is heard by, until then. */
 	uint64_t isolated_until_ns;
