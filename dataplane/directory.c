@@ -375,6 +375,19 @@ bool directory_recycle_segment(struct directory *d, char *error, size_t size)
 	return true;
 }
 
+bool directory_drop_segment(struct directory *d, char *error, size_t size)
+{
+	char name[NAME_BYTES_MAX];
+
+	CHECK(d->segments_end - d->segments_first >= 2);
+	segment_name(name, d->segments_first);
+	/* Durable before the next one goes: there never is a hole. */
+	if (unlinkat(d->folder, name, 0) != 0 || fsync(d->folder) != 0)
+		return fail(d, name, "removed", error, size);
+	close(*segment_fd(d, d->segments_first++));
+	return true;
+}
+
 /* ---- The whole ---- */
 
 static bool open_all(struct directory *d, const struct config *config, uint32_t replica, bool make,

@@ -63,6 +63,9 @@ bool directory_add_segment(struct directory *d, const uint8_t *blank, char *erro
 /* The first segment becomes the next one, as it is, and durably so. There are two at least. */
 bool directory_recycle_segment(struct directory *d, char *error, size_t size);
 
+/* The first segment is given back to the file system. There are two at least. */
+bool directory_drop_segment(struct directory *d, char *error, size_t size);
+
 /* All SUPERBLOCK_SLOTS of them, into aligned memory. */
 bool directory_read_superblocks(struct directory *d, uint8_t *blocks, char *error, size_t size);
 

@@ -107,7 +107,20 @@ bool disk_open(struct disk *d, struct directory *directory, uint8_t *buffers, ui
 					: open_ring(d, buffers, bytes, error, size);
 }
 
-/* The directory has one more. What is in flight keeps the file that it began with. */
+/* What is in flight keeps the file that it began with. `fd` -1: none; a file that nobody has any more
+ * gives its room back. */
+static bool register_file(struct disk *d, uint64_t segment, int fd, char *error, size_t size)
+{
+	int failed =
+		io_uring_register_files_update(&d->ring, FILE_SEGMENT + slot_of(segment), &fd, 1);
+
+	if (failed < 0)
+		snprintf(error, size, "%s: segment-%04" PRIu64 " can not be registered: %s.",
+			d->directory->path, segment, strerror(-failed));
+	return failed >= 0;
+}
+
+/* The directory has one more. */
 static bool take_segment(struct disk *d, char *error, size_t size)
 {
 	const uint64_t segment = d->directory->segments_end - 1;
@@ -115,16 +128,9 @@ static bool take_segment(struct disk *d, char *error, size_t size)
 	if (d->directory->memory_backed) {
 		if (d->maps[slot_of(segment)] == NULL && !map_segment(d, segment, error, size))
 			return false;
-	} else {
-		int failed =
-			io_uring_register_files_update(&d->ring, FILE_SEGMENT + slot_of(segment),
-				&d->directory->segments[slot_of(segment)], 1);
-
-		if (failed < 0) {
-			snprintf(error, size, "%s: a new segment can not be registered: %s.",
-				d->directory->path, strerror(-failed));
-			return false;
-		}
+	} else if (!register_file(d, segment, d->directory->segments[slot_of(segment)], error,
+			   size)) {
+		return false;
 	}
 	__atomic_store_n(&d->segments, segment + 1, __ATOMIC_RELEASE); /* disk_segments. */
 	return true;
@@ -147,7 +153,21 @@ bool disk_recycle_segment(struct disk *d, char *error, size_t size)
 	/* The file has another name, and is mapped as before. Nobody writes to what was freed. */
 	d->maps[slot_of(freed)] = NULL;
 	d->maps[slot_of(d->directory->segments_end - 1)] = map;
-	return take_segment(d, error, size);
+	return (d->directory->memory_backed || register_file(d, freed, -1, error, size)) &&
+		take_segment(d, error, size);
+}
+
+bool disk_drop_segment(struct disk *d, char *error, size_t size)
+{
+	const uint64_t freed = d->directory->segments_first;
+
+	if (!directory_drop_segment(d->directory, error, size))
+		return false;
+	if (!d->directory->memory_backed)
+		return register_file(d, freed, -1, error, size);
+	munmap(d->maps[slot_of(freed)], d->directory->segment_bytes);
+	d->maps[slot_of(freed)] = NULL;
+	return true;
 }
 
 /* ---- Writing ---- */

@@ -75,6 +75,9 @@ void disk_close(struct disk *d);
 bool disk_add_segment(struct disk *d, const uint8_t *blank, char *error, size_t size);
 bool disk_recycle_segment(struct disk *d, char *error, size_t size);
 
+/* The first segment, which is free, is given back to the file system. Control only. */
+bool disk_drop_segment(struct disk *d, char *error, size_t size);
+
 /* Segments below this one may be written to, unless they are free. Any thread. */
 static inline uint64_t disk_segments(const struct disk *d)
 {

@@ -220,6 +220,7 @@ bool store_start(struct store *s, const struct config *config,
 		return false;
 	s->segments = s->directory.segments_end;
 	s->snapshot_segments = config->journal.snapshot_segments;
+	s->segments_most = store_segments_most(config);
 	s->asked = s->superblock.anchor_place / s->superblock.segment_blocks;
 	journal_stage_init(&s->stage, settings, outlet, &port, &s->superblock, start,
 		s->segments * s->superblock.segment_blocks, s->buffers);
@@ -263,13 +264,18 @@ static bool exhaust(struct store *s)
 }
 
 /* Free segments go to the end at once: the more there are ahead, the longer may control be busy with
- * a snapshot. False: a sentence. */
+ * a snapshot. Those beyond the bound, which came while none could be kept, go for good. False: a
+ * sentence. */
 static bool recycle(struct store *s, char *error, size_t size)
 {
 	uint64_t freed = __atomic_load_n(&s->freed, __ATOMIC_ACQUIRE); /* Pairs with journal.c. */
+	const struct directory *d = &s->directory;
 
-	while (s->directory.segments_first < freed) {
-		if (!disk_recycle_segment(&s->disk, error, size))
+	while (d->segments_first < freed) {
+		bool surplus = d->segments_end - d->segments_first > s->segments_most;
+
+		if (surplus ? !disk_drop_segment(&s->disk, error, size)
+			    : !disk_recycle_segment(&s->disk, error, size))
 			return exhaust(s);
 		/* Where there was no room for more, there is one again. */
 		__atomic_store_n(&s->exhausted, false, __ATOMIC_RELAXED);
@@ -358,7 +364,9 @@ bool store_keep(struct store *s, uint64_t instance, const uint8_t *bytes, uint64
  * written to; and what is ahead. */
 uint32_t store_segments_most(const struct config *config)
 {
-	return 2 * config->journal.snapshot_segments + 1 + SEGMENTS_AHEAD + 1;
+	uint32_t most = 2 * config->journal.snapshot_segments + 1 + SEGMENTS_AHEAD + 1;
+
+	return config->journal.segments > most ? config->journal.segments : most;
 }
 
 /* Everything that was appended reaches the disk. Bounded: each turn writes, or waits for a write.

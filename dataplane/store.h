@@ -10,8 +10,8 @@
  *          with it are on the disk.
  *          ST1 the journal's anchor moves only to a snapshot that is on the disk.
  *          ST2 while each snapshot is kept before journal.snapshot_segments more segments are filled,
- *              the journal has no more than store_segments_most() segments, or those that it was
- *              formatted with.
+ *              the journal has no more than store_segments_most() segments; after a time in which
+ *              they were not, the next one that is kept brings it back to that.
  * Proofs:  tests/unit/test_store.c; tests/scenario (restarts).
  */
 #ifndef DATAPLANE_STORE_H
@@ -63,6 +63,7 @@ struct store {
 
 	/* Control's own. */
 	uint32_t snapshot_segments;
+	uint32_t segments_most; /* ST2 */
 	uint64_t asked;      /* In which segment the journal was when a snapshot was asked for. */
 	bool snapshot_lost;  /* The journal begins behind one that is not there: one is wanted, */
 	bool loss_said;      /* and the operator knows. */
@@ -110,7 +111,7 @@ void store_loaded(struct store *s, uint64_t instance);
 /* The begin of a lane, for the stage that appends. `near`: the journal's own lcore polls it. */
 struct journal_port store_port(struct store *s, uint32_t lane, bool near);
 
-/* Some times a second: uses free segments anew, adds one if few are left, which takes as long as
+/* Some times a second: uses free segments anew, or removes them if there are too many, adds one if few are left, which takes as long as
  * writing one does, and looks whether writing has stopped. True: a sentence, said once. */
 bool store_attend(struct store *s, char *sentence, size_t size);
 
@@ -123,7 +124,7 @@ bool store_wants_snapshot(struct store *s);
 bool store_keep(struct store *s, uint64_t instance, const uint8_t *bytes, uint64_t length,
 	uint64_t now_ns, bool *said, char *error, size_t size);
 
-/* ST2 */
+/* ST2: or those that it was formatted with, if they are more. */
 uint32_t store_segments_most(const struct config *config);
 
 /* After the stages stopped: what was appended is written, and an orderly end is noted. */

@@ -286,6 +286,43 @@ static void a_free_segment_is_written_to_under_its_next_number(void **state)
 	then_reads(3 * SEGMENT_BLOCKS, 0x5b);
 }
 
+/* Is a segment that has no name any more still mapped, or one of the ring's? */
+static bool is_held(const char *list)
+{
+	FILE *f = fopen(list, "r");
+	char line[4096];
+	bool held = false;
+
+	assert_non_null(f);
+	while (fgets(line, sizeof(line), f) != NULL)
+		held |= strstr(line, "segment-") != NULL && strstr(line, "(deleted)") != NULL;
+	fclose(f);
+	return held;
+}
+
+static void a_segment_that_is_dropped_gives_its_room_back(void **state)
+{
+	char ring[64];
+
+	(void)state;
+	snprintf(ring, sizeof(ring), "/proc/self/fdinfo/%d", disk.ring.ring_fd);
+	/* The file of the first one was another one before. */
+	assert_true(disk_recycle_segment(&disk, error, sizeof(error)));
+	assert_true(disk_recycle_segment(&disk, error, sizeof(error)));
+	when_written(3 * SEGMENT_BLOCKS + 9, 1, 0x5a);
+	assert_true(disk_drop_segment(&disk, error, sizeof(error)));
+	assert_int_equal(directory.segments_first, 3);
+	assert_int_equal(access(path_of("segment-0002"), F_OK), -1);
+	assert_false(is_held("/proc/self/maps"));
+	if (!directory.memory_backed)
+		assert_false(is_held(ring));
+	assert_true(disk_add_segment(&disk, blank, error, sizeof(error)));
+	when_written(4 * SEGMENT_BLOCKS, 1, 0x5b);
+	then_durable(2);
+	then_reads(3 * SEGMENT_BLOCKS + 9, 0x5a);
+	then_reads(4 * SEGMENT_BLOCKS, 0x5b);
+}
+
 static void the_directory_stays_locked_while_a_write_may_still_land(void **state)
 {
 	struct directory second;
@@ -323,6 +360,7 @@ int main(void)
 		T(what_the_kernel_refuses_ends_it),
 		T(a_segment_added_while_it_runs_is_written_to),
 		T(a_free_segment_is_written_to_under_its_next_number),
+		T(a_segment_that_is_dropped_gives_its_room_back),
 		T(the_directory_stays_locked_while_a_write_may_still_land),
 		M(a_write_reads_back_once_it_is_durable),
 		M(many_writes_one_after_the_other_are_durable),
@@ -331,7 +369,7 @@ int main(void)
 		M(a_short_write_ends_it_and_is_said),
 		M(a_segment_added_while_it_runs_is_written_to),
 		M(a_free_segment_is_written_to_under_its_next_number),
-		M(a_free_segment_is_written_to_under_its_next_number),
+		M(a_segment_that_is_dropped_gives_its_room_back),
 	};
 
 	if (!is_on_disk(".")) {

@@ -634,6 +634,37 @@ static void the_journal_has_no_more_segments_than_the_bound(void **state)
 	assert_true(store->directory.segments_first > 30);
 }
 
+/* ST2: no snapshot could be kept for a long time. */
+static void what_is_beyond_the_bound_is_given_back(void **state)
+{
+	const uint32_t most = store_segments_most(&config);
+
+	(void)state;
+	given_written_to(2 * most);
+	assert_true(store->directory.segments_end > 2 * most);
+	assert_true(when_kept());
+	when_trimmed();
+	assert_int_equal(store->directory.segments_end - store->directory.segments_first, most);
+	assert_int_equal(access(path_of("segment-0000"), F_OK), -1);
+	given_written_to(2 * most + 4);
+	const struct journal_end end = when_read_back();
+
+	assert_int_equal(end.verdict, JOURNAL_CLEAN);
+	assert_int_equal(found_firsts[found_count - 1], next_vote - BLOCK);
+}
+
+static void what_a_directory_was_formatted_with_stays(void **state)
+{
+	(void)state;
+	when_closed();
+	config.journal.segments = 20;
+	given_started();
+	given_written_to(20);
+	assert_true(when_kept());
+	when_trimmed();
+	assert_int_equal(store->directory.segments_end - store->directory.segments_first, 20);
+}
+
 /* Nothing of what there was is used anew twice or lost: a crash came in between. */
 static void a_start_goes_on_with_free_segments_that_an_earlier_one_left(void **state)
 {
@@ -840,6 +871,8 @@ int main(void)
 		T(on_a_full_disk_it_is_said_once_and_tried_again_some_seconds_later),
 		T(after_another_failure_no_snapshot_is_written_any_more),
 		T(the_journal_has_no_more_segments_than_the_bound),
+		T(what_is_beyond_the_bound_is_given_back),
+		T(what_a_directory_was_formatted_with_stays),
 		T(a_start_goes_on_with_free_segments_that_an_earlier_one_left),
 		T(a_start_trims_to_the_snapshot_that_it_finds),
 		T(a_journal_without_its_snapshot_says_so_and_wants_one),
