@@ -337,6 +337,20 @@ static void lo_is_no_higher_than_what_is_delivered_again(void **state)
 	then_voted(2 * BLOCK, EARLIER);
 }
 
+/* Else: a run across it can be neither voted for nor re-framed. */
+static void lo_is_the_begin_of_a_block_wherever_the_learner_stands(void **state)
+{
+	(void)state;
+	append_run(0, JOURNAL_VOTE, EARLIER, 0, 8, 0);
+	append(0, JOURNAL_DELIVERED, 0, 8);
+	append(0, JOURNAL_TRIM, 0, 2 * BLOCK);
+	sync_journal();
+	when_replayed();
+	assert_int_equal(learner.learner.delivered, 8);
+	assert_int_equal(acceptors[0].acceptor.delivered, 8);
+	assert_int_equal(acceptors[0].acceptor.lo, 0);
+}
+
 static void a_vote_beyond_the_first_window_is_held(void **state)
 {
 	(void)state;
@@ -365,6 +379,18 @@ static void where_votes_may_be_lost_the_acceptor_is_blind(void **state)
 	assert_int_equal(result, REPLAY_OK);
 	assert_int_equal(acceptors[0].blind, ACCEPTOR_WINDOW);
 	then_voted(8, EARLIER); /* What survives is still reported. */
+}
+
+/* V3. What says that the window had moved is lost: the vote is not taken for none. */
+static void a_vote_that_finds_no_place_is_unknown(void **state)
+{
+	(void)state;
+	append_run(0, JOURNAL_VOTE, EARLIER, 2 * ACCEPTOR_WINDOW + BLOCK, 8, 0);
+	sync_journal();
+	when_replayed();
+	assert_int_equal(result, REPLAY_OK);
+	assert_int_equal(replay.counters.lost, 1);
+	assert_int_equal(acceptors[0].blind, 2 * ACCEPTOR_WINDOW + 2 * BLOCK);
 }
 
 static void a_torn_tail_leaves_nothing_unknown(void **state)
@@ -724,8 +750,10 @@ int main(void)
 		cmocka_unit_test_setup(each_shards_record_speaks_for_its_own_votes,
 			setup_two_shards),
 		TEST(lo_is_no_higher_than_what_is_delivered_again),
+		TEST(lo_is_the_begin_of_a_block_wherever_the_learner_stands),
 		TEST(a_vote_beyond_the_first_window_is_held),
 		TEST(where_votes_may_be_lost_the_acceptor_is_blind),
+		TEST(a_vote_that_finds_no_place_is_unknown),
 		TEST(a_torn_tail_leaves_nothing_unknown),
 		TEST(what_the_disk_holds_is_told_unless_some_of_it_is_lost),
 		TEST(blindness_outlives_the_evidence),

@@ -172,22 +172,27 @@ static void who_has_caught_up_slows_again(void **state)
 	then_reply(the_only(MESSAGE_REPLY), 0, CLIENT, 31, REPLY_BUSY, 0);
 }
 
-static void who_installs_a_snapshot_counts_as_one_that_stands_there(void **state)
+static void hear_installing(uint64_t instance)
 {
-	/* Else: it is out, commits go on, and the snapshot is too old when it is installed. */
 	const struct message installing = {
 		.type = MESSAGE_INSTALLING,
-		.first = 2,
+		.first = instance,
 		.sender = 2,
 		.uuid = uuid_of(2),
 	};
 
+	leader_stage_on_message(&stage, &installing, NULL, now);
+}
+
+static void who_installs_a_snapshot_counts_as_one_that_stands_there(void **state)
+{
+	/* Else: it is out, commits go on, and the snapshot is too old when it is installed. */
 	(void)state;
 	given_lagged_out();
 	hear_heartbeat(2, 0, 0, 1, 0);
 	assert_true(stage.peers[2].out);
 	sent_count = 0;
-	leader_stage_on_message(&stage, &installing, NULL, now);
+	hear_installing(2);
 	with_commands(70, 1);
 	when_requested();
 	then_reply(the_only(MESSAGE_REPLY), 0, CLIENT, 70, REPLY_BUSY, 0);
@@ -196,6 +201,19 @@ static void who_installs_a_snapshot_counts_as_one_that_stands_there(void **state
 	with_commands(71, 1);
 	when_requested();
 	the_only(MESSAGE_REPLY);
+}
+
+static void who_installs_a_snapshot_lags_by_what_lies_behind_it(void **state)
+{
+	/* Else: nothing is taken while it installs what was cut a moment ago. */
+	(void)state;
+	given_lagged_out();
+	sent_count = 0;
+	hear_installing(11);
+	with_commands(70, 1);
+	when_requested();
+	assert_int_equal(sent_of(MESSAGE_REPLY), 0);
+	assert_int_equal(sent_of(MESSAGE_ACCEPT), 1);
 }
 
 static void who_had_nothing_to_deliver_did_not_lag(void **state)
@@ -226,6 +244,7 @@ int main(void)
 		cmocka_unit_test_setup(who_has_caught_up_slows_again, setup),
 		cmocka_unit_test_setup(who_installs_a_snapshot_counts_as_one_that_stands_there,
 			setup),
+		cmocka_unit_test_setup(who_installs_a_snapshot_lags_by_what_lies_behind_it, setup),
 		cmocka_unit_test_setup(who_had_nothing_to_deliver_did_not_lag, setup),
 	};
 
