@@ -49,7 +49,7 @@ TARGETS = [
     Target("config", 2000, 250, ("-dict=tests/fuzz/config.dict",), ("config/profiles",)),
     Target("frame", 50000, 180),
     Target("frame_raw", 50000, 150),
-    Target("journal", 3000, 230),
+    Target("journal", 1500, 340),
     Target("kv", 5000, 125),
     Target("replica", 2000, 1350, ("-max_len=4096",)),
     Target("snapshot", 20000, 150),

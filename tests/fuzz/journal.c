@@ -4,9 +4,13 @@
  * and of the rest a prefix of what was closed; and what was cut never comes back. With damage it
  * tells only writes that check. After either a new life writes on.
  *
- * The input is steps {u8 kind, ...}: a record; a write is closed; its blocks reach the disk, all or
- * some; a crash and a restart; a byte of a block changes, sealed again or not; a block goes to
- * another place; a byte of a superblock changes.
+ * What a snapshot covers is trimmed: without damage either superblock alone leads to all that was
+ * durable behind its anchor, and nothing in front of it is missed. Segments are used anew with what
+ * is in them.
+ *
+ * The input is steps {u8 kind, ...}: records; a write is closed; its blocks reach the disk, all or
+ * some; a snapshot is kept; free segments are used anew; a crash and a restart; a byte of a block
+ * changes, sealed again or not; a block goes to another place; a byte of a superblock changes.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +22,9 @@
 #include "tests/fuzz/fuzz.h"
 
 enum {
-	IMAGE_BLOCKS = 2 * JOURNAL_WRITE_BLOCKS,
+	SEGMENT_BLOCKS = JOURNAL_WRITE_BLOCKS,
+	SEGMENTS = 3, /* Segment i at i % SEGMENTS: used anew, it is where it was. */
+	IMAGE_BLOCKS = SEGMENTS * SEGMENT_BLOCKS,
 	WRITES_MAX = 512,
 	STEPS_MAX = 400,
 	LIVES_MAX = 12,
@@ -34,6 +40,8 @@ struct known {
 	uint32_t crc; /* Of the payload. */
 	struct journal_write write;
 	bool in_flight;
+	uint64_t reach; /* One past the highest instance of its runs. */
+	uint32_t pins;  /* Bitmask: of whom it holds a record. */
 };
 
 static _Alignas(JOURNAL_BLOCK_BYTES) uint8_t image[IMAGE_BLOCKS * JOURNAL_BLOCK_BYTES];
@@ -46,25 +54,39 @@ static struct journal journal;
 static struct journal_reader reader;
 static struct superblock superblock;
 static struct journal_segments segments;
-static uint32_t touched; /* Blocks that are not blank lie below. */
+static uint32_t pinned;        /* Bitmask: of whom a pin was read. */
+static uint32_t touched;       /* Blocks of the image that are not blank lie below. */
+static uint64_t first_segment; /* Those in front of it have been used anew. */
+static uint64_t applied;       /* Instances below are in the snapshot. */
 
-/* The writes that stand or may stand, in order; `durable` of them surely. */
+/* The writes that stood, stand or may stand, in order; `durable` of them surely. */
 static struct known known[WRITES_MAX];
 static uint32_t known_count, durable_count;
 static bool damaged, ended;
 static uint32_t lives;
 
+static uint64_t place_end(void)
+{
+	return (first_segment + SEGMENTS) * SEGMENT_BLOCKS;
+}
+
+static uint8_t *image_at(uint32_t index)
+{
+	if (index >= touched)
+		touched = index + 1;
+	return image + (size_t)index * JOURNAL_BLOCK_BYTES;
+}
+
+/* To be written to: never in front of what is there, or behind it. */
 static uint8_t *block_at(uint64_t place)
 {
-	CHECK(place < IMAGE_BLOCKS);
-	if (place >= touched)
-		touched = (uint32_t)place + 1;
-	return image + place * JOURNAL_BLOCK_BYTES;
+	CHECK(place >= first_segment * SEGMENT_BLOCKS && place < place_end());
+	return image_at((uint32_t)(place % IMAGE_BLOCKS));
 }
 
 /* ---- What is written ---- */
 
-static void append(struct input *in)
+static void append(struct input *in, uint32_t times)
 {
 	_Alignas(8) uint8_t entries[ENTRIES_MAX * (ENTRY_BYTES + 64)];
 	const uint8_t kind = (uint8_t)(1 + input_u8(in) % (JOURNAL_KINDS - 1));
@@ -77,7 +99,7 @@ static void append(struct input *in)
 		r.ballot = 1 + number;
 	} else if (kind == JOURNAL_VOTE || kind == JOURNAL_CHOSEN) {
 		r.count = 1 + number % ENTRIES_MAX;
-		r.first = number / ENTRIES_MAX * ENTRIES_MAX;
+		r.first = number / ENTRIES_MAX * BLOCK;
 		for (uint32_t i = 0; i < r.count; i++) {
 			const uint32_t length = number % 64;
 			const struct entry e = {
@@ -93,7 +115,7 @@ static void append(struct input *in)
 		r.bytes = (uint16_t)bytes;
 		r.checksum = message_crc(entries, bytes);
 	}
-	if (journal_room(&journal, bytes))
+	for (; times > 0 && journal_room(&journal, bytes); times--)
 		journal_append(&journal, number % JOURNAL_LANES, &r, entries);
 }
 
@@ -113,6 +135,23 @@ static uint32_t gather(const uint8_t *blocks, uint32_t count)
 	return bytes;
 }
 
+/* How far the runs of a write reach, and whose pins it holds. */
+static uint64_t reach_of(const uint8_t *bytes, uint32_t length, uint32_t *pins)
+{
+	uint32_t offset = JOURNAL_WRITE_HEADER_BYTES;
+	const struct journal_record *r;
+	uint64_t reach = 0;
+
+	*pins = 0;
+	while ((r = journal_record_next(bytes, length, &offset)) != NULL) {
+		if (r->kind == JOURNAL_PIN)
+			*pins |= 1u << r->first % MEMBER_MAX;
+		if (r->count > 0 && r->first + r->count > reach)
+			reach = r->first + r->count;
+	}
+	return reach;
+}
+
 static void close_write(void)
 {
 	struct known *k = &known[known_count];
@@ -122,6 +161,7 @@ static void close_write(void)
 	k->number = k->write.number;
 	k->bytes = gather(k->write.bytes, k->write.blocks);
 	k->crc = message_crc(payload, k->bytes);
+	k->reach = reach_of(payload, k->bytes, &k->pins);
 	k->in_flight = true;
 	known_count++;
 }
@@ -145,16 +185,35 @@ static void write_blocks(const struct known *k, uint8_t mask)
 				JOURNAL_BLOCK_BYTES);
 }
 
-static void complete(struct known *k)
+static void write_superblock(const struct known *k)
 {
-	write_blocks(k, 0xff);
 	if (k->write.superblock != NULL)
 		memcpy(supers + k->write.superblock_slot * JOURNAL_BLOCK_BYTES, k->write.superblock,
 			JOURNAL_BLOCK_BYTES);
+}
+
+static void complete(struct known *k)
+{
+	write_blocks(k, 0xff);
+	write_superblock(k);
 	k->in_flight = false;
 	journal_completed(&journal, k->number);
 	while (durable_count < known_count && known[durable_count].number <= journal.durable.number)
 		durable_count++;
+}
+
+/* A snapshot of all below `instance` is on the disk. */
+static void keep_snapshot(uint64_t instance)
+{
+	applied = instance > applied ? instance : applied;
+	journal_anchor(&journal, applied);
+}
+
+static void recycle(void)
+{
+	while (first_segment < journal_free(&journal))
+		first_segment++;
+	journal_extend(&journal, place_end());
 }
 
 /* ---- What is read ---- */
@@ -175,23 +234,49 @@ static void records_are_whole(const struct journal_found *f)
 	CHECK(offset == f->bytes);
 }
 
-/* Reads all; returns how many writes were told. */
+/* The first write that stands behind the superblock's anchor. */
+static uint32_t first_behind(void)
+{
+	uint32_t first = 0;
+
+	while (first < known_count && known[first].number <= superblock.anchor_number)
+		first++;
+	return first;
+}
+
+/* Is the segment there in which its anchor stands? */
+static bool is_there(const struct superblock *s)
+{
+	const uint64_t segment = s->anchor_place / SEGMENT_BLOCKS;
+
+	return segment >= first_segment && segment < first_segment + SEGMENTS;
+}
+
+/* Reads all; returns how many of the writes are known now. */
 static uint32_t read_all(struct journal_end *end)
 {
+	/* Behind what was touched all is blank, as long as it is in order. */
+	const uint64_t all = first_segment == 0 ? touched : place_end();
 	const struct journal_found *f;
-	uint32_t told = 0;
+	uint32_t told = damaged ? 0 : first_behind();
 	uint64_t last = superblock.anchor_number;
 
 	journal_reader_init(&reader, &superblock);
 	journal_segments_init(&segments, &superblock);
-	for (uint64_t place = superblock.anchor_place; place < touched; place++) {
-		memcpy(exact, image + place * JOURNAL_BLOCK_BYTES, JOURNAL_BLOCK_BYTES);
+	pinned = 0;
+	for (uint64_t place = superblock.anchor_place; place < all; place++) {
+		uint32_t members;
+
+		memcpy(exact, image + place % IMAGE_BLOCKS * JOURNAL_BLOCK_BYTES,
+			JOURNAL_BLOCK_BYTES);
 		journal_reader_block(&reader, place, exact);
 		while ((f = journal_reader_take(&reader)) != NULL) {
 			records_are_whole(f);
 			CHECK(f->number > last && f->place_after <= place + JOURNAL_WRITE_BLOCKS);
 			last = f->number;
-			journal_segments_add(&segments, f->place_after - 1, f->number, f->chain, 0);
+			journal_segments_add(&segments, f->place_after - 1, f->number, f->chain,
+				reach_of(f->payload, f->bytes, &members));
+			pinned |= members;
 			if (!damaged) {
 				CHECK(told < known_count && f->number == known[told].number);
 				CHECK(f->bytes == known[told].bytes && !f->follows_damage);
@@ -205,6 +290,40 @@ static uint32_t read_all(struct journal_end *end)
 	return told;
 }
 
+/* What the superblock says of what stands in front of its anchor. */
+static void check_trimmed(void)
+{
+	for (uint32_t i = 0; i < first_behind(); i++) {
+		/* J15 */
+		CHECK(known[i].reach <=
+			superblock.anchor_applied - superblock.anchor_applied % BLOCK);
+		/* J12 */
+		for (uint32_t m = 0; m < MEMBER_MAX; m++)
+			CHECK((known[i].pins >> m & 1) == 0 || superblock.pins[m] != 0);
+	}
+}
+
+/* J13: either superblock may be the only one that can be read. */
+static void read_from_each(void)
+{
+	static uint8_t one[sizeof(supers)];
+	struct journal_end end;
+
+	for (uint32_t slot = 0; slot < SUPERBLOCK_SLOTS; slot++) {
+		memcpy(one, supers, sizeof(one));
+		one[(1 - slot) * JOURNAL_BLOCK_BYTES] ^= 1;
+		CHECK(superblock_read(one, &superblock) == SUPERBLOCK_ONE_LOST);
+		CHECK(is_there(&superblock));
+		check_trimmed();
+		uint32_t told = read_all(&end);
+
+		/* J14 */
+		CHECK(end.verdict == JOURNAL_CLEAN || end.verdict == JOURNAL_TORN);
+		CHECK(told >= durable_count && told <= known_count);
+	}
+}
+
+/* Its superblock is on the disk before anything else. */
 static void begin_life(const struct journal_end *end)
 {
 	const struct journal_start start = {
@@ -215,22 +334,45 @@ static void begin_life(const struct journal_end *end)
 		.segments = &segments,
 	};
 
+	uint8_t block[JOURNAL_BLOCK_BYTES];
+
 	superblock.life++;
-	journal_init(&journal, &superblock, &start, IMAGE_BLOCKS, buffers);
+	for (uint32_t m = 0; m < MEMBER_MAX; m++)
+		if ((pinned >> m & 1) != 0)
+			superblock.pins[m] = 1;
+	superblock_seal(&superblock, block);
+	memcpy(supers + superblock.sequence % SUPERBLOCK_SLOTS * JOURNAL_BLOCK_BYTES, block,
+		sizeof(block));
+	journal_init(&journal, &superblock, &start, place_end(), buffers);
+	applied = superblock.anchor_applied;
 	lives++;
+}
+
+/* A superblock of this journal, whose segment is there. */
+static bool read_superblocks(void)
+{
+	const struct superblock wanted = superblock;
+	enum superblock_result result = superblock_read(supers, &superblock);
+
+	return (result == SUPERBLOCK_OK || result == SUPERBLOCK_ONE_LOST) &&
+		superblock_mismatch(&superblock, &wanted) == NULL && is_there(&superblock);
 }
 
 static void restart(void)
 {
 	struct journal_end end;
-	uint32_t told = read_all(&end);
+	uint32_t told;
 
-	if (!damaged) {
-		CHECK(end.verdict == JOURNAL_CLEAN || end.verdict == JOURNAL_TORN);
-		CHECK(told >= durable_count && told <= known_count);
+	if (!damaged)
+		read_from_each();
+	if (!read_superblocks()) {
+		CHECK(damaged);
+		ended = true;
+		return;
 	}
+	told = read_all(&end);
 	/* An empty journal stays out; so does one whose place is not ours. */
-	if (end.verdict == JOURNAL_EMPTY || end.place > IMAGE_BLOCKS || lives == LIVES_MAX) {
+	if (end.verdict == JOURNAL_EMPTY || end.place > place_end() || lives == LIVES_MAX) {
 		ended = true;
 		return;
 	}
@@ -306,7 +448,7 @@ static void read_with_superblocks(void)
 	struct journal_end end;
 	enum superblock_result result = superblock_read(supers, &superblock);
 
-	if (result == SUPERBLOCK_OK || result == SUPERBLOCK_ONE_LOST) {
+	if ((result == SUPERBLOCK_OK || result == SUPERBLOCK_ONE_LOST) && is_there(&superblock)) {
 		CHECK(superblock.shards >= 1 && superblock.shards <= SHARD_MAX);
 		read_all(&end);
 	}
@@ -334,7 +476,7 @@ static void step(struct input *in)
 	switch (kind % 8) {
 	case 0:
 	case 1:
-		append(in);
+		append(in, 1u << kind / 8 % 4 * 2);
 		return;
 	case 2:
 		close_write();
@@ -344,14 +486,22 @@ static void step(struct input *in)
 			complete(k);
 		return;
 	case 4:
-		if ((k = in_flight(kind / 8)) != NULL)
+		if ((k = in_flight(kind / 8 % 16)) != NULL) {
 			write_blocks(k, input_u8(in));
+			if (kind / 128 != 0)
+				write_superblock(k);
+		}
 		return;
 	case 5:
-		restart();
+		if (kind / 8 % 4 == 1)
+			keep_snapshot(input_u8(in) * (BLOCK / 8ull));
+		else if (kind / 8 % 4 == 2)
+			recycle();
+		else
+			restart();
 		return;
 	case 6:
-		block = block_at(input_u8(in) % touched);
+		block = image_at(input_u8(in) % touched);
 		change(in, block);
 		if (kind / 8 % 4 == 0)
 			chain_again(block);
@@ -363,8 +513,8 @@ static void step(struct input *in)
 			return;
 		}
 		damaged = true;
-		block = block_at(input_u8(in) % touched);
-		memcpy(block_at(input_u8(in) % IMAGE_BLOCKS), block, JOURNAL_BLOCK_BYTES);
+		block = image_at(input_u8(in) % touched);
+		memcpy(image_at(input_u8(in) % IMAGE_BLOCKS), block, JOURNAL_BLOCK_BYTES);
 	}
 }
 
@@ -388,11 +538,12 @@ static void start(void)
 		.shards = 1,
 		.block = BLOCK,
 		.block_bytes = JOURNAL_BLOCK_BYTES,
-		.segment_blocks = JOURNAL_WRITE_BLOCKS,
+		.segment_blocks = SEGMENT_BLOCKS,
 	};
 	for (uint32_t i = 0; i < touched; i++)
 		memcpy(image + i * JOURNAL_BLOCK_BYTES, blank, JOURNAL_BLOCK_BYTES);
 	touched = 0;
+	first_segment = 0;
 	journal_format(&superblock, block_at(0));
 	superblock_seal(&superblock, supers + JOURNAL_BLOCK_BYTES);
 	superblock_seal(&superblock, supers);

@@ -267,6 +267,45 @@ static void write_client_steps(void)
 	write_seed("client", "opened_done_redirected", opened, sizeof(opened));
 }
 
+enum {
+	SUPERBLOCK_STEPS = 6
+};
+
+/* A write of almost a segment; a snapshot, late by so many blocks; small writes that bring a superblock
+ * along each (SUPERBLOCK_STEPS), after which what is free is used anew. */
+static size_t put_segment(uint8_t *to, uint8_t number, uint8_t late)
+{
+	const uint8_t runs = (uint8_t)(16 * number + 15);
+	const uint8_t steps[] = {24, 0, runs, 24, 0, runs, 24, 0, runs, 2, 3, 13,
+		(uint8_t)(8 * (number - late)), 0, 6, runs, 2, 3, 21, 0, 4, runs, 2, 3, 21};
+
+	memcpy(to, steps, sizeof(steps));
+	return sizeof(steps);
+}
+
+static void write_trimmed_journal(const char *name, uint8_t late)
+{
+	/* A crash; a write that is torn over what is old, and another crash. */
+	static const uint8_t crash[] = {5, 2, 3, 0, 0, 9, 2, 3, 5};
+	static const uint8_t torn[] = {24, 0, 255, 2, 4, 1, 5, 2, 3};
+	/* Of a write in flight, and of the one behind it, only the superblock is there. */
+	static const uint8_t flies[] = {24, 0, 159, 24, 0, 159, 24, 0, 159, 2, 13, 255, 0, 4, 1, 2,
+		140, 0, 5};
+	uint8_t bytes[BYTES_MAX] = {2, 3};
+	size_t length = 2;
+
+	for (uint8_t number = 1; number < 9; number++) {
+		length += put_segment(bytes + length, number, late);
+		if (number < 5)
+			continue;
+		length -= number % 2 == 0 ? 0 : SUPERBLOCK_STEPS;
+		memcpy(bytes + length, number % 2 == 0 ? torn : crash, sizeof(torn));
+		length += sizeof(torn);
+	}
+	memcpy(bytes + length, flies, sizeof(flies));
+	write_seed("journal", name, bytes, length + sizeof(flies));
+}
+
 static void write_journal_steps(void)
 {
 	/* Votes of several lanes, closed and written, a crash, and another write. */
@@ -282,6 +321,8 @@ static void write_journal_steps(void)
 	write_seed("journal", "clean", clean, sizeof(clean));
 	write_seed("journal", "torn", torn, sizeof(torn));
 	write_seed("journal", "damage", damage, sizeof(damage));
+	write_trimmed_journal("trimmed", 0);
+	write_trimmed_journal("trimmed_late", 1);
 }
 
 static void write_replica_steps(void)
