@@ -210,6 +210,7 @@ static void replay_record(struct replay *r, const struct journal_record *record,
 		break;
 	case JOURNAL_DELIVERED:
 		raise(&shard->delivered, record->first);
+		raise(&shard->noted, record->first);
 		deliver(r);
 		break;
 	case JOURNAL_TRIM:
@@ -220,6 +221,7 @@ static void replay_record(struct replay *r, const struct journal_record *record,
 		/* It was on the disk by then. If the learner does not come to there now, it is lost,
 		 * and what follows says nothing of the votes in front of it. */
 		acceptor_install(&s->acceptor, record->first);
+		raise(&shard->noted, record->first);
 		break;
 	default:
 		replay_pin(r, (uint32_t)record->first, record->ballot);
@@ -313,8 +315,13 @@ static void restore_acceptor(struct replay *r, uint32_t shard, struct journal_st
  * it can not be delivered again. */
 static struct identity_disk holds(const struct replay *r)
 {
+	uint64_t noted = UINT64_MAX;
+
+	/* As the journal counts what is durably delivered. */
+	for (uint32_t i = 0; i < r->settings->shards; i++)
+		noted = r->shards[i].noted < noted ? r->shards[i].noted : noted;
 	if (r->blind > 0 || r->one_superblock_lost || r->past.delivered < r->told ||
-		r->past.delivered < r->superblock.anchor_applied)
+		r->past.delivered < noted || r->past.delivered < r->superblock.anchor_applied)
 		return (struct identity_disk){IDENTITY_LOST, IDENTITY_LOST};
 	return (struct identity_disk){r->past.delivered, r->past.promised};
 }

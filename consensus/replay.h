@@ -48,6 +48,7 @@ struct replay_commit {
 struct replay_shard {
 	struct acceptor_stage *acceptor;
 	uint64_t delivered; /* The last delivered record's. */
+	uint64_t noted;     /* Or an installed record's: once durable, others may hear of it. */
 	uint32_t commits_next;
 	struct replay_commit commits[REPLAY_COMMITS];
 };

@@ -438,6 +438,28 @@ static void what_the_disk_holds_is_told_unless_some_of_it_is_lost(void **state)
 	then_disk_holds(IDENTITY_LOST, IDENTITY_LOST);
 }
 
+/* I5. No later write says that it was delivered: others heard of it all the same. */
+static void an_installed_snapshot_that_is_lost_is_a_loss(void **state)
+{
+	(void)state;
+	append(0, JOURNAL_INSTALLED, 0, 20);
+	sync_journal();
+	when_replayed_from(20);
+	then_disk_holds(20, 0);
+	when_replayed_from(0);
+	then_disk_holds(IDENTITY_LOST, IDENTITY_LOST);
+}
+
+static void what_only_one_shard_delivered_is_no_loss(void **state)
+{
+	(void)state;
+	append(0, JOURNAL_INSTALLED, 0, 20);
+	append(1, JOURNAL_DELIVERED, 0, 8);
+	sync_journal();
+	when_replayed_from(8);
+	then_disk_holds(8, 0);
+}
+
 /* What one start found lost, the next one still knows, though its write stands there now. */
 static void blindness_outlives_the_evidence(void **state)
 {
@@ -756,6 +778,8 @@ int main(void)
 		TEST(a_vote_that_finds_no_place_is_unknown),
 		TEST(a_torn_tail_leaves_nothing_unknown),
 		TEST(what_the_disk_holds_is_told_unless_some_of_it_is_lost),
+		TEST(an_installed_snapshot_that_is_lost_is_a_loss),
+		cmocka_unit_test_setup(what_only_one_shard_delivered_is_no_loss, setup_two_shards),
 		TEST(blindness_outlives_the_evidence),
 		TEST(blindness_outlives_a_torn_write_over_the_evidence),
 		TEST(blindness_ends_with_what_was_delivered_since),
