@@ -3,7 +3,8 @@
 #include <string.h>
 
 enum {
-	SPARED_PERCENT = 30,  /* Of the kinds of the run, where each may strike. */
+	SPARED_PERCENT = 30, /* Of the kinds of the run, where each may strike. */
+	ASIDE_PERCENT = 50, /* Of crashes there that hit another one: who returns finds this one. */
 	RESTART_PERCENT = 25, /* Of faults of durable members. */
 	MEND_PERCENT = 15,    /* Of faults that end all others instead. */
 	OFF_PERCENT = 25,     /* Of faults of packets that switch theirs off. */
@@ -400,7 +401,10 @@ void faults_strike_each(struct world *w, uint16_t victim)
 			w->faults >= w->plan.faults || random_percent(&w->chance, SPARED_PERCENT))
 			continue;
 		w->faults++;
-		strike(w, kind, victim);
+		if (kind == FAULT_CRASH && random_percent(&w->chance, ASIDE_PERCENT))
+			strike(w, kind, (uint16_t)((victim + 1u) % w->members));
+		else
+			strike(w, kind, victim);
 	}
 }
 
