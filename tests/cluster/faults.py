@@ -177,9 +177,6 @@ def frames_are_doubled_and_others_changed_on_the_way(c):
     return f"{hit} frames changed, {refused} refused by replicas, {twice} heard twice or late"
 
 
-# Who stands still for longer slows nobody, and falls beyond the others' logs. Without a journal they
-# wait for a member that is to come back; with one it installs a snapshot.
-COMES_BACK = Needs("lag_timeout_ms: 60000, ")
 DURABLE = Needs(durability="sync")
 ASYNC = Needs(durability="async")
 # Soon copied, and some hundred writes fill it.
@@ -199,13 +196,13 @@ CASES = {
     a_follower_is_killed: Needs(),
     the_leader_is_killed: Needs(),
     the_leader_is_killed_while_frames_are_lost: Needs(),
-    the_leader_is_stopped_beyond_every_timeout_and_goes_on: COMES_BACK,
-    every_member_is_stopped_beyond_every_timeout_and_goes_on: COMES_BACK,
-    the_leader_is_cut_off_from_the_others_but_not_from_clients: COMES_BACK,
-    the_leader_sends_but_does_not_hear_the_others: COMES_BACK,
-    the_leader_hears_but_is_not_heard_by_the_others: COMES_BACK,
-    a_fifth_of_all_frames_is_lost: COMES_BACK,
-    frames_are_doubled_and_others_changed_on_the_way: COMES_BACK,
+    the_leader_is_stopped_beyond_every_timeout_and_goes_on: Needs(),
+    every_member_is_stopped_beyond_every_timeout_and_goes_on: Needs(),
+    the_leader_is_cut_off_from_the_others_but_not_from_clients: Needs(),
+    the_leader_sends_but_does_not_hear_the_others: Needs(),
+    the_leader_hears_but_is_not_heard_by_the_others: Needs(),
+    a_fifth_of_all_frames_is_lost: Needs(),
+    frames_are_doubled_and_others_changed_on_the_way: Needs(),
     a_durable_leader_is_killed_and_started_again_and_again: DURABLE,
     every_durable_member_is_killed_and_started_one_after_the_other: DURABLE,
     ports.the_leaders_port_goes_down_and_up_again: Needs(),

@@ -72,7 +72,7 @@ def a_leader_stopped_beyond_the_logs_installs_a_snapshot(c):
     victim = c.leads()
     leader = stands_still(c, victim)
     times = installs(c, victim)
-    assert c.count(victim, "status", "step_downs") > 0
+    wait_until("that it steps down", lambda: c.count(victim, "status", "step_downs") > 0)
     return f"replica {victim} stopped, {leader} leads, {times} installed"
 
 
