@@ -18,7 +18,7 @@ MOMENT_MOST_S = 0.03
 
 
 def delivered(c, i):
-    return c.count(i, "status", "delivered")
+    return wait_until(f"what replica {i} has delivered", lambda: c.count(i, "status", "delivered"))
 
 
 def installed(c, i):
@@ -99,9 +99,9 @@ def killed_in_an_install(c, victim, moment_s):
     while c.ctl(victim, "status").get("snapshot") not in INSTALLS and not installed(c, victim):
         assert time.monotonic() < end, c.ctl(victim, "status")
     time.sleep(moment_s)
-    status = c.ctl(victim, "status")
+    state = c.ctl(victim, "status").get("snapshot")
     c.kill(victim)
-    return status["snapshot"] if status["snapshot"] in INSTALLS else None
+    return state if state in INSTALLS else None
 
 
 def a_durable_member_is_killed_in_the_middle_of_installs(c):
