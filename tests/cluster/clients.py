@@ -120,8 +120,8 @@ class Cluster(base.Cluster):
         """The others commit, whatever becomes of this one."""
         leader = self.another_leads(i)
         before = self.count(leader, "status", "delivered")
-        wait_until("commits without it",
-                   lambda: self.count(leader, "status", "delivered") > before + 1000)
+        self.load_until("commits without it",
+                        lambda: self.count(leader, "status", "delivered") > before + 1000)
         return leader
 
     # ---- Members that end and come back ----
