@@ -50,6 +50,15 @@ bool survival_end(const struct embedded *e, const char *path, char *error, size_
 	return false;
 }
 
+static bool stood_on_a_snapshot(const struct learner_stage *l)
+{
+	const struct snapshot_counters *c = &l->snapshots.counters;
+
+	return __atomic_load_n(&c->restored, __ATOMIC_RELAXED) +
+		__atomic_load_n(&c->installed, __ATOMIC_RELAXED) >
+		0;
+}
+
 /* One replica: has it come so far, and is what it did the same? Of what lies below a snapshot that it
  * began with there is no checkpoint: the digests of the run's end speak for that. */
 static bool holds(const struct learner_stage *l, const struct survival *s, bool *same)
@@ -58,9 +67,7 @@ static bool holds(const struct learner_stage *l, const struct survival *s, bool 
 
 	bool known = s->checkpoint == 0 || learner_stage_checkpoint(l, s->checkpoint, &digest);
 
-	if (learner_stage_delivered(l) < s->delivered ||
-		(!known &&
-			__atomic_load_n(&l->snapshots.counters.installed, __ATOMIC_RELAXED) == 0))
+	if (learner_stage_delivered(l) < s->delivered || (!known && !stood_on_a_snapshot(l)))
 		return false;
 	*same = *same && digest == s->digest;
 	return true;

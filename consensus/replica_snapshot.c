@@ -373,7 +373,6 @@ static void stand(struct learner_stage *s)
 	if (machine->snapshot != NULL && machine->snapshot->restored != NULL)
 		machine->snapshot->restored(machine->state);
 	p->state = SNAPSHOT_WHOLE;
-	p->counters.installed++;
 	learner_stage_stand(s, snapshot_header_of(&p->image));
 }
 
@@ -420,6 +419,7 @@ void learner_snapshot_step(struct learner_stage *s)
 		if (load_step(s))
 			return;
 		p->attempts++;
+		p->counters.installed++;
 		stand(s);
 		outlet_watch(s->outlet, TRANSITION_INSTALLED, 0, s->learner.delivered, 0);
 		learner_stage_tell(s, FLAG_INSTALLED);
@@ -491,6 +491,7 @@ enum snapshot_result learner_stage_load(struct learner_stage *s, uint64_t length
 	while (load_step(s))
 		;
 	p->kept = instance_of(p);
+	p->counters.restored++;
 	stand(s);
 	return SNAPSHOT_OK;
 }

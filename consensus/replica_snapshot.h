@@ -59,9 +59,10 @@ struct snapshot_receipt {
 };
 
 struct snapshot_counters {
-	uint64_t cut;   /* Begun, */
-	uint64_t whole; /* and ended. */
-	uint64_t installed;
+	uint64_t cut;       /* Begun, */
+	uint64_t whole;     /* and ended. */
+	uint64_t installed; /* Of others, */
+	uint64_t restored;  /* and the own one, at the start. */
 	uint64_t chunks_sent;
 	uint64_t chunks_received;
 	uint64_t damaged; /* Received, and refused by the check. */

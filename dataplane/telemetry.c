@@ -135,6 +135,8 @@ static int on_status(struct replica *r, const struct parameters *p, struct rte_t
 	rte_tel_data_add_dict_u64(d, "snapshots_whole", READ(r->learner->snapshots.counters.whole));
 	rte_tel_data_add_dict_u64(d, "snapshots_installed",
 		READ(r->learner->snapshots.counters.installed));
+	rte_tel_data_add_dict_u64(d, "snapshots_restored",
+		READ(r->learner->snapshots.counters.restored));
 	rte_tel_data_add_dict_u64(d, "snapshots_refused",
 		READ(r->learner->snapshots.counters.damaged));
 	rte_tel_data_add_dict_u64(d, "step_downs", READ(r->leader->counters.step_downs));

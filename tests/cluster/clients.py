@@ -45,6 +45,7 @@ class Needs(typing.NamedTuple):
     durability: str = "none"
     segments: int = 8
     segment_bytes: int = 16 << 20
+    snapshot_segments: int = 4
     programs: tuple = (WRITERS, WRITERS, READERS, ANY_READERS)
     load_s: int = LOAD_S
     keys: int = 50
@@ -61,7 +62,8 @@ class Cluster(base.Cluster):
         if needs.durability != "none":
             text = text.replace("durability: none", f"durability: {needs.durability}\n"
                                 f"journal: {{directory: \"{folder}\", segments: {needs.segments}, "
-                                f"segment_bytes: {needs.segment_bytes}}}")
+                                f"segment_bytes: {needs.segment_bytes}, "
+                                f"snapshot_segments: {needs.snapshot_segments}}}")
             text = text.replace("learner: 1}", "learner: 1, journal: 1}")
         with open(self.config, "w", encoding="utf-8") as f:
             f.write(text)
@@ -118,8 +120,8 @@ class Cluster(base.Cluster):
         """The others commit, whatever becomes of this one."""
         leader = self.another_leads(i)
         before = self.count(leader, "status", "delivered")
-        wait_until("commits without it",
-                   lambda: self.count(leader, "status", "delivered") > before + 1000)
+        self.load_until("commits without it",
+                        lambda: self.count(leader, "status", "delivered") > before + 1000)
         return leader
 
     # ---- Members that end and come back ----
@@ -151,6 +153,21 @@ class Cluster(base.Cluster):
         wait_until(f"that replica {i} says: {sentence}",
                    lambda: sentence in self.said(f"replica{i}"))
 
+    # ---- Members that stand still ----
+
+    def stop(self, i):
+        """Its telemetry too: it tells nothing until it goes on."""
+        process = self.replicas[i]
+        process.send_signal(signal.SIGSTOP)
+
+        def is_stopped():
+            with open(f"/proc/{process.pid}/stat", encoding="utf-8") as f:
+                return f.read().rsplit(")", 1)[1].split()[0] == "T"
+        wait_until("that it is stopped", is_stopped)
+
+    def go_on(self, i):
+        self.replicas[i].send_signal(signal.SIGCONT)
+
     # ---- Faults on the way ----
 
     def rule(self, *words):
@@ -169,17 +186,41 @@ class Cluster(base.Cluster):
 
     # ---- Clients ----
 
+    def start_client(self, name, seconds, *program):
+        command = [KV, "--config", self.config, "--timeout", str(TIMEOUT_MS), "throughput",
+                   "--seconds", str(seconds), "--keys", str(self.needs.keys), *program,
+                   "--seed", str(time.time_ns() % 2**32)]
+        with open(os.path.join(self.folder, f"{name}.log"), "w", encoding="utf-8") as out:
+            process = subprocess.Popen(
+                self.network.inside(CLIENT) + ["setpriv", "--pdeathsig", "KILL"] + command,
+                stdout=out, stderr=out)
+        self.others.append(process)
+        return process
+
     def start_clients(self):
         for i, program in enumerate(self.needs.programs):
-            command = [KV, "--config", self.config, "--timeout", str(TIMEOUT_MS), "throughput",
-                       "--seconds", str(self.needs.load_s), "--keys", str(self.needs.keys), *program,
-                       "--seed", str(time.time_ns() % 2**32), "--first", str(1000 * i),
-                       "--history", self.history(i)]
-            with open(os.path.join(self.folder, f"client{i}.log"), "w", encoding="utf-8") as out:
-                self.clients.append(subprocess.Popen(
-                    self.network.inside(CLIENT) + ["setpriv", "--pdeathsig", "KILL"] + command,
-                    stdout=out, stderr=out))
-        self.others += self.clients
+            self.clients.append(self.start_client(
+                f"client{i}", self.needs.load_s, *program, "--first", str(1000 * i),
+                "--history", self.history(i)))
+
+    def load_ends(self):
+        for client in self.clients:
+            client.wait(timeout=base.PATIENCE_S)
+
+    def more(self):
+        """A second of commands that no history has; when the others have ended."""
+        self.load_ends()
+        process = self.start_client("more", 1)
+        assert process.wait(timeout=base.PATIENCE_S) == 0, self.said("more")
+
+    def load_until(self, what, condition):
+        """By the clients, and when they have ended by more of them."""
+        def reached():
+            result = condition()
+            if not result and all(client.poll() is not None for client in self.clients):
+                self.more()
+            return result
+        return wait_until(what, reached)
 
     def history(self, i):
         return os.path.join(self.folder, f"history{i}.txt")
@@ -214,5 +255,10 @@ class Cluster(base.Cluster):
         def level():
             status = [self.ctl(i, "status").get("delivered") for i in self.alive()]
             return None not in status and len(set(status)) == 1 and status[0] > 0
-        wait_until("that all are level", level)
-        base.compare_digests({i: self.ctl(i, "digests") for i in self.alive()})
+
+        def digests():
+            wait_until("that all are level", level)
+            found = {i: self.ctl(i, "digests") for i in self.alive()}
+            return found if set.intersection(*(set(d) for d in found.values())) else None
+        # Who has installed a snapshot has those from there on, one each 4096 instances.
+        base.compare_digests(self.load_until("a digest in common", digests))

@@ -12,7 +12,6 @@ replicas' digests equal. Prints a line for each case, then `N passed, N failed`.
 import argparse
 import contextlib
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -21,7 +20,8 @@ import time
 import cluster as base
 import disks
 import ports
-from clients import CALM_S, Cluster, KV, LINEAR, LOAD_S, MEMBERS, MODE, Needs
+import transfer
+from clients import ANY_READERS, CALM_S, Cluster, KV, LINEAR, LOAD_S, MEMBERS, MODE, Needs
 from cluster import run, wait_until
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -45,37 +45,24 @@ def the_leader_is_killed(c):
     return f"replica {leader} killed, {c.another_leads(leader)} leads"
 
 
-def is_stopped(process):
-    with open(f"/proc/{process.pid}/stat", encoding="utf-8") as f:
-        return f.read().rsplit(")", 1)[1].split()[0] == "T"
-
-
 def the_leader_is_stopped_beyond_every_timeout_and_goes_on(c):
     leader = c.leads()
-    process = c.replicas[leader]
-    process.send_signal(signal.SIGSTOP)
-    try:
-        # Not its own word for it: its telemetry is stopped too.
-        others = [i for i in c.alive() if i != leader]
-        other = wait_until("another leader", lambda: [
-            i for i in others if c.ctl(i, "status").get("condition") == "leads"])[0]
-        assert is_stopped(process)
-        time.sleep(1)
-    finally:
-        process.send_signal(signal.SIGCONT)
+    c.stop(leader)
+    other = c.another_leads(leader)
+    time.sleep(1)
+    c.go_on(leader)
     wait_until("that it steps down", lambda: c.count(leader, "status", "step_downs") > 0)
     return f"replica {leader} stopped, {other} leads"
 
 
 def every_member_is_stopped_beyond_every_timeout_and_goes_on(c):
     leader = c.leads()
-    for process in c.replicas.values():
-        process.send_signal(signal.SIGSTOP)
+    for i in MEMBERS:
+        c.stop(i)
     time.sleep(2)
-    assert all(is_stopped(process) for process in c.replicas.values())
     # In turn, the leader first: it has no quorum for a while, and no word of that.
-    for i in (leader, *(i for i in c.replicas if i != leader)):
-        c.replicas[i].send_signal(signal.SIGCONT)
+    for i in (leader, *(i for i in MEMBERS if i != leader)):
+        c.go_on(i)
         time.sleep(0.2)
     return f"all stopped for 2 s, {c.leads()} leads after {leader}"
 
@@ -190,14 +177,17 @@ def frames_are_doubled_and_others_changed_on_the_way(c):
     return f"{hit} frames changed, {refused} refused by replicas, {twice} heard twice or late"
 
 
-# Who stands still for longer slows nobody, and falls beyond the others' logs. Without a journal they
-# wait for a member that is to come back; with one it installs a snapshot.
-COMES_BACK = Needs("lag_timeout_ms: 60000, ")
 DURABLE = Needs(durability="sync")
 ASYNC = Needs(durability="async")
 # Soon copied, and some hundred writes fill it.
 SMALL = DURABLE._replace(segments=4, segment_bytes=1 << 20)
 OWN_DISK = SMALL._replace(own_disk=True, load_s=3 * LOAD_S)
+# Many more instances a second than a log holds; with a disk as well.
+BUSY = Needs(keys=2000, programs=(
+    ("--outstanding", "16", "--reads", "20", "--cas", "10", "--deletes", "10"), ANY_READERS))
+BUSY_DURABLE = Needs(durability="sync", load_s=2 * LOAD_S, keys=2000, programs=(
+    ("--clients", "2", "--outstanding", "64", "--reads", "20", "--cas", "10", "--deletes", "10"),
+    ANY_READERS))
 # One for each operation outstanding.
 MANY_SESSIONS = Needs(durability="sync", keys=5000, programs=(
     ("--clients", "2", "--outstanding", "2048", "--reads", "20"),))
@@ -206,13 +196,13 @@ CASES = {
     a_follower_is_killed: Needs(),
     the_leader_is_killed: Needs(),
     the_leader_is_killed_while_frames_are_lost: Needs(),
-    the_leader_is_stopped_beyond_every_timeout_and_goes_on: COMES_BACK,
-    every_member_is_stopped_beyond_every_timeout_and_goes_on: COMES_BACK,
-    the_leader_is_cut_off_from_the_others_but_not_from_clients: COMES_BACK,
-    the_leader_sends_but_does_not_hear_the_others: COMES_BACK,
-    the_leader_hears_but_is_not_heard_by_the_others: COMES_BACK,
-    a_fifth_of_all_frames_is_lost: COMES_BACK,
-    frames_are_doubled_and_others_changed_on_the_way: COMES_BACK,
+    the_leader_is_stopped_beyond_every_timeout_and_goes_on: Needs(),
+    every_member_is_stopped_beyond_every_timeout_and_goes_on: Needs(),
+    the_leader_is_cut_off_from_the_others_but_not_from_clients: Needs(),
+    the_leader_sends_but_does_not_hear_the_others: Needs(),
+    the_leader_hears_but_is_not_heard_by_the_others: Needs(),
+    a_fifth_of_all_frames_is_lost: Needs(),
+    frames_are_doubled_and_others_changed_on_the_way: Needs(),
     a_durable_leader_is_killed_and_started_again_and_again: DURABLE,
     every_durable_member_is_killed_and_started_one_after_the_other: DURABLE,
     ports.the_leaders_port_goes_down_and_up_again: Needs(),
@@ -224,6 +214,13 @@ CASES = {
     disks.an_empty_disk_under_an_old_identity_is_refused: DURABLE,
     disks.an_old_image_of_its_disk_keeps_a_member_out: SMALL._replace(load_s=4 * LOAD_S),
     disks.the_leader_of_thousands_of_sessions_is_killed: MANY_SESSIONS,
+    transfer.a_follower_stopped_beyond_the_logs_installs_a_snapshot: BUSY,
+    transfer.a_leader_stopped_beyond_the_logs_installs_a_snapshot: BUSY,
+    transfer.what_a_durable_member_installed_is_there_after_a_kill: BUSY_DURABLE,
+    transfer.a_durable_member_is_killed_in_the_middle_of_installs: BUSY_DURABLE._replace(
+        keys=20000),
+    transfer.others_trim_their_journals_beyond_a_dead_member: BUSY_DURABLE._replace(
+        segments=4, segment_bytes=1 << 20, snapshot_segments=1),
 }
 NAMED = {case.__name__: case for case in CASES}
 
@@ -305,7 +302,8 @@ def main():
         sys.exit(failed > 0)
     counts = base.outside(MODE, options.names, os.path.abspath(__file__),
                           (base.REPLICA, base.BENCH, base.CTL, KV, LINEAR,
-                           *(os.path.join(HERE, name) for name in ("clients.py", "disks.py", "flood.py", "ports.py"))))
+                           *(os.path.join(HERE, name) for name in (
+                              "clients.py", "disks.py", "flood.py", "ports.py", "transfer.py"))))
     print(f"{counts[0]} passed, {counts[1]} failed, {counts[2]} skipped")
     sys.exit(counts[1] > 0)
 

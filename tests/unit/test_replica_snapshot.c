@@ -275,6 +275,8 @@ static void then_installed(void)
 	assert_false(restoring);
 	assert_false(stage.beyond);
 	assert_non_null(session_find(&stage.sessions, 0));
+	assert_int_equal(stage.snapshots.counters.installed, 1);
+	assert_int_equal(stage.snapshots.counters.restored, 0);
 }
 
 /* ---- Cutting ---- */
@@ -300,6 +302,8 @@ static void an_image_is_exact_at_its_cut_while_commands_go_on(void **state)
 
 	given_stage_of(DURABILITY_NONE);
 	assert_int_equal(learner_stage_load(&stage, length), SNAPSHOT_OK);
+	assert_int_equal(stage.snapshots.counters.restored, 1);
+	assert_int_equal(stage.snapshots.counters.installed, 0);
 	assert_int_equal(stage.learner.delivered, 31);
 	assert_int_equal(stage.digest, digest);
 	assert_memory_equal(numbers, before, sizeof(before));
