@@ -3,8 +3,8 @@
 #include <string.h>
 
 enum {
-	SPARED_PERCENT = 30, /* Of the kinds of the run, where each may strike. */
-	ASIDE_PERCENT = 50, /* Of crashes there that hit another one: who returns finds this one. */
+	SPARED_PERCENT = 30,  /* Of the kinds of the run, where each may strike. */
+	ASIDE_PERCENT = 50,   /* Of crashes there. */
 	RESTART_PERCENT = 25, /* Of faults of durable members. */
 	MEND_PERCENT = 15,    /* Of faults that end all others instead. */
 	OFF_PERCENT = 25,     /* Of faults of packets that switch theirs off. */
@@ -394,13 +394,23 @@ void faults_strike(struct world *w, uint16_t victim)
 		}
 }
 
+/* Of members without disks, of which few are ever in such a state: whatever the swarm says. */
+static bool is_rare(const struct world *w, enum fault kind)
+{
+	return (kind == FAULT_CRASH || kind == FAULT_RETURN_EMPTY) &&
+		(w->plan.without >> kind & 1) == 0;
+}
+
 void faults_strike_each(struct world *w, uint16_t victim)
 {
 	for (enum fault kind = 0; kind < FAULT_KINDS; kind++) {
-		if (kind == FAULT_EVICT || !swarm_has(&w->swarm, kind) ||
-			w->faults >= w->plan.faults || random_percent(&w->chance, SPARED_PERCENT))
+		bool has = swarm_has(&w->swarm, kind) || is_rare(w, kind);
+
+		if (kind == FAULT_EVICT || !has || w->faults >= w->plan.faults ||
+			random_percent(&w->chance, SPARED_PERCENT))
 			continue;
 		w->faults++;
+		/* If another one crashes, who returns empty finds this one as it is. */
 		if (kind == FAULT_CRASH && random_percent(&w->chance, ASIDE_PERCENT))
 			strike(w, kind, (uint16_t)((victim + 1u) % w->members));
 		else

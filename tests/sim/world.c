@@ -162,7 +162,7 @@ static const uint8_t ambushes[STATES] = {
 	[STATE_PREPARING_SELF] = 50,
 	[STATE_PREPARING] = 10,
 	[STATE_CATCHING_UP] = 100,
-	[STATE_INSTALLING] = 20,
+	[STATE_INSTALLING] = 50,
 	[STATE_PULLING] = 10,
 	[STATE_REPROPOSING] = 20,
 	[STATE_OPENING] = 10,
@@ -170,7 +170,10 @@ static const uint8_t ambushes[STATES] = {
 
 static void ambush(struct world *w, uint32_t id, uint8_t state)
 {
-	if (w->faults >= w->plan.faults || !random_percent(&w->chance, ambushes[state]))
+	/* With a disk, a restart there would come to there again, and be ambushed for ever. */
+	bool spared = state == STATE_INSTALLING && w->durable;
+
+	if (spared || w->faults >= w->plan.faults || !random_percent(&w->chance, ambushes[state]))
 		return;
 	if (state == STATE_CATCHING_UP || state == STATE_INSTALLING)
 		faults_strike_each(w, (uint16_t)id);
