@@ -236,7 +236,7 @@ void report_print(const struct report *r)
 		printf("  %-12s replica %d stood still for %.1f s; %" PRIu64
 		       " instances behind at its return; %s %.2f ms later, after %" PRIu64
 		       " snapshots of others\n",
-			"paused", r->absence.replica, r->options.pause_seconds, r->absence.behind,
+			"paused", r->absence.replica, r->absence.paused_s, r->absence.behind,
 			r->absence.caught_up ? "within lag_max" : "NOT within lag_max",
 			(double)r->absence.return_ns / 1e6, r->absence.installed);
 	if (r->killed >= 0 || r->moved >= 0 || r->absence.replica >= 0)
@@ -287,10 +287,10 @@ static void json_absence(const struct report *r, FILE *f)
 	if (a->replica < 0)
 		return;
 	fprintf(f,
-		"  \"paused\": {\"replica\": %d, \"behind\": %" PRIu64
+		"  \"paused\": {\"replica\": %d, \"s\": %.3f, \"behind\": %" PRIu64
 		", \"caught_up\": %s, \"return_ms\": %.3f, \"installed\": %" PRIu64 "},\n",
-		a->replica, a->behind, a->caught_up ? "true" : "false", (double)a->return_ns / 1e6,
-		a->installed);
+		a->replica, a->paused_s, a->behind, a->caught_up ? "true" : "false",
+		(double)a->return_ns / 1e6, a->installed);
 }
 
 static void json_body(const struct report *r, FILE *f)

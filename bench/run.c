@@ -23,6 +23,8 @@
 
 enum {
 	SLICES = 8, /* Of a phase with snapshots. */
+	/* Instances beyond which a follower lacks what is in nobody's log, whatever its rings hold. */
+	PAUSE_BEHIND = 4 * LOG_INSTANCES,
 };
 
 static volatile sig_atomic_t interrupted;
@@ -168,7 +170,8 @@ static uint64_t installed(const struct replica *r)
 	return __atomic_load_n(&r->learner->snapshots.counters.installed, __ATOMIC_RELAXED);
 }
 
-/* A follower stands still for a while, and comes back to where the others are. */
+/* A follower stands still for a while, and until the others have dropped from their logs what it lacks,
+ * however slow the machine is; then it comes back to where they are. */
 static void pause_follower(struct session_of_run *r, uint32_t follower)
 {
 	struct absence *a = &r->report->absence;
@@ -177,11 +180,17 @@ static void pause_follower(struct session_of_run *r, uint32_t follower)
 	const uint64_t before = installed(replica);
 
 	a->replica = (int)follower;
+	const uint64_t paused_ns = lcore_now_ns();
+	uint64_t begin_ns;
+
 	embedded_pause(&r->cluster, follower, true);
 	pass(r, "a pause", r->report->options.pause_seconds, UINT64_MAX);
+	while (behind(&r->cluster, follower) < PAUSE_BEHIND && !interrupted &&
+		lcore_now_ns() - paused_ns < RETURN_NS)
+		pass(r, "a pause", 0.1, UINT64_MAX);
 	a->behind = behind(&r->cluster, follower);
-	uint64_t begin_ns = lcore_now_ns();
-
+	begin_ns = lcore_now_ns();
+	a->paused_s = (double)(begin_ns - paused_ns) / 1e9;
 	embedded_pause(&r->cluster, follower, false);
 	while (!a->caught_up && !interrupted && lcore_now_ns() - begin_ns < RETURN_NS) {
 		pass(r, "a return", 0.002, UINT64_MAX);

@@ -51,6 +51,7 @@ struct outcome {
 /* What --pause-follower did. */
 struct absence {
 	int replica;        /* Which one stood still; -1: none. */
+	double paused_s;    /* For so long. */
 	uint64_t behind;    /* Instances that it was behind at its return, */
 	bool caught_up;     /* then it came to lag_max behind, */
 	uint64_t return_ns; /* which took so long, */
