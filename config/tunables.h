@@ -18,8 +18,8 @@
 #include "config/field.h"
 
 enum idle_policy {
-	IDLE_BUSY,     /* Poll again at once: the lowest latency, a whole CPU. */
-	IDLE_YIELD,    /* sched_yield between polls: for more lcores than CPUs. */
+	IDLE_BUSY,  /* Poll again at once: the lowest latency, a whole CPU. */
+	IDLE_YIELD, /* sched_yield between polls, now and then a nap: for more lcores than CPUs. */
 	IDLE_ADAPTIVE, /* Poll, then yield, then sleep up to the next timer. */
 };
 

@@ -321,34 +321,41 @@ static void on_prevote(struct leader_stage *s, const struct message *m, uint64_t
 	leader_send_members(s, 1u << m->sender, &answer_message, NULL);
 }
 
-void leader_stage_on_message(struct leader_stage *s, const struct message *m, const uint8_t *body,
+/* From clients, strangers, and our own stages: whoever it is need not be enrolled. */
+static bool on_unenrolled(struct leader_stage *s, const struct message *m, const uint8_t *body,
 	uint64_t now_ns)
 {
-	if (m->type == MESSAGE_REQUEST) {
+	switch (m->type) {
+	case MESSAGE_REQUEST:
 		leader_on_request(s, m, body, now_ns);
-		return;
-	}
-	if (m->type == MESSAGE_DELIVERED) {
+		return true;
+	case MESSAGE_DELIVERED:
 		s->delivered = m->first > s->delivered ? m->first : s->delivered;
 		proposer_on_delivered(&s->proposer, s->delivered);
 		leader_reads_delivered(s);
-		return;
-	}
-	if (m->type == MESSAGE_HELLO) {
+		return true;
+	case MESSAGE_HELLO:
 		leader_on_hello(s, m, body);
-		return;
-	}
-	if (m->type == MESSAGE_PINNED) {
+		return true;
+	case MESSAGE_PINNED:
 		s->durable = m->watermark;
 		leader_peer_delivered(s, &s->peers[s->settings->self], s->durable, now_ns);
 		leader_on_pinned(s, m->first);
-		return;
-	}
-	if (m->type == MESSAGE_DISK_FAILED) {
+		return true;
+	case MESSAGE_DISK_FAILED:
 		s->failed = true;
 		step_down(s, now_ns);
-		return;
+		return true;
+	default:
+		return false;
 	}
+}
+
+void leader_stage_on_message(struct leader_stage *s, const struct message *m, const uint8_t *body,
+	uint64_t now_ns)
+{
+	if (on_unenrolled(s, m, body, now_ns))
+		return;
 	if (!s->enrolled || !identity_admits(&s->identity, m->sender, m->uuid) ||
 		m->life < s->lives[m->sender]) {
 		s->counters.foreign++;

@@ -13,9 +13,9 @@
 #include <urcu/urcu-qsbr.h>
 
 enum {
-	/* Of so many idle turns in a row one ends with a nap, not a yield. Where others want the CPU too,
-	 * thousands of yields a second can starve them: Linux 6.18 bills each as a whole time slice, and
-	 * its own threads, which end a disk's write, have waited for seconds. */
+	/* Of so many idle turns in a row one ends with a nap, not a yield. Thousands of yields a second
+	 * starved whom they are for: on Linux 6.18 the kernel's threads that end a disk's write stood
+	 * runnable for seconds. */
 	YIELDS = 256,
 	YIELDS_NAP_US = 20,
 	ADAPTIVE_SPINS = 64,    /* Idle turns before yielding. */
@@ -130,7 +130,7 @@ static void idle_adaptive(uint32_t idle_turns)
 		<< (doublings < ADAPTIVE_DOUBLINGS ? doublings : ADAPTIVE_DOUBLINGS));
 }
 
-/* After a turn; `idle_turns` is 0 if it had work. */
+/* After a turn; `idle_turns` is 0 if it had work. lcore.h: why a write under way outranks the policy. */
 static void rest(const struct lcore *l, uint32_t idle_turns)
 {
 	enum idle_policy policy = __atomic_load_n(&l->idle, __ATOMIC_RELAXED);
