@@ -7,25 +7,9 @@ set -eu
 bench=$1
 folder=$(mktemp -d ./paxwire-trimmed-XXXXXX)
 trap 'rm -rf "$folder"' EXIT
-cat >"$folder/cluster.yaml" <<END
-cluster: {name: trimmed, id: 1}
-durability: sync
-journal: {directory: $folder, segments: 12, segment_bytes: 2097152, snapshot_segments: 3}
-tunables: {idle: yield}
-replicas:
-END
-for id in 0 1 2; do
-	echo "  - {id: $id, address: 10.0.0.$((id + 1)), ports: [ring]," \
-		"stages: {io: 1, leader: 1, acceptors: [1], learner: 1, journal: 1}}" \
-		>>"$folder/cluster.yaml"
-done
-
-run() {
-	status=0
-	"$bench" --config "$folder/cluster.yaml" --sessions 256 --value 512 --seconds 100 --warmup 0 "$@" \
-		>"$folder/log" 2>&1 || status=$?
-	cat "$folder/log"
-}
+. "$(dirname "$0")/durable.sh"
+cluster 'cluster: {name: trimmed, id: 1}' 'durability: sync' \
+	"journal: {directory: $folder, segments: 12, segment_bytes: 2097152, snapshot_segments: 3}"
 
 # Each replica's segments stand behind their first ones by now, and are no more than a bound.
 bounded() {
@@ -36,18 +20,18 @@ bounded() {
 	done
 }
 
-run --format --commits 150000 --die "$folder/told"
+run --value 512 --format --commits 150000 --die "$folder/told"
 if grep -q 'O_DIRECT\|in memory' "$folder/log"; then
 	exit 77
 fi
 [ "$status" -eq 137 ]
 bounded 24
 mv "$folder/told" "$folder/before"
-run --commits 150000 --survive "$folder/before" --die "$folder/told"
+run --value 512 --commits 150000 --survive "$folder/before" --die "$folder/told"
 [ "$status" -eq 137 ]
 bounded 24
 # A snapshot is lost: its replica stands until it has another's.
 rm "$folder/replica-0/snapshot"
-run --commits 20000
+run --value 512 --commits 20000
 [ "$status" -eq 0 ]
 grep -q 'replica 0: .*/snapshot is damaged or not there' "$folder/log"

@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "tests/unit/given_kv.h"
+#include "tests/unit/given_readers.h"
 
 /* ---- Answers ---- */
 
@@ -214,12 +215,8 @@ enum {
 	READ_CAPACITY = 64, /* Few buckets, so that many keys share one. */
 	KEPT = 32,          /* Keys that are overwritten and never deleted: 0 to KEPT - 1. */
 	READ_KEYS = 96,
-	READERS = 2,
 	READS = 5000000,
 };
-
-static bool stop;
-static uint32_t reads; /* Of all readers together. */
 
 /* What a writer puts: a word made from key and version, repeated up to a length made from both. */
 static uint32_t value_of(uint64_t key, uint64_t version, uint8_t *value)
@@ -267,18 +264,19 @@ static void *read_all(void *unused)
 }
 
 /* Puts, and deletes of the keys that are not kept: a node goes from key to key. */
-static void write_batch(uint64_t *random)
+static void write_batch(void)
 {
+	static uint64_t random = 1;
 	struct given given[RUN_COUNT_MAX];
 	struct command commands[RUN_COUNT_MAX];
 	struct result results[RUN_COUNT_MAX];
 
 	for (uint32_t i = 0; i < RUN_COUNT_MAX; i++) {
-		uint64_t key = draw(random) % READ_KEYS;
+		uint64_t key = draw(&random) % READ_KEYS;
 		uint8_t value[VALUE_MAX];
 		uint32_t length = value_of(key, ++instance, value);
 
-		if (key < KEPT || draw(random) % 2 == 0)
+		if (key < KEPT || draw(&random) % 2 == 0)
 			given[i] = command(KV_PUT, key, 0, value, length);
 		else
 			given[i] = command(KV_DELETE, key, 0, NULL, 0);
@@ -289,11 +287,6 @@ static void write_batch(uint64_t *random)
 
 static void a_reader_sees_whole_values_and_no_key_vanish(void **state)
 {
-	uint64_t random = 1;
-	pthread_t readers[READERS];
-	const char *wrong = NULL;
-	void *said;
-
 	(void)state;
 	open_store(READ_CAPACITY);
 	for (uint64_t key = 0; key < KEPT; key++) {
@@ -302,19 +295,7 @@ static void a_reader_sees_whole_values_and_no_key_vanish(void **state)
 
 		assert_int_equal(when(command(KV_PUT, key, 0, value, length)).status, REPLY_OK);
 	}
-	stop = false;
-	for (uint32_t i = 0; i < READERS; i++)
-		assert_int_equal(pthread_create(&readers[i], NULL, read_all, NULL), 0);
-	while (__atomic_load_n(&reads, __ATOMIC_RELAXED) < READS)
-		write_batch(&random);
-	__atomic_store_n(&stop, true, __ATOMIC_RELEASE);
-	for (uint32_t i = 0; i < READERS; i++) {
-		pthread_join(readers[i], &said);
-		if (said != NULL)
-			wrong = said;
-	}
-	if (wrong != NULL)
-		fail_msg("%s", wrong);
+	when_read_meanwhile(read_all, READS, write_batch);
 }
 
 static void a_reader_finds_what_was_applied_and_nothing_else(void **state)

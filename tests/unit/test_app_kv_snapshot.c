@@ -1,5 +1,6 @@
 /* The key-value store's snapshots: exact at the cut, restored, and readers meanwhile. */
 #include "tests/unit/given_kv.h"
+#include "tests/unit/given_readers.h"
 
 enum {
 	ROUNDS = 200,
@@ -303,13 +304,9 @@ static void a_reader_hears_busy_until_all_is_restored(void **state)
 }
 
 enum {
-	READERS = 2,
 	READ_KEYS = 8,
 	READS = 200000,
 };
-
-static bool stop;
-static uint32_t reads; /* That were answered, of all readers together. */
 
 /* All keys of a state have its number as value, and states only rise. Returns what it saw wrong. */
 static void *read_all(void *unused)
@@ -345,8 +342,11 @@ static void *read_all(void *unused)
 	return wrong;
 }
 
-static void restore_state(uint64_t number)
+static void restore_next_state(void)
 {
+	static uint64_t number;
+
+	number++;
 	when_cleared();
 	for (uint64_t key = 0; key < READ_KEYS; key++) {
 		const uint64_t entry[] = {(key * 3 + number) % READ_KEYS, number, number};
@@ -358,26 +358,9 @@ static void restore_state(uint64_t number)
 
 static void readers_on_other_cores_see_whole_states_only(void **state)
 {
-	pthread_t readers[READERS];
-	const char *wrong = NULL;
-	void *said;
-	uint64_t number = 1;
-
 	(void)state;
-	restore_state(number);
-	stop = false;
-	for (uint32_t i = 0; i < READERS; i++)
-		assert_int_equal(pthread_create(&readers[i], NULL, read_all, NULL), 0);
-	while (__atomic_load_n(&reads, __ATOMIC_RELAXED) < READS)
-		restore_state(++number);
-	__atomic_store_n(&stop, true, __ATOMIC_RELEASE);
-	for (uint32_t i = 0; i < READERS; i++) {
-		pthread_join(readers[i], &said);
-		if (said != NULL)
-			wrong = said;
-	}
-	if (wrong != NULL)
-		fail_msg("%s", wrong);
+	restore_next_state();
+	when_read_meanwhile(read_all, READS, restore_next_state);
 }
 
 #define TEST(rule) cmocka_unit_test_setup_teardown(rule, given_model, teardown)
