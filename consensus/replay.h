@@ -13,7 +13,7 @@
  *          V4  where votes may be lost, the acceptors are blind until all there is learned.
  *          V5  without the snapshot that the journal relies on nothing is delivered: the acceptors
  *              stand where it stood, and the learner below, until it has another from others.
- * Proofs:  tests/unit/test_replay.c; tests/sim. (design: section 7.)
+ * Proofs:  tests/unit/test_replay.c, test_replay_snapshots.c; tests/sim. (design: section 7.)
  *
  * The caller: superblock_read; replay_init; each write of a journal_reader to replay_write; then
  * replay_end. With a snapshot at instance N: the learner holds the state below N already, `applied`

@@ -12,7 +12,7 @@
  *          ST2 while each snapshot is kept before journal.snapshot_segments more segments are filled,
  *              the journal has no more than store_segments_most() segments; after a time in which
  *              they were not, the next one that is kept brings it back to that.
- * Proofs:  tests/unit/test_store.c; tests/scenario (restarts).
+ * Proofs:  tests/unit/test_store.c, test_store_snapshots.c; tests/scenario (restarts).
  */
 #ifndef DATAPLANE_STORE_H
 #define DATAPLANE_STORE_H

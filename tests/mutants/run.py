@@ -12,6 +12,7 @@ stand exactly once: a patch that has lost its place fails, loudly.
 import argparse
 import concurrent.futures
 import filecmp
+import glob
 import os
 import queue
 import re
@@ -80,9 +81,12 @@ class Patch:
         return sorted({path for path, _, _ in self.hunks()})
 
     def outside(self):
-        """The nouns that it touches outside of the protocol: the simulator has none of them."""
-        return [os.path.splitext(os.path.basename(path))[0] for path in self.files()
-                if not path.startswith("consensus/")]
+        """The tests of what it touches outside of the protocol: the simulator has none of that."""
+        touched = [os.path.splitext(os.path.basename(path))[0] for path in self.files()
+                   if not path.startswith("consensus/")]
+        named = os.path.join(ROOT, "tests", "unit", "test_")
+        return [path[len(named):-len(".c")] for noun in touched
+                for path in glob.glob(f"{named}{noun}.c") + glob.glob(f"{named}{noun}_*.c")]
 
 
 class Tree:

@@ -42,6 +42,7 @@ static _Alignas(JOURNAL_BLOCK_BYTES) uint8_t back[SEGMENT_BYTES]; /* What was re
 static inline void given_folder(const char *above, bool memory_backed)
 {
 	memset(&config, 0, sizeof(config));
+	memset(back, 0, sizeof(back));
 	snprintf(config.journal.directory, sizeof(config.journal.directory), "%s/paxwire-XXXXXX",
 		above);
 	assert_non_null(mkdtemp(config.journal.directory));
