@@ -12,8 +12,8 @@
  *              restart comes to there again.
  *          SN5 a member that finds itself beyond the logs again right after an image was installed
  *              asks the leader to wait, so that the next one is enough.
- * Proofs:  tests/unit/test_replica_snapshot.c, _install.c; tests/sim. (Ongaro, Consensus, 5; the image is copied on
- *          write like a live migration's, not forked.)
+ * Proofs:  tests/unit/test_replica_snapshot.c, test_replica_snapshot_install.c; tests/sim. (Ongaro,
+ *          Consensus, 5; the image is copied on write like a live migration's, not forked.)
  *
  *     none --cut--> cutting --all saved--> whole --> (served, kept)
  *       \--beyond the logs--> receiving --all there--> checking --> keeping --> clearing --> loading --> whole
