@@ -2,10 +2,10 @@
 
 #include <string.h>
 
+#include "consensus/replica_learner_reads.h"
 #include "consensus/replica_replies.h"
 
 #include "consensus/admission.h"
-#include "consensus/check.h"
 
 enum {
 	TELL_EVERY_NS = 10000,
@@ -305,105 +305,6 @@ void learner_stage_stand(struct learner_stage *s, const struct snapshot_header *
 	s->recalled = UINT64_MAX;
 }
 
-/* ---- Reads ---- */
-
-static void gather_reads(struct learner_stage *s, const struct message *m, const uint8_t *body)
-{
-	CHECK(m->count <= RUN_COUNT_MAX);
-	for (uint32_t i = 0; i < m->count; i++) {
-		const struct entry *e = (const struct entry *)(const void *)body;
-
-		s->commands[i] = (struct command){
-			.instance = s->learner.delivered,
-			.session = e->session,
-			.sequence = entry_sequence(e),
-			.value = (const uint8_t *)(e + 1),
-			.length = entry_length(e),
-		};
-		body += entry_bytes(entry_length(e));
-	}
-}
-
-/* Whoever leads by now: a quorum confirmed after they arrived that nobody else did then. */
-static void reply_reads(struct learner_stage *s, const struct message *m, const uint8_t *body)
-{
-	uint32_t clients_bytes = m->count * (uint32_t)sizeof(uint16_t);
-	const uint16_t *clients =
-		(const uint16_t *)(const void *)(body + m->payload_len - clients_bytes);
-
-	for (uint32_t i = 0; i < m->count; i++)
-		learner_reply_as(s, clients[i], s->commands[i].session, s->commands[i].sequence,
-			&s->results[i]);
-}
-
-static void run_reads(struct learner_stage *s, const struct message *m, const uint8_t *body)
-{
-	gather_reads(s, m, body);
-	s->machine.query(s->machine.state, s->commands, m->count, s->results);
-	reply_reads(s, m, body);
-	s->counters.reads += m->count;
-}
-
-static void answer_busy(struct learner_stage *s, uint32_t count)
-{
-	for (uint32_t i = 0; i < count; i++)
-		s->results[i] = (struct result){.status = REPLY_BUSY};
-}
-
-/* All of one client, whatever is applied by now. */
-static void run_stale_reads(struct learner_stage *s, const struct message *m, const uint8_t *body)
-{
-	gather_reads(s, m, body);
-	if (learner_snapshot_replaces(&s->snapshots))
-		answer_busy(s, m->count);
-	else
-		s->machine.query(s->machine.state, s->commands, m->count, s->results);
-	learner_reply_stale(s, m->from, m->count);
-	s->counters.reads += m->count;
-}
-
-static void refuse_reads(struct learner_stage *s, const struct message *m, const uint8_t *body)
-{
-	gather_reads(s, m, body);
-	answer_busy(s, m->count);
-	reply_reads(s, m, body);
-}
-
-static void run_waiting_reads(struct learner_stage *s)
-{
-	while (s->reads_count > 0) {
-		const struct waiting_reads *w = &s->reads[s->reads_next];
-
-		if (w->m.first > s->learner.delivered)
-			return;
-		run_reads(s, &w->m, w->body);
-		s->reads_next = (s->reads_next + 1) % READS_WAITING;
-		s->reads_count--;
-	}
-}
-
-static void on_read(struct learner_stage *s, const struct message *m, const uint8_t *body)
-{
-	if (m->flags == FLAG_READ_STALE) {
-		run_stale_reads(s, m, body);
-		return;
-	}
-	bool replaces = learner_snapshot_replaces(&s->snapshots);
-
-	if (m->first <= s->learner.delivered && !replaces) {
-		run_reads(s, m, body);
-		return;
-	}
-	if (s->reads_count == READS_WAITING || replaces) {
-		refuse_reads(s, m, body);
-		return;
-	}
-	struct waiting_reads *w = &s->reads[(s->reads_next + s->reads_count++) % READS_WAITING];
-
-	w->m = *m;
-	memcpy(w->body, body, m->payload_len);
-}
-
 /* ---- What is heard ---- */
 
 static bool on_voted(struct learner_stage *s, const struct message *m, const uint8_t *body,
@@ -555,7 +456,7 @@ bool learner_stage_on_message(struct learner_stage *s, const struct message *m, 
 		on_lost(s, m, body);
 		return false;
 	case MESSAGE_READ:
-		on_read(s, m, body);
+		learner_on_read(s, m, body);
 		return false;
 	case MESSAGE_CATCH_UP:
 		s->source = m->sender;
@@ -647,7 +548,7 @@ void learner_stage_flush(struct learner_stage *s, uint64_t now_ns)
 		learner_snapshot_step(s);
 	deliver(s);
 	if (__builtin_expect(s->reads_count > 0, 0))
-		run_waiting_reads(s);
+		learner_run_waiting_reads(s);
 	learner_flush_replies(s);
 	/* One answer of a catch-up asks for the next. */
 	if (s->chain != 0 && s->chain < s->learner.target && s->chain >= s->learner.delivered &&
