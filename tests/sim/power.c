@@ -51,7 +51,7 @@ void power_start(struct world *w)
 			boot(w, i);
 }
 
-static void crash(struct world *w, uint32_t id)
+void power_crash(struct world *w, uint32_t id)
 {
 	struct node *n = &w->nodes[id];
 
@@ -66,7 +66,7 @@ static void crash_all(struct world *w)
 {
 	for (uint32_t i = 0; i < w->members; i++)
 		if (w->nodes[i].alive)
-			crash(w, i);
+			power_crash(w, i);
 }
 
 /* A minority's disks may lose what they said that they had. */
@@ -95,7 +95,7 @@ void power_fault(struct world *w, uint32_t id)
 	if (!n->alive)
 		return;
 	if (kind < 20) {
-		crash(w, id);
+		power_crash(w, id);
 	} else if (kind < 55) {
 		n->crash_steps = n->disk.steps + 1 + random_below(&w->chance, 12);
 	} else if (kind < 63) {
@@ -105,7 +105,7 @@ void power_fault(struct world *w, uint32_t id)
 	} else if (kind < 88 && may_damage(w, id)) {
 		trace_fault(&w->trace, w->now_ns, "has a bit turn over on its disk", (uint16_t)id,
 			TRACE_NOBODY);
-		crash(w, id);
+		power_crash(w, id);
 		disk_flip(&n->disk);
 	} else if (kind < 94 && may_damage(w, id)) {
 		n->disk.faults.loses_next = true;
@@ -135,7 +135,7 @@ void power_look(struct world *w, uint32_t id)
 
 	/* A write that was under way when the faults ended may fail after it. */
 	if (n->crashing || (w->calm && n->durable && n->alive && n->journal.failed))
-		crash(w, id);
+		power_crash(w, id);
 }
 
 uint64_t power_next_ns(const struct world *w)
@@ -157,7 +157,7 @@ void power_turn(struct world *w)
 		boot(w, i);
 		/* Now and then it crashes in its start, before its first write. */
 		if (!w->calm && w->nodes[i].alive && random_percent(&w->chance, 10))
-			crash(w, i);
+			power_crash(w, i);
 		return;
 	}
 }
@@ -167,7 +167,7 @@ void power_restore(struct world *w, uint32_t id, const struct disk *image)
 	struct node *n = &w->nodes[id];
 
 	if (n->alive)
-		crash(w, id);
+		power_crash(w, id);
 	n->disk = *image;
 	disk_crash(&n->disk);
 	witness_start(&n->witness); /* That it has forgotten what it told is the fault. */
@@ -198,7 +198,7 @@ void power_calm(struct world *w)
 			(struct disk_faults){.delay_min_ns = 10 * US, .delay_max_ns = 60 * US};
 		/* Room that comes back is found by a start. */
 		if (n->alive && full)
-			crash(w, i);
+			power_crash(w, i);
 		else if (n->alive)
 			power_look(w, i);
 	}

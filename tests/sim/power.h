@@ -38,7 +38,10 @@ void power_look(struct world *w, uint32_t id);
 uint64_t power_next_ns(const struct world *w);
 void power_turn(struct world *w);
 
-/* The node crashes, and starts again with what its disk was some time ago. */
+/* The node crashes, and starts again later. */
+void power_crash(struct world *w, uint32_t id);
+
+/* The same, with what its disk was some time ago. */
 void power_restore(struct world *w, uint32_t id, const struct disk *image);
 
 /* Who is to start again does so that much later. */

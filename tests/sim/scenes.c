@@ -248,7 +248,7 @@ static const char *old_image(struct world *w, uint16_t leader)
 	image = n->disk;
 	drive_pass(w, DRIVE_BOUND_MS);
 	if (random_percent(&w->chance, 50)) {
-		power_restore(w, restored, &n->disk); /* As it is: a restart like any other. */
+		power_crash(w, restored);
 		drive_pass(w, DRIVE_BOUND_MS);
 		if (!n->leader.enrolled)
 			return "a restart from its own disk keeps it out";
