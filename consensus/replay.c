@@ -1,5 +1,7 @@
 #include "consensus/replay.h"
 
+#include "consensus/watch.h"
+
 static void raise(uint64_t *value, uint64_t to)
 {
 	*value = to > *value ? to : *value;
@@ -287,8 +289,11 @@ void replay_write(struct replay *r, const struct journal_found *f)
 		go_blind(r);
 	raise(&r->blind, header->blind);
 	while ((record = journal_record_next(f->payload, f->bytes, &offset)) != NULL)
-		if (record->shard < r->settings->shards)
+		if (record->shard < r->settings->shards) {
 			replay_record(r, record, header);
+			r->shards[record->shard].last = *record;
+			r->shards[record->shard].last_life = f->life;
+		}
 	for (uint32_t i = 0; i < r->settings->shards; i++)
 		replay_promise(r->shards[i].acceptor, header->promised[i]);
 	deliver(r);
@@ -355,6 +360,18 @@ enum replay_result replay_end(struct replay *r, const struct journal_end *end,
 		restore_acceptor(r, i, start);
 	r->past.disk = holds(r);
 	return REPLAY_OK;
+}
+
+void replay_watch(const struct replay *r, uint32_t shard)
+{
+	const struct replay_shard *s = &r->shards[shard];
+	const struct outlet *o = s->acceptor->outlet;
+
+	if (s->last_life != 0 && s->last_life == r->superblock.life)
+		watch_detail(o, TRANSITION_FOUND, s->last.ballot, s->last.first, s->last.count,
+			s->last.kind);
+	watch_detail(o, TRANSITION_RESTORED, s->acceptor->acceptor.promised, r->past.delivered, 0,
+		s->acceptor->acceptor.lo);
 }
 
 const char *replay_text(enum replay_result result)

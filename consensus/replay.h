@@ -49,6 +49,8 @@ struct replay_shard {
 	struct acceptor_stage *acceptor;
 	uint64_t delivered; /* The last delivered record's. */
 	uint64_t noted;     /* Or an installed record's: once durable, others may hear of it. */
+	uint32_t last_life; /* Of the last record, */
+	struct journal_record last;
 	uint32_t commits_next;
 	struct replay_commit commits[REPLAY_COMMITS];
 };
@@ -98,6 +100,9 @@ const char *replay_text(enum replay_result result);
  * leader_stage_restore. */
 enum replay_result replay_end(struct replay *r, const struct journal_end *end,
 	struct journal_start *start);
+
+/* Tells who watches the shard's acceptor as what it starts again. After replay_end said OK. */
+void replay_watch(const struct replay *r, uint32_t shard);
 
 /* The superblock of the next life, to be sealed and written before the first frame leaves. */
 struct superblock replay_next_life(const struct replay *r, const struct journal_end *end);

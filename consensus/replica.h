@@ -52,6 +52,7 @@ struct outlet {
 	uint32_t (*room)(void *context);
 	/* NULL: nobody watches. */
 	void (*watch)(void *context, const struct transition *t);
+	bool details; /* `watch` is not NULL, and hears of details too. */
 };
 
 static inline void outlet_watch(const struct outlet *o, enum transition_event event,

@@ -6,6 +6,7 @@
 #include "consensus/replica_answers.h"
 #include "consensus/replica_records.h"
 #include "consensus/replica_reports.h"
+#include "consensus/watch.h"
 
 void acceptor_stage_init(struct acceptor_stage *s, const struct replica_settings *settings,
 	uint32_t shard, struct outlet *outlet, uint8_t *log_bytes, uint64_t log_size)
@@ -175,10 +176,11 @@ static void record_vote(struct acceptor_stage *s, const struct message *m, const
 
 		log_append(&s->log, &record, body);
 	}
+	s->counters.votes++;
+	watch_values(s->outlet, body, m->payload_len);
+	outlet_watch(s->outlet, TRANSITION_VOTED, m->ballot, m->first, m->count);
 	if (__builtin_expect(s->journal != NULL, 0))
 		acceptor_record_run(s, JOURNAL_VOTE, m, body);
-	s->counters.votes++;
-	outlet_watch(s->outlet, TRANSITION_VOTED, m->ballot, m->first, m->count);
 	acceptor_acknowledge(s, m->ballot, m->sender, m->first, m->count);
 	tell_learner(s, m, body);
 }
@@ -270,8 +272,10 @@ static void store_chosen(struct acceptor_stage *s, const struct message *m, cons
 		log_append(&s->log, r, body);
 	s->counters.chosen++;
 	/* Below `lo` nothing is kept; but a learner that lost its snapshot may stand there. */
-	if (answer != ACCEPTOR_TRIMMED)
+	if (answer != ACCEPTOR_TRIMMED) {
+		watch_values(s->outlet, body, r->bytes);
 		outlet_watch(s->outlet, TRANSITION_STORED, 0, r->first, r->count);
+	}
 	const struct message run_message = {
 		.first = r->first,
 		.count = r->count,
@@ -334,6 +338,7 @@ static void on_delivered(struct acceptor_stage *s, const struct message *m)
 		if (m->flags == FLAG_INSTALLED)
 			acceptor_install(&s->acceptor, m->first);
 		acceptor_trim(&s->acceptor, m->first);
+		watch_detail(s->outlet, TRANSITION_TRIMMED, 0, s->acceptor.lo, 0, 0);
 		return;
 	}
 	/* The snapshot is durable by now. */

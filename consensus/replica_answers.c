@@ -2,6 +2,7 @@
 
 #include "consensus/replica_records.h"
 #include "consensus/replica_reports.h"
+#include "consensus/watch.h"
 
 /* ---- Acknowledgements ---- */
 
@@ -18,6 +19,9 @@ static void send_acks(struct acceptor_stage *s)
 		.shard = (uint16_t)s->shard,
 	};
 
+	for (uint32_t i = 0; s->outlet->details && i < s->acks_count; i++)
+		watch_detail(s->outlet, TRANSITION_TOLD_VOTES, s->acks_ballot, s->acks[i].first,
+			(uint32_t)s->acks[i].count, s->acks_to);
 	s->parts[0] = (struct part){.bytes = s->acks, .length = answer.payload_len};
 	s->acks_count = 0;
 	acceptor_send_members(s, 1u << s->acks_to, &answer, 1);
@@ -93,6 +97,8 @@ static void send_promise(struct acceptor_stage *s, uint64_t ballot, uint32_t to)
 		.shard = (uint16_t)s->shard,
 	};
 
+	watch_detail(s->outlet, TRANSITION_TOLD_PROMISE, ballot, promise.first, 0,
+		promise.watermark);
 	/* Our own election hears of it too: for one timeout it supports no other candidate. */
 	acceptor_send_members(s, 1u << to | 1u << s->settings->self, &promise, 0);
 }
@@ -157,6 +163,7 @@ void acceptor_release(struct acceptor_stage *s, const struct message *m)
 	if (s->gated)
 		gate_acks(s);
 	gate_open(&s->gate, m->first);
+	watch_detail(s->outlet, TRANSITION_DURABLE, 0, m->first, 0, 0);
 	acceptor_trim_durable(s, m->watermark);
 	while ((w = gate_take(&s->gate)) != NULL)
 		release_one(s, w);

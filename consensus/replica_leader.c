@@ -7,6 +7,7 @@
 #include "consensus/replica_reads.h"
 #include "consensus/replica_requests.h"
 #include "consensus/replica_transfer.h"
+#include "consensus/watch.h"
 
 enum {
 	RETRANSMIT_LOOK = 64, /* Runs from the oldest on that are looked at for retransmission. */
@@ -284,7 +285,25 @@ static void on_promise(struct leader_stage *s, const struct message *m, uint64_t
 		return;
 	}
 	identity_on_told(&s->identity, m->sender, 0, m->ballot);
+	enum proposer_state before = s->proposer.state;
+
 	proposer_on_promise(&s->proposer, m);
+	if (before == PROPOSER_PREPARING_SELF && s->proposer.state != before)
+		watch_detail(s->outlet, TRANSITION_PREPARED, m->ballot, 0, 0, 0);
+	if (before <= PROPOSER_PREPARING && s->proposer.state > PROPOSER_PREPARING)
+		watch_detail(s->outlet, TRANSITION_QUORUM, m->ballot, 0, 0, s->proposer.quorum);
+}
+
+static void on_votes(struct leader_stage *s, const struct message *m, const uint8_t *body)
+{
+	const struct proposer_promise *promise = &s->proposer.promises[m->sender];
+	uint64_t from = promise->covered;
+	uint64_t stride = s->proposer.recovery.from;
+
+	proposer_on_votes(&s->proposer, m, body);
+	if (promise->covered > from && stride == s->proposer.recovery.from)
+		watch_detail(s->outlet, TRANSITION_COVERED, m->ballot, from,
+			(uint32_t)(promise->covered - from), m->sender);
 }
 
 static void on_heartbeat(struct leader_stage *s, const struct message *m, uint64_t now_ns)
@@ -375,7 +394,7 @@ void leader_stage_on_message(struct leader_stage *s, const struct message *m, co
 		on_promise(s, m, now_ns);
 		return;
 	case MESSAGE_VOTES:
-		proposer_on_votes(&s->proposer, m, body);
+		on_votes(s, m, body);
 		return;
 	case MESSAGE_HEARTBEAT:
 		on_heartbeat(s, m, now_ns);

@@ -4,6 +4,7 @@
 
 #include "consensus/replica_learner_reads.h"
 #include "consensus/replica_replies.h"
+#include "consensus/watch.h"
 
 #include "consensus/admission.h"
 
@@ -280,6 +281,7 @@ static void deliver(struct learner_stage *s)
 			s->recalled = run->first;
 			return;
 		}
+		watch_values(s->outlet, run->body, run->bytes);
 		outlet_watch(s->outlet, TRANSITION_DELIVERED, run->ballot, run->first, run->count);
 		apply_run(s, run);
 		note_commit(s, run);

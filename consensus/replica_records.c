@@ -1,5 +1,7 @@
 #include "consensus/replica_records.h"
 
+#include "consensus/watch.h"
+
 /* What came as a piece of another's log brings that one's word for its checksum. */
 static uint32_t checksum_of(enum journal_kind kind, const struct message *m, const uint8_t *body)
 {
@@ -17,6 +19,8 @@ static void append(struct acceptor_stage *s, struct journal_record *r, const uin
 {
 	r->shard = (uint8_t)s->shard;
 	s->gate.appended = s->journal->append(s->journal->context, r, body);
+	watch_detail(s->outlet, TRANSITION_APPENDED, r->ballot, s->gate.appended, r->count,
+		r->kind);
 }
 
 void acceptor_record_run(struct acceptor_stage *s, enum journal_kind kind, const struct message *m,
@@ -55,8 +59,9 @@ static bool note_installed(struct acceptor_stage *s)
 		return true;
 	if (!room(s))
 		return false;
-	append(s, &r, NULL);
 	acceptor_install(&s->acceptor, s->installed);
+	watch_detail(s->outlet, TRANSITION_TRIMMED, 0, s->acceptor.lo, 0, 0);
+	append(s, &r, NULL);
 	s->installed = 0;
 	return true;
 }
@@ -122,6 +127,8 @@ void acceptor_trim_durable(struct acceptor_stage *s, uint64_t delivered)
 	if (rises && !room(s))
 		return;
 	acceptor_trim(&s->acceptor, delivered);
-	if (rises)
-		append(s, &r, NULL);
+	if (!rises)
+		return;
+	watch_detail(s->outlet, TRANSITION_TRIMMED, 0, s->acceptor.lo, 0, 0);
+	append(s, &r, NULL);
 }

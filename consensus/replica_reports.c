@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "consensus/watch.h"
+
 /* Fills parts and records with the pieces of [from, end) that fit one body. Returns where it
  * stopped: everything below is covered. `decided`: report all as known chosen. */
 static uint64_t gather(struct acceptor_stage *s, uint64_t from, uint64_t end, bool decided,
@@ -78,6 +80,8 @@ void acceptor_report_votes(struct acceptor_stage *s, const struct message *m)
 	uint32_t parts_count;
 
 	votes.watermark = gather(s, m->first, m->watermark, false, &votes, &parts_count);
+	watch_detail(s->outlet, TRANSITION_TOLD_REPORT, m->ballot, m->first,
+		(uint32_t)(votes.watermark - m->first), m->sender);
 	acceptor_send_members(s, 1u << m->sender, &votes, parts_count);
 }
 

@@ -4,6 +4,7 @@
 
 #include "consensus/check.h"
 #include "consensus/replica_reads.h"
+#include "consensus/watch.h"
 
 /* ---- Answers of admission: they speak of this copy only ---- */
 
@@ -72,6 +73,7 @@ void leader_propose(struct leader_stage *s, const uint8_t *body, uint32_t bytes,
 	};
 
 	s->counters.proposed_runs++;
+	watch_values(s->outlet, body, bytes);
 	outlet_watch(s->outlet, TRANSITION_PROPOSED, p->ballot, first, count);
 	s->watermark_sent = p->window.chosen;
 	leader_send_members(s, leader_members(s), &accept, body);
@@ -280,6 +282,7 @@ static void take_entry(struct leader_stage *s, const struct message *m, const st
 			return;
 		}
 	}
+	watch_taken(s->outlet, &own, (const uint8_t *)(e + 1));
 	batch_room(s, bytes, now_ns);
 	if (s->batch_count == 0)
 		s->batch_ns = now_ns;
@@ -332,6 +335,7 @@ static void take_frame(struct leader_stage *s, const struct message *m, const ui
 		if (moved || taken == ADMISSION_REPEATED)
 			note_retry(s, e);
 		if (taken == ADMISSION_NEW) {
+			watch_taken(s->outlet, e, (const uint8_t *)(e + 1));
 			fresh[i / 64] |= 1ull << (i % 64);
 			fresh_count++;
 		}

@@ -90,6 +90,8 @@ bool boot_start(struct node *n, struct oracle *o, const struct machine *machine)
 	static struct replay replay;
 	uint64_t applied;
 
+	/* What replay delivers was delivered before, or is told by replay_watch. */
+	n->outlet.details = false;
 	node_clear(n, machine);
 	n->stays_out = read_journal(n, &replay, &superblock, &end, &start, &applied) != REPLAY_OK;
 	if (n->stays_out)
@@ -114,6 +116,11 @@ bool boot_start(struct node *n, struct oracle *o, const struct machine *machine)
 		n->acceptors[i].gated = n->disk_mutant != DISK_MUTANT_UNGATED;
 	}
 	n->alive = true;
+	node_record(n, n->record);
+	for (uint32_t i = 0; i < n->settings.shards; i++) {
+		n->running = STAGE_ACCEPTOR + i;
+		replay_watch(&replay, i);
+	}
 	return true;
 }
 

@@ -3,6 +3,7 @@
  *
  * A plan is one run: the same plan is the same run, to the last bit.
  */
+#include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -15,6 +16,7 @@
 #include "tests/sim/graphs.h"
 #include "tests/sim/jobs.h"
 #include "tests/sim/minimise.h"
+#include "tests/sim/record.h"
 #include "tests/sim/scenes.h"
 #include "tests/sim/world.h"
 
@@ -24,6 +26,7 @@ struct options {
 	uint64_t jobs;
 	uint64_t trace_events;
 	uint64_t graphs;
+	const char *record;
 	bool trace;
 	bool coverage;
 	bool count;
@@ -44,6 +47,8 @@ static void usage(void)
 	     "                                                 them;\n"
 	     "                                                 [--explain]: as a failure is\n"
 	     "       paxwire-sim --count --seeds N             print only when the first one fails\n"
+	     "       paxwire-sim --record FILE --seeds N       record the runs for paxwire-check;\n"
+	     "                                                 - is standard output\n"
 	     "A smaller run of a seed: [--commits N] [--faults N] [--without KIND,KIND...]");
 }
 
@@ -134,6 +139,7 @@ static const struct option longs[] = {
 	{"coverage", no_argument, NULL, 'v'},
 	{"count", no_argument, NULL, 'C'},
 	{"explain", no_argument, NULL, 'x'},
+	{"record", required_argument, NULL, 'r'},
 	{"help", no_argument, NULL, 'h'},
 	{NULL, 0, NULL, 0},
 };
@@ -186,6 +192,9 @@ static void take_option(struct options *o, int c, const char *name)
 		return;
 	case 'x':
 		o->explain = true;
+		return;
+	case 'r':
+		o->record = optarg;
 		return;
 	case 'h':
 		usage();
@@ -312,6 +321,31 @@ static int count_seeds(const struct options *o)
 	return 0;
 }
 
+/* One after the other, here. Standard output may be the record's. */
+static int record_seeds(const struct options *o)
+{
+	static struct record_file file;
+	struct plan plan = o->plan;
+	uint64_t failed = 0;
+
+	if (!record_open(&file, o->record)) {
+		fprintf(stderr, "paxwire-sim: --record: %s can not be written: %s.\n", o->record,
+			strerror(errno));
+		return 1;
+	}
+	world.record = &file;
+	for (uint64_t i = 0; i < o->seeds; i++, plan.seed++)
+		failed += world_run(&world, &plan).passed ? 0 : 1;
+	if (!record_close(&file)) {
+		fprintf(stderr, "paxwire-sim: --record: not all of %s could be written: %s.\n",
+			o->record, strerror(errno));
+		return 1;
+	}
+	fprintf(stderr, "%" PRIu64 " seeds, %" PRIu64 " failed, %" PRIu64 " steps recorded\n",
+		o->seeds, failed, file.steps);
+	return failed == 0 ? 0 : 1;
+}
+
 static int connectivity(const struct options *o)
 {
 	struct tally graphs = graphs_run(&world, o->graphs);
@@ -332,6 +366,8 @@ int main(int argc, char **argv)
 		return connectivity(&o);
 	if (o.trace)
 		return trace_one(&o);
+	if (o.record != NULL)
+		return record_seeds(&o);
 	if (o.count)
 		return count_seeds(&o);
 	double begin = seconds_now();

@@ -4,6 +4,7 @@
 
 #include "consensus/check.h"
 #include "tests/sim/boot.h"
+#include "tests/sim/record.h"
 
 /* The number of the stage's queue. */
 static uint32_t queue_of(const struct message *m)
@@ -113,6 +114,10 @@ static void node_watch(void *context, const struct transition *t)
 {
 	struct node *n = context;
 
+	if (n->outlet.details)
+		record_step(n->record, n->now_ns, n->settings.self, n->running, t);
+	if (transition_is_detail(t))
+		return;
 	trace_transition(n->trace, n->now_ns, (uint16_t)n->settings.self, t);
 	if (n->watch != NULL)
 		n->watch(n->watcher, n, t);
@@ -130,6 +135,20 @@ static uint32_t node_room(void *context)
 		room = left < room ? left : room;
 	}
 	return room;
+}
+
+static bool fills(const struct queue *q)
+{
+	return q->head - q->tail > QUEUE_MAX / 2;
+}
+
+/* As in the data plane: who could overflow another's queue is given nothing. */
+static bool may_run(const struct node *n, uint32_t stage)
+{
+	for (uint32_t i = 0; i < STAGES_MAX; i++)
+		if (i != stage && fills(&n->queues[i]) && !fills(&n->queues[stage]))
+			return false;
+	return n->queues[stage].head != n->queues[stage].tail;
 }
 
 void node_clear(struct node *n, const struct machine *machine)
@@ -181,9 +200,17 @@ void node_init(struct node *n, const struct replica_settings *settings, uint32_t
 	n->refused = 0;
 	n->watcher = NULL;
 	n->watch = NULL;
+	n->record = NULL;
+	n->running = STAGE_LEADER;
 	node_clear(n, machine);
 	if (n->durable)
 		boot_format(n);
+}
+
+void node_record(struct node *n, struct record_file *r)
+{
+	n->record = r;
+	n->outlet.details = r != NULL;
 }
 
 static void tell_time(struct node *n, uint64_t now_ns)
@@ -233,6 +260,7 @@ static void run_burst(struct node *n, uint32_t stage)
 	struct queue *q = &n->queues[stage];
 	uint32_t burst = 1 + (uint32_t)random_below(n->random, 8);
 
+	n->running = stage;
 	for (; burst > 0 && q->head != q->tail && !n->crashing; burst--) {
 		struct frame *f = &n->frames[q->frames[q->tail++ % QUEUE_MAX]];
 		bool retained = false;
@@ -265,8 +293,10 @@ void node_turn(struct node *n, uint64_t now_ns)
 
 	tell_time(n, now_ns);
 	boot_complete(n);
+	n->running = STAGE_LEADER;
 	leader_stage_on_tick(&n->leader, n->here_ns);
 	leader_stage_flush(&n->leader, n->here_ns);
+	n->running = STAGE_LEARNER;
 	learner_stage_on_tick(&n->learner, n->here_ns);
 	learner_stage_flush(&n->learner, n->here_ns);
 	while (!n->crashing) {
@@ -274,7 +304,7 @@ void node_turn(struct node *n, uint64_t now_ns)
 		uint32_t count = 0;
 
 		for (uint32_t s = 0; s < stages; s++)
-			if (n->queues[s].head != n->queues[s].tail)
+			if (may_run(n, s))
 				waiting[count++] = s;
 		if (count == 0 || random_percent(n->random, n->starved ? 50 : 3))
 			break;

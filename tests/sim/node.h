@@ -67,6 +67,8 @@ struct node {
 	struct outlet outlet;
 	struct network *network;
 	struct trace *trace;
+	struct record_file *record; /* NULL: outlet.details is off. */
+	uint32_t running;           /* The stage that runs now, as TRACE_FILE_ACCEPTOR counts. */
 	struct random *random;
 	uint64_t now_ns;  /* The world's time. */
 	uint64_t here_ns; /* The node's own, which its stages are told. */
@@ -116,6 +118,9 @@ static inline uint64_t node_disk_ns(const struct node *n)
 {
 	return n->durable ? disk_next_ns(&n->disk) : UINT64_MAX;
 }
+
+/* All its steps are recorded from now on; NULL: none. */
+void node_record(struct node *n, struct record_file *r);
 
 /* Stages, queues and frames as a new process has them. */
 void node_clear(struct node *n, const struct machine *machine);

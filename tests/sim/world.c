@@ -5,6 +5,7 @@
 
 #include "tests/sim/checks.h"
 #include "tests/sim/faults.h"
+#include "tests/sim/record.h"
 
 enum {
 	TURN_EVERY_US = 200, /* A node's turn when nothing arrives. */
@@ -95,6 +96,7 @@ static void start_node(struct world *w, uint32_t id, const struct replica_settin
 	settings.self = id;
 	settings.seed = random_next(&w->random);
 	node_init(n, &settings, w->sessions_max, &w->network, &w->trace, &w->random, &machine);
+	node_record(n, w->record);
 	n->flaw = flaw_of(w->plan.mutant);
 	if (w->plan.mutant >= MUTANT_DISK)
 		n->disk_mutant = (enum disk_mutant)(w->plan.mutant - MUTANT_DISK + 1);
@@ -104,6 +106,15 @@ static void start_node(struct world *w, uint32_t id, const struct replica_settin
 	w->proposals[id] = (struct proposals){0};
 	w->led[id] = 0;
 	memset(w->promised[id], 0, sizeof(w->promised[id]));
+}
+
+static void record_run(struct world *w, uint32_t shards)
+{
+	const struct trace_file_header h = trace_file_header_of(&w->quorum, w->plan.seed,
+		w->members, shards, w->durable ? 1 : 0);
+
+	if (w->record != NULL)
+		record_header(w->record, &h);
 }
 
 void world_start(struct world *w, const struct plan *plan)
@@ -142,6 +153,7 @@ void world_start(struct world *w, const struct plan *plan)
 
 	w->commits = plan->commits * (is_long ? LONG_TIMES : 1);
 	w->sessions_max = swarm_has(&w->swarm, FAULT_EVICT) ? 1 + sessions * 3 / 4 : SIM_SESSIONS;
+	record_run(w, common.shards);
 	for (uint32_t i = 0; i < w->members; i++)
 		start_node(w, i, &common);
 	power_start(w);

@@ -70,6 +70,7 @@ struct world {
 	struct swarm swarm;
 	struct network network;
 	struct trace trace;
+	struct record_file *record; /* Not NULL: every run is recorded there. Outlives a run. */
 	struct oracle oracle;
 	struct quorum quorum;
 	uint32_t members;
