@@ -31,6 +31,7 @@ void replay_init(struct replay *r, const struct replica_settings *settings,
 	raise(&applied, superblock->anchor_applied);
 	r->applied = applied;
 	r->told = applied;
+	r->loaded = learner->learner.delivered;
 	journal_segments_init(&r->segments, superblock);
 	for (uint32_t i = 0; i < settings->members; i++)
 		replay_pin(r, i, superblock->pins[i]);
@@ -368,10 +369,10 @@ void replay_watch(const struct replay *r, uint32_t shard)
 	const struct outlet *o = s->acceptor->outlet;
 
 	if (s->last_life != 0 && s->last_life == r->superblock.life)
-		watch_detail(o, TRANSITION_FOUND, s->last.ballot, s->last.first, s->last.count,
-			s->last.kind);
+		watch_detail(o, TRANSITION_FOUND, s->last.ballot, s->last.first,
+			watch_record(s->last.kind, s->last.count), 0);
 	watch_detail(o, TRANSITION_RESTORED, s->acceptor->acceptor.promised, r->past.delivered, 0,
-		s->acceptor->acceptor.lo);
+		r->loaded);
 }
 
 const char *replay_text(enum replay_result result)

@@ -70,6 +70,7 @@ struct replay {
 	bool damaged;     /* Something durable is lost, somewhere before. */
 	uint32_t life;    /* Of the last write. */
 	uint64_t applied; /* What was there before the first write: a snapshot's. */
+	uint64_t loaded;  /* What the learner had of it. */
 	uint64_t told;    /* Highest delivered index that a write header names. */
 	uint64_t blind;   /* Votes below may be lost. */
 	struct leader_past past;

@@ -218,6 +218,8 @@ static void on_accept(struct acceptor_stage *s, const struct message *m, const u
 		return;
 	case ACCEPTOR_REPEATED:
 		s->counters.repeats++;
+		watch_values(s->outlet, body, m->payload_len);
+		watch_detail(s->outlet, TRANSITION_REPEATED, m->ballot, m->first, m->count, 0);
 		acceptor_acknowledge(s, m->ballot, m->sender, m->first, m->count);
 		return;
 	case ACCEPTOR_TRIMMED:
@@ -338,7 +340,8 @@ static void on_delivered(struct acceptor_stage *s, const struct message *m)
 		if (m->flags == FLAG_INSTALLED)
 			acceptor_install(&s->acceptor, m->first);
 		acceptor_trim(&s->acceptor, m->first);
-		watch_detail(s->outlet, TRANSITION_TRIMMED, 0, s->acceptor.lo, 0, 0);
+		watch_detail(s->outlet, TRANSITION_TRIMMED, 0, m->first, 0,
+			m->flags == FLAG_INSTALLED ? 1 : 0);
 		return;
 	}
 	/* The snapshot is durable by now. */

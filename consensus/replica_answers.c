@@ -163,7 +163,7 @@ void acceptor_release(struct acceptor_stage *s, const struct message *m)
 	if (s->gated)
 		gate_acks(s);
 	gate_open(&s->gate, m->first);
-	watch_detail(s->outlet, TRANSITION_DURABLE, 0, m->first, 0, 0);
+	watch_detail(s->outlet, TRANSITION_DURABLE, 0, 0, 0, m->first);
 	acceptor_trim_durable(s, m->watermark);
 	while ((w = gate_take(&s->gate)) != NULL)
 		release_one(s, w);

@@ -220,6 +220,8 @@ static void on_accepted(struct leader_stage *s, const struct message *m, const u
 	const struct flight *oldest = window_oldest(&s->proposer.window);
 
 	if (proposer_on_accepted(&s->proposer, m, body)) {
+		watch_detail(s->outlet, TRANSITION_ADVANCED, s->proposer.ballot,
+			s->proposer.window.chosen, 0, 0);
 		election_progress(&s->election, now_ns);
 		handover_on_chosen(&s->handover, s->settings->handover_ns,
 			s->proposer.window.chosen, now_ns);
@@ -287,6 +289,9 @@ static void on_promise(struct leader_stage *s, const struct message *m, uint64_t
 	identity_on_told(&s->identity, m->sender, 0, m->ballot);
 	enum proposer_state before = s->proposer.state;
 
+	if (before == PROPOSER_PREPARING_SELF || before == PROPOSER_PREPARING)
+		watch_detail(s->outlet, TRANSITION_HEARD_PROMISE, m->ballot, m->first,
+			m->shard * 256u + m->sender, m->watermark);
 	proposer_on_promise(&s->proposer, m);
 	if (before == PROPOSER_PREPARING_SELF && s->proposer.state != before)
 		watch_detail(s->outlet, TRANSITION_PREPARED, m->ballot, 0, 0, 0);
@@ -297,13 +302,12 @@ static void on_promise(struct leader_stage *s, const struct message *m, uint64_t
 static void on_votes(struct leader_stage *s, const struct message *m, const uint8_t *body)
 {
 	const struct proposer_promise *promise = &s->proposer.promises[m->sender];
-	uint64_t from = promise->covered;
-	uint64_t stride = s->proposer.recovery.from;
+	uint64_t covered = promise->covered;
 
 	proposer_on_votes(&s->proposer, m, body);
-	if (promise->covered > from && stride == s->proposer.recovery.from)
-		watch_detail(s->outlet, TRANSITION_COVERED, m->ballot, from,
-			(uint32_t)(promise->covered - from), m->sender);
+	if (promise->covered > covered)
+		watch_detail(s->outlet, TRANSITION_HEARD_REPORT, m->ballot, m->first,
+			(uint32_t)(m->watermark - m->first), m->sender);
 }
 
 static void on_heartbeat(struct leader_stage *s, const struct message *m, uint64_t now_ns)

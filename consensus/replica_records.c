@@ -19,8 +19,8 @@ static void append(struct acceptor_stage *s, struct journal_record *r, const uin
 {
 	r->shard = (uint8_t)s->shard;
 	s->gate.appended = s->journal->append(s->journal->context, r, body);
-	watch_detail(s->outlet, TRANSITION_APPENDED, r->ballot, s->gate.appended, r->count,
-		r->kind);
+	watch_detail(s->outlet, TRANSITION_APPENDED, r->ballot, r->first,
+		watch_record(r->kind, r->count), s->gate.appended);
 }
 
 void acceptor_record_run(struct acceptor_stage *s, enum journal_kind kind, const struct message *m,
@@ -60,7 +60,7 @@ static bool note_installed(struct acceptor_stage *s)
 	if (!room(s))
 		return false;
 	acceptor_install(&s->acceptor, s->installed);
-	watch_detail(s->outlet, TRANSITION_TRIMMED, 0, s->acceptor.lo, 0, 0);
+	watch_detail(s->outlet, TRANSITION_TRIMMED, 0, s->installed, 0, 1);
 	append(s, &r, NULL);
 	s->installed = 0;
 	return true;
@@ -127,8 +127,7 @@ void acceptor_trim_durable(struct acceptor_stage *s, uint64_t delivered)
 	if (rises && !room(s))
 		return;
 	acceptor_trim(&s->acceptor, delivered);
-	if (!rises)
-		return;
-	watch_detail(s->outlet, TRANSITION_TRIMMED, 0, s->acceptor.lo, 0, 0);
-	append(s, &r, NULL);
+	watch_detail(s->outlet, TRANSITION_TRIMMED, 0, delivered, 0, 0);
+	if (rises)
+		append(s, &r, NULL);
 }

@@ -106,6 +106,8 @@ void acceptor_report_chosen(struct acceptor_stage *s, const struct message *m)
 		if (chosen.count == 0)
 			return;
 		s->counters.fetched++;
+		watch_detail(s->outlet, TRANSITION_SERVED, 0, m->first,
+			(uint32_t)(chosen.watermark - m->first), 0);
 	} else {
 		return; /* Not delivered here either: another member may know. */
 	}

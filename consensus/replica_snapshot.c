@@ -5,6 +5,7 @@
 #include "consensus/check.h"
 #include "consensus/replica_learner.h"
 #include "consensus/replica_replies.h"
+#include "consensus/watch.h"
 
 enum {
 	/* An answer is waited for so long, of retransmit_ns; then each time twice as long, up to it. */
@@ -84,6 +85,7 @@ static void cut(struct learner_stage *s)
 		.digest = s->digest,
 	};
 
+	watch_detail(s->outlet, TRANSITION_CUT, 0, header.instance, 0, 0);
 	publish(s, 0);
 	p->state = SNAPSHOT_CUTTING;
 	p->counters.cut++;

@@ -24,7 +24,7 @@ struct trace_file_header {
 	uint32_t block;
 	uint32_t window;
 	uint32_t durable; /* 1: what leaves an acceptor waits for its journal. */
-	uint32_t reserved;
+	uint32_t retained; /* LOG_INSTANCES */
 	/* Bit s % 64 of word s / 64: the set of members s (a bitmask) is a quorum. */
 	uint64_t phase1[MEMBER_SETS / 64];
 	uint64_t phase2[MEMBER_SETS / 64];
@@ -63,6 +63,7 @@ static inline struct trace_file_header trace_file_header_of(const struct quorum 
 		.shards = shards,
 		.block = BLOCK,
 		.window = ACCEPTOR_WINDOW,
+		.retained = LOG_INSTANCES,
 		.durable = durable,
 	};
 

@@ -26,22 +26,29 @@ enum transition_event {
 	TRANSITION_DELIVERED,    /* learner: executed [first, first + count). */
 	TRANSITION_INSTALLED,    /* learner: took over a snapshot of all below `first`. */
 
-	/* Details. */
-	TRANSITION_VALUES,  /* `count` <= 3 values of the run that this stage's next step is of: in
-	                        `ballot`, `first`, `value`. A run of no-ops has none. */
-	TRANSITION_TAKEN,   /* leader: took one client's entry, whose value is `value`. */
-	TRANSITION_TRIMMED, /* acceptor: `lo` is `first`. */
-	TRANSITION_APPENDED, /* acceptor: what precedes it is record `first` of this life's journal. */
-	TRANSITION_DURABLE, /* acceptor: its records up to `first` are durable. */
+	/* Details. A run's values come in front of its step. */
+	TRANSITION_VALUES,   /* `count` <= 3 values, in `ballot`, `first`, `value`. */
+	TRANSITION_TAKEN,    /* leader: took a client's entry, whose value is `value`. */
+	TRANSITION_REPEATED, /* acceptor: as VOTED, for a run that it voted for before. */
+	TRANSITION_TRIMMED, /* acceptor: it heard that all below `first` is delivered; `value` 1: by a
+	                        snapshot. */
+	TRANSITION_APPENDED, /* acceptor: a record of what came before: the `value`-th of this life's;
+	                        its ballot, first, and kind * 65536 + count. */
+	TRANSITION_FOUND, /* acceptor: of the last life's records this one, as in APPENDED, is the
+	                        last on the disk. */
+	TRANSITION_RESTORED, /* acceptor: a new life: its promise is `ballot`; the learner had delivered
+	                        all below `first`, and has all below `value` from a snapshot. */
+	TRANSITION_DURABLE, /* acceptor: its records up to the `value`-th are durable. */
 	TRANSITION_TOLD_PROMISE, /* acceptor: its promise of `ballot` leaves: lo `first`, high `value`. */
-	TRANSITION_TOLD_VOTES,  /* acceptor: it says that it voted for [first, first + count). */
-	TRANSITION_TOLD_REPORT, /* acceptor: reported [first, first + count) at `ballot`. */
-	TRANSITION_PREPARED,    /* leader: every own shard promised: Prepare goes to others. */
-	TRANSITION_QUORUM,      /* leader: the members `value` (a bitmask) have promised. */
-	TRANSITION_COVERED,     /* leader: member `value` reported [first, first + count). */
-	TRANSITION_RESTORED,    /* acceptor: a new life, whose promise is `ballot`. */
-	TRANSITION_FOUND, /* acceptor: of its last life's records this one is the last on disk:
-	                            kind `value`, [first, first + count) at `ballot`. */
+	TRANSITION_TOLD_VOTES,    /* acceptor: it says that it voted for [first, first + count). */
+	TRANSITION_TOLD_REPORT,   /* acceptor: reports [first, first + count) at `ballot`. */
+	TRANSITION_SERVED,        /* acceptor: gives [first, first + count) away as chosen. */
+	TRANSITION_PREPARED,      /* leader: every own shard promised: Prepare goes to others. */
+	TRANSITION_HEARD_PROMISE, /* leader: as told, by shard count / 256 of member count % 256. */
+	TRANSITION_HEARD_REPORT,  /* leader: as told, by member `value`. */
+	TRANSITION_QUORUM,        /* leader: the members `value` (a bitmask) are its quorum. */
+	TRANSITION_ADVANCED,      /* leader: as CHOSEN, at once. */
+	TRANSITION_CUT,           /* learner: begins a snapshot of all below `first`. */
 	TRANSITION_EVENTS
 };
 
@@ -63,9 +70,10 @@ static inline const char *transition_text(uint32_t event)
 {
 	static const char *const texts[TRANSITION_EVENTS] = {"promised", "voted", "refused",
 		"stored", "preparing", "proposed", "chosen", "leading", "stepped-down",
-		"transferring", "delivered", "installed", "values", "taken", "trimmed", "appended",
-		"durable", "told-promise", "told-votes", "told-report", "prepared", "quorum",
-		"covered", "restored", "found"};
+		"transferring", "delivered", "installed", "values", "taken", "repeated", "trimmed",
+		"appended", "found", "restored", "durable", "told-promise", "told-votes",
+		"told-report", "served", "prepared", "heard-promise", "heard-report", "quorum",
+		"advanced", "cut"};
 
 	return event < TRANSITION_EVENTS ? texts[event] : "unknown";
 }

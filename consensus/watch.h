@@ -25,6 +25,12 @@ static inline void watch_detail(const struct outlet *o, enum transition_event ev
 	}
 }
 
+/* `count` of a journal record's step. */
+static inline uint32_t watch_record(uint32_t kind, uint32_t count)
+{
+	return kind * 65536 + count;
+}
+
 /* What a trace calls the value of an entry: never 0, which is a no-op's, and below 2^62. Its header
  * may stand apart from its payload. */
 uint64_t watch_value(const struct entry *e, const uint8_t *payload);
