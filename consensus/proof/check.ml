@@ -80,6 +80,7 @@ type run = {
   proposals : (int, int list Ints.t) Hashtbl.t;        (* ballot: first -> values *)
   told : (int * int, int list) Hashtbl.t;              (* ballot, first: who may say it voted *)
   marks : (int, int) Hashtbl.t;                        (* ballot: highest Commit *)
+  highs : (int * int * int * int * int, int) Hashtbl.t; (* of promises told: the model's high *)
   chunks : (int * int * int * int, report list) Hashtbl.t;
   restoring : (int, (int * step) list) Hashtbl.t;
 }
@@ -111,7 +112,7 @@ let run_of b =
     values = Hashtbl.create 64; cells = Hashtbl.create 64;
     leaders = Array.init members (fun _ -> { of_ballot = 0; quorum = []; begun = false; mark = 0 });
     proposals = Hashtbl.create 64; told = Hashtbl.create 4096; marks = Hashtbl.create 64;
-    chunks = Hashtbl.create 64; restoring = Hashtbl.create 8;
+    highs = Hashtbl.create 64; chunks = Hashtbl.create 64; restoring = Hashtbl.create 8;
   }
 
 let cell r n s =
@@ -228,7 +229,7 @@ let on_trimmed r n s step =
     ignore (exec r "to start from a snapshot" (EInstall (n, s, step.first)));
     wait r n s installed (0, step.first, 0) ~recorded:false
   end
-  else begin
+  else if step.first > (cell_of r.world n s).mem0.delivered then begin
     ignore (exec r "to trim" (ETrim (n, s, step.first)));
     wait r n s trim (0, step.first, 0) ~recorded:false
   end
@@ -236,9 +237,11 @@ let on_trimmed r n s step =
 let on_told_promise r n s step =
   match exec r "to tell a promise that is not durable" (EPromise (n, s)) with
   | [ Promise (_, _, b, low, top) ], _ when b = step.ballot ->
-      if low <> step.first || top <> step.value then
+      (* Below lo, `high` says nothing: a start does not read back what was trimmed. *)
+      if low <> step.first || max low top <> max step.first step.value then
         refuse "its promise says lo %d and high %d, the proved acceptor %d and %d" step.first
-          step.value low top
+          step.value low top;
+      Hashtbl.replace r.highs (n, s, b, low, step.value) top
   | _ -> refuse "it tells a promise of another ballot than its own"
 
 let on_told_votes r n step =
@@ -271,6 +274,12 @@ let on_preparing r n step =
   r.leaders.(n) <- { of_ballot = step.ballot; quorum = []; begun = false; mark = 0 }
 
 let leads r n step = r.leaders.(n).of_ballot = step.ballot
+
+let on_heard_promise r n step =
+  let m = step.count land 255 and s = step.count / 256 in
+  match Hashtbl.find_opt r.highs (m, s, step.ballot, step.first, step.value) with
+  | None -> refuse "it hears a promise that nobody made"
+  | Some top -> ignore (exec r "to hear a promise" (EHearPromise (n, m, s, step.first, top)))
 
 let on_heard_report r n step =
   if leads r n step then
@@ -413,10 +422,7 @@ let judge r step =
   | "served" -> on_served r n s step
   | "preparing" -> on_preparing r n step
   | "prepared" -> ignore (exec r "to send Prepare to others" (ESendPrepare n))
-  | "heard-promise" ->
-      if leads r n step then
-        ignore (exec r "to hear a promise"
-          (EHearPromise (n, step.count land 255, step.count / 256, step.first, step.value)))
+  | "heard-promise" -> if leads r n step then on_heard_promise r n step
   | "quorum" -> r.leaders.(n).quorum <- set_of step.value r.members
   | "heard-report" -> on_heard_report r n step
   | "proposed" -> on_proposed r n step
