@@ -54,6 +54,7 @@ static const char help[] =
 	"  --die FILE         kill -9 after the measured phase; FILE: how far it was\n"
 	"  --survive FILE     all that was acknowledged before --die must be there\n"
 	"  --trace FILE       every protocol transition as a line (embedded)\n"
+	"  --record DIR       every one with all details, in files for paxwire-check (embedded)\n"
 	"  --json FILE        the report for machines\n"
 	"  --percentiles FILE latencies as HdrHistogram's percentile text\n";
 
@@ -140,6 +141,7 @@ enum {
 	OPTION_DIE,
 	OPTION_SURVIVE,
 	OPTION_TRACE,
+	OPTION_RECORD,
 	OPTION_JSON,
 	OPTION_PERCENTILES,
 	OPTION_HELP,
@@ -182,6 +184,7 @@ static const struct option longs[] = {
 	{"die", required_argument, NULL, OPTION_DIE},
 	{"survive", required_argument, NULL, OPTION_SURVIVE},
 	{"trace", required_argument, NULL, OPTION_TRACE},
+	{"record", required_argument, NULL, OPTION_RECORD},
 	{"json", required_argument, NULL, OPTION_JSON},
 	{"percentiles", required_argument, NULL, OPTION_PERCENTILES},
 	{"help", no_argument, NULL, OPTION_HELP},
@@ -342,6 +345,9 @@ static void take(struct options *o, int option)
 	case OPTION_TRACE:
 		o->trace = optarg;
 		break;
+	case OPTION_RECORD:
+		o->record = optarg;
+		break;
 	case OPTION_JSON:
 		o->json = optarg;
 		break;
@@ -355,6 +361,12 @@ static void take(struct options *o, int option)
 		fputs("paxwire-bench: --help lists the options.\n", stderr);
 		exit(1);
 	}
+}
+
+static void check_watchers(const struct options *o)
+{
+	if (o->trace != NULL && o->record != NULL)
+		refuse("give --trace or --record, not both.");
 }
 
 static void check_events(const struct options *o)
@@ -402,6 +414,7 @@ struct options options_parse(int argc, char **argv)
 	if (strcmp(o.durability, "none") != 0 && o.directory == NULL)
 		refuse("--durability %s needs --directory: where the journals are.", o.durability);
 	check_events(&o);
+	check_watchers(&o);
 	o.eal_count = argc - optind;
 	o.eal = argv + optind;
 	return o;

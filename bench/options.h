@@ -52,6 +52,7 @@ struct options {
 	const char *die;     /* File: see survival.h; NULL: it lives. */
 	const char *survive; /* File of the run before, which died. */
 	const char *trace;   /* File for every replica's transitions; NULL: nobody watches. */
+	const char *record;  /* Folder for every replica's steps in detail. */
 	const char *json;
 	const char *percentiles; /* File for HdrHistogram's text. */
 	int eal_count;

@@ -224,6 +224,9 @@ void report_print(const struct report *r)
 		printf("  %-12s %" PRIu64 " frames lost, %" PRIu64 " doubled, %" PRIu64
 		       " late, on purpose\n",
 			"faults", r->faults_lost, r->faults_doubled, r->faults_late);
+	if (r->options.record != NULL)
+		printf("  %-12s %" PRIu64 " steps in %s\n", "record", r->recorded,
+			r->options.record);
 	if (r->options.trace != NULL)
 		printf("  %-12s %" PRIu64 " steps lost because the file was slower\n", "trace",
 			r->trace_lost);

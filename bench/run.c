@@ -17,6 +17,7 @@
 #include "bench/swapped.h"
 #include "dataplane/app.h"
 #include "dataplane/embedded.h"
+#include "dataplane/recording.h"
 #include "dataplane/trace.h"
 
 #define RETURN_NS 60000000000ull /* Who is not back by then is not coming. */
@@ -400,6 +401,24 @@ static bool start_traces(struct session_of_run *r, char *error, size_t size)
 	return true;
 }
 
+static bool start_records(struct session_of_run *r, char *error, size_t size)
+{
+	const char *directory = r->report->options.record;
+
+	for (uint32_t i = 0; directory != NULL && i < r->cluster.replicas_count; i++)
+		if (!recording_start(&r->cluster.replicas[i], directory, error, size))
+			return false;
+	return true;
+}
+
+static void stop_records(struct session_of_run *r)
+{
+	for (uint32_t i = 0; i < r->cluster.replicas_count; i++) {
+		r->report->recorded += recording_steps(&r->cluster.replicas[i]);
+		recording_stop(&r->cluster.replicas[i]);
+	}
+}
+
 static void stop_traces(struct session_of_run *r)
 {
 	if (r->trace == NULL)
@@ -442,7 +461,7 @@ static bool create_embedded(struct session_of_run *r, const struct config *confi
 		faults_init(&r->faults, &r->cluster, o->faults, settings.seed);
 		lcore_add(&r->cluster.lcores[0], &r->faults.stage);
 	}
-	return start_traces(r, error, size);
+	return start_traces(r, error, size) && start_records(r, error, size);
 }
 
 static bool create_remote(struct session_of_run *r, const struct config *config, char *error,
@@ -511,6 +530,13 @@ bool run(const struct options *options, const struct config *config, struct repo
 	report->absence.replica = -1;
 	if (!fits(&settings, config, error, size))
 		return false;
+	if (r.remote && (options->trace != NULL || options->record != NULL)) {
+		snprintf(error, size,
+			"--trace and --record are of replicas in this process: give "
+			"them to each replica of %s instead.",
+			config->path);
+		return false;
+	}
 	if (!(r.remote ? create_remote(&r, config, error, size)
 		       : create_embedded(&r, config, error, size)))
 		return false;
@@ -524,6 +550,7 @@ bool run(const struct options *options, const struct config *config, struct repo
 	ok = ok && phases(&r, error, size);
 	embedded_stop(&r.cluster);
 	stop_traces(&r);
+	stop_records(&r);
 	if (!r.remote)
 		agreement_conclude(&r.agreement, &r.cluster);
 	report->agreement = r.agreement;

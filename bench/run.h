@@ -74,6 +74,7 @@ struct report {
 	uint32_t drops_kinds;
 	struct drop_count drops_by[DROPS_KINDS_MAX];
 	uint64_t trace_lost;      /* Steps that --trace could not keep up with. */
+	uint64_t recorded;        /* Steps that --record wrote. */
 	uint64_t allocated_bytes; /* By lcores while they polled: 0, or something is broken. */
 	uint64_t lost, late;      /* Of the frames between replicas, as these count them. */
 	uint64_t retransmits;

@@ -371,8 +371,8 @@ void replay_watch(const struct replay *r, uint32_t shard)
 	if (s->last_life != 0 && s->last_life == r->superblock.life)
 		watch_detail(o, TRANSITION_FOUND, s->last.ballot, s->last.first,
 			watch_record(s->last.kind, s->last.count), 0);
-	watch_detail(o, TRANSITION_RESTORED, s->acceptor->acceptor.promised, r->past.delivered, 0,
-		r->loaded);
+	watch_detail(o, TRANSITION_RESTORED, s->acceptor->acceptor.promised, r->past.delivered,
+		r->damaged ? 1 : 0, r->loaded);
 }
 
 const char *replay_text(enum replay_result result)

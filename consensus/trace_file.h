@@ -1,8 +1,9 @@
 /*
  * trace_file.h - a recorded trace, as the checker (consensus/proof) reads it.
  *
- * Shape:   little-endian. A header, then steps until the end or the next header: a file may hold
- *          several runs. Steps stand in the order of `ns`; those of one stage in its own order.
+ * Shape:   little-endian. A header, then steps in their order: until the file's end, a zeroed one,
+ *          or the next header. The simulator's file holds many runs; of replicas each stage has a
+ *          file, and those of a folder are one run, merged by `at`.
  * Owns:    nothing.
  */
 #ifndef CONSENSUS_TRACE_FILE_H
@@ -23,7 +24,7 @@ struct trace_file_header {
 	uint32_t shards;
 	uint32_t block;
 	uint32_t window;
-	uint32_t durable; /* 1: what leaves an acceptor waits for its journal. */
+	uint32_t durable;  /* 1: what leaves an acceptor waits for its journal. */
 	uint32_t retained; /* LOG_INSTANCES */
 	/* Bit s % 64 of word s / 64: the set of members s (a bitmask) is a quorum. */
 	uint64_t phase1[MEMBER_SETS / 64];
@@ -32,14 +33,14 @@ struct trace_file_header {
 static_assert(sizeof(struct trace_file_header) == 40 + 2 * MEMBER_SETS / 8, "file");
 
 enum {
-	TRACE_FILE_LEADER,
+	TRACE_FILE_LEADER = 1, /* 0: no step. */
 	TRACE_FILE_LEARNER,
 	TRACE_FILE_ACCEPTOR, /* And one more for each shard. */
 };
 
 /* struct transition, and whose it is. */
 struct trace_file_step {
-	uint64_t ns;
+	uint64_t at; /* The simulator's nanoseconds, or the CPU's time stamp counter. */
 	uint64_t ballot;
 	uint64_t first;
 	uint64_t value;

@@ -37,7 +37,8 @@ enum transition_event {
 	TRANSITION_FOUND, /* acceptor: of the last life's records this one, as in APPENDED, is the
 	                        last on the disk. */
 	TRANSITION_RESTORED, /* acceptor: a new life: its promise is `ballot`; the learner had delivered
-	                        all below `first`, and has all below `value` from a snapshot. */
+	                        all below `first`, and has all below `value` from a snapshot. `count`
+	                        1: the disk is damaged, and it knows. */
 	TRANSITION_DURABLE, /* acceptor: its records up to the `value`-th are durable. */
 	TRANSITION_TOLD_PROMISE, /* acceptor: its promise of `ballot` leaves: lo `first`, high `value`. */
 	TRANSITION_TOLD_VOTES,    /* acceptor: it says that it voted for [first, first + count). */

@@ -21,6 +21,7 @@
 #include "dataplane/host.h"
 #include "dataplane/replica.h"
 #include "dataplane/telemetry.h"
+#include "dataplane/recording.h"
 #include "dataplane/trace.h"
 
 enum {
@@ -36,6 +37,7 @@ static const char help[] =
 	"  --config FILE   the cluster; config/profiles/ holds some to start from\n"
 	"  --replica N     which of its replicas this is (--id is the same)\n"
 	"  --trace FILE    every protocol transition as a line; - is standard output\n"
+	"  --record DIR    every one with all details, in files for paxwire-check\n"
 	"  --format        make its data directory, with a new identity, and end: once, before\n"
 	"                  it runs for the first time\n"
 	"\n"
@@ -44,6 +46,7 @@ static const char help[] =
 struct options {
 	const char *config;
 	const char *trace;
+	const char *record;
 	uint32_t replica;
 	bool format;
 	int eal_count;
@@ -78,6 +81,7 @@ static bool options_parse(int argc, char **argv, struct options *o)
 		{"replica", required_argument, NULL, 'r'},
 		{"id", required_argument, NULL, 'r'},
 		{"trace", required_argument, NULL, 't'},
+		{"record", required_argument, NULL, 'd'},
 		{"format", no_argument, NULL, 'f'},
 		{"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0},
@@ -90,6 +94,8 @@ static bool options_parse(int argc, char **argv, struct options *o)
 			o->config = optarg;
 		} else if (option == 't') {
 			o->trace = optarg;
+		} else if (option == 'd') {
+			o->record = optarg;
 		} else if (option == 'f') {
 			o->format = true;
 		} else if (option == 'r') {
@@ -99,6 +105,10 @@ static bool options_parse(int argc, char **argv, struct options *o)
 				option == 'h' ? stdout : stderr);
 			exit(option == 'h' ? EXIT_SUCCESS : EXIT_FAILURE);
 		}
+	}
+	if (o->trace != NULL && o->record != NULL) {
+		fputs("paxwire: give --trace or --record, not both.\n", stderr);
+		return false;
 	}
 	if (o->config == NULL || !replica_given ||
 		(optind < argc && strcmp(argv[optind - 1], "--") != 0)) {
@@ -224,6 +234,8 @@ static bool create(const struct options *o, char *error, size_t size)
 		return false;
 	host_links(&host, &replica.io.network);
 	place_stages(&self->stages);
+	if (o->record != NULL && !recording_start(&replica, o->record, error, size))
+		return false;
 	if (o->trace != NULL && !trace_start(&replica)) {
 		snprintf(error, size,
 			"the trace does not fit DPDK's memory: give it more with -m.");
@@ -249,6 +261,7 @@ static void attend(FILE *trace)
 
 static void say_goodbye(uint32_t id, FILE *trace)
 {
+	recording_stop(&replica);
 	if (trace != NULL) {
 		trace_drain(&replica, trace);
 		if (trace_lost(&replica) > 0)

@@ -210,7 +210,7 @@ static bool store_resume(struct replica *r, const struct config *config, char *e
 	}
 	if (ok)
 		store_join(r, &config->replicas[r->settings.self].stages, &replay->past);
-	free(replay);
+	r->replay = replay;
 	return ok;
 }
 
@@ -309,6 +309,7 @@ void replica_destroy(struct replica *r)
 	if (r->store != NULL)
 		store_close(r->store);
 	free(r->store);
+	free(r->replay);
 	empty(&r->requests);
 	for (uint32_t from = 0; from < POSITIONS_MAX; from++)
 		for (uint32_t to = 0; to < POSITIONS_MAX; to++)

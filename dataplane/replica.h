@@ -89,6 +89,7 @@ struct crossing {
 	uint64_t ring_full;                    /* Messages dropped for a full ring. */
 	struct rte_ring *trace;                /* struct trace_step; NULL: nobody watches. */
 	uint64_t trace_full;                   /* Steps that found no room in it. */
+	struct recording *recording;           /* Where steps are recorded, or NULL. */
 	struct outlet outlet;
 };
 
@@ -110,7 +111,8 @@ struct replica {
 	struct replica_settings settings;
 	struct quorum quorum;
 	uint32_t cluster;
-	struct live *live; /* Changed by control, read by every stage's turn. */
+	struct replay *replay; /* What the journal said at the start; NULL without one. */
+	struct live *live;     /* Changed by control, read by every stage's turn. */
 	struct rte_mempool *data_pool;
 	struct rte_mempool *control_pool;
 	struct handoff rings[POSITIONS_MAX][POSITIONS_MAX];

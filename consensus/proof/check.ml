@@ -16,7 +16,7 @@ let refuse fmt = Printf.ksprintf (fun s -> raise (Refused_step s)) fmt
 (* ---- The file ---- *)
 
 type step = {
-  ns : int; ballot : int; first : int; value : int; count : int; event : int;
+  at : int; ballot : int; first : int; value : int; count : int; event : int;
   member : int; stage : int;
 }
 
@@ -38,7 +38,7 @@ let u64 b at = Int64.to_int (Bytes.get_int64_le b at)
 let u32 b at = Int32.to_int (Bytes.get_int32_le b at) land 0xffffffff
 
 let step_of b = {
-  ns = u64 b 0; ballot = u64 b 8; first = u64 b 16; value = u64 b 24; count = u32 b 32;
+  at = u64 b 0; ballot = u64 b 8; first = u64 b 16; value = u64 b 24; count = u32 b 32;
   event = Bytes.get_uint16_le b 36; member = Bytes.get_uint8 b 38; stage = Bytes.get_uint8 b 39;
 }
 
@@ -46,19 +46,20 @@ let step_of b = {
 
 module Ints = Map.Make (Int)
 
-(* What stands in the model's [pending], and which record of the journal it waits for. *)
-type waits = {
-  mutable tag : int;                 (* max_int: not known yet *)
-  kind : int;                        (* enum journal_kind; 0: no record of its own *)
-  mutable at : int * int * int;      (* ballot, first, count of its record *)
-}
+(* What stands in the model's [pending], and the position of the journal's record that it waits for:
+   max_int until that is known. *)
+type waits = { mutable tag : int; kind : int }
+
+(* A record as "appended" and "found" name it: ballot, first, kind and count. *)
+type record = int * int * int
 
 type cell_of_trace = {
   waiting : waits Queue.t;
+  records : (int * record) Queue.t;  (* from the last durable one on, with their positions *)
   mutable newest : waits option;     (* for the record that follows it *)
   mutable appended : int;
   mutable durable : int;
-  mutable found : (int * int * int * int) option;
+  mutable found : record option;
 }
 
 type leading = {
@@ -119,7 +120,9 @@ let cell r n s =
   match Hashtbl.find_opt r.cells (n, s) with
   | Some c -> c
   | None ->
-      let c = { waiting = Queue.create (); newest = None; appended = 0; durable = 0; found = None } in
+      let c = {
+        waiting = Queue.create (); records = Queue.create (); newest = None; appended = 0;
+        durable = 0; found = None } in
       Hashtbl.add r.cells (n, s) c;
       c
 
@@ -162,6 +165,9 @@ let sync_one r n s = ignore (exec r "a record becomes durable" (ESync (n, s)))
 let sync_to r n s position =
   let c = cell r n s in
   c.durable <- max position c.durable;
+  while (not (Queue.is_empty c.records)) && fst (Queue.peek c.records) < c.durable do
+    ignore (Queue.pop c.records)
+  done;
   while (not (Queue.is_empty c.waiting)) && (Queue.peek c.waiting).tag <= c.durable do
     ignore (Queue.pop c.waiting);
     sync_one r n s
@@ -171,26 +177,28 @@ let vote = 1 and chosen = 2 and promise = 3 and noted = 5 and trim = 6 and insta
 
 (* The model's acceptor appended something. It waits for the record that comes next in the trace, or,
    if none of its kind does, for those that were there before. *)
-let wait r n s kind at ~recorded =
+let wait r n s kind ~recorded =
   if not r.journal then sync_one r n s
   else begin
     let c = cell r n s in
-    let w = { tag = (if recorded then max_int else c.appended); kind; at } in
+    let w = { tag = (if recorded then max_int else c.appended); kind } in
     Queue.push w c.waiting;
     c.newest <- Some w
   end
 
+let record_of step : record = (step.ballot, step.first, step.count)
+
 let on_appended r n s step =
-  let c = cell r n s and kind = step.count / 65536 and count = step.count land 0xffff in
+  let c = cell r n s and kind = step.count / 65536 in
   c.appended <- step.value;
+  Queue.push (step.value, record_of step) c.records;
   if kind = noted then begin
     ignore (exec r "delivered is noted" (ENote (n, s, step.first)));
-    Queue.push { tag = step.value; kind; at = (0, step.first, 0) } c.waiting
+    Queue.push { tag = step.value; kind } c.waiting
   end
   else match c.newest with
     | Some w when w.kind = kind ->
         w.tag <- step.value;
-        w.at <- (step.ballot, step.first, count);
         c.newest <- None
     | _ -> ()
 
@@ -210,28 +218,28 @@ let on_accept r n s step expected =
   let _, answer =
     exec r "to vote for this run" (EAccept (n, s, step.ballot, step.first, vs)) in
   answered "to an Accept" answer [ expected ];
-  if expected = Voted then wait r n s vote (step.ballot, step.first, step.count) ~recorded:true
-  else wait r n s 0 (0, 0, 0) ~recorded:false
+  if expected = Voted then wait r n s vote ~recorded:true
+  else wait r n s 0 ~recorded:false
 
 let on_stored r n s step =
   let vs = take_values r n step.stage step.count in
   let _, answer = exec r "to store values as chosen" (EChosen (n, s, step.first, vs)) in
   answered "to chosen values" answer [ Stored; Known ];
-  if answer = Some Stored then wait r n s chosen (0, step.first, step.count) ~recorded:true
+  if answer = Some Stored then wait r n s chosen ~recorded:true
 
 let on_promised r n s step =
   let _, answer = exec r "to promise" (EPrepare (n, s, step.ballot)) in
   answered "to a Prepare" answer [ Promised ];
-  wait r n s promise (step.ballot, 0, 0) ~recorded:false
+  wait r n s promise ~recorded:false
 
 let on_trimmed r n s step =
   if step.value = 1 then begin
     ignore (exec r "to start from a snapshot" (EInstall (n, s, step.first)));
-    wait r n s installed (0, step.first, 0) ~recorded:false
+    wait r n s installed ~recorded:false
   end
   else if step.first > (cell_of r.world n s).mem0.delivered then begin
     ignore (exec r "to trim" (ETrim (n, s, step.first)));
-    wait r n s trim (0, step.first, 0) ~recorded:false
+    wait r n s trim ~recorded:false
   end
 
 let on_told_promise r n s step =
@@ -358,21 +366,21 @@ let deliver_again r n i =
         exec_or r (EDeliver (n, b, mark, i - index, run)) ~otherwise:refused
     | None -> refused ()))
 
+(* All that was durable is on the disk, and maybe some of what was under way. *)
+let sync_found r n s (step : step) =
+  let c = cell r n s in
+  let position =
+    Queue.fold (fun last (at, record) -> if Some record = c.found then at else last) 0 c.records in
+  if position < c.durable && step.count = 0 then
+    refuse "a record that was durable is not on its disk, which it takes for whole";
+  sync_to r n s position;
+  Hashtbl.remove r.cells (n, s);
+  if step.ballot < (cell_of r.world n s).disk.promised then
+    refuse "it restarts with a promise below the durable one"
+
 let restart r n shards =
-  let restored = List.map snd shards in
-  let first = (List.hd restored).first and snapshot = (List.hd restored).value in
-  List.iter (fun (s, (_ : step)) ->
-    let c = cell r n s in
-    (match c.found with
-     | None -> ()
-     | Some (kind, ballot, at, count) ->
-         (* The newest like it: all up to there is on the disk. *)
-         let last = ref 0 and i = ref 0 in
-         Queue.iter (fun w ->
-           incr i;
-           if w.kind = kind && w.at = (ballot, at, count) then last := !i) c.waiting;
-         for _ = 1 to !last do sync_one r n s done);
-    Hashtbl.remove r.cells (n, s)) shards;
+  let first = (snd (List.hd shards)).first and snapshot = (snd (List.hd shards)).value in
+  List.iter (fun (s, step) -> sync_found r n s step) shards;
   ignore (exec r "to start from this snapshot" (ERestart (n, snapshot)));
   r.leaders.(n) <- { of_ballot = 0; quorum = []; begun = false; mark = 0 };
   while delivered r n < first do deliver_again r n (delivered r n) done;
@@ -396,7 +404,7 @@ let on_restored r n s step =
 (* ---- One step ---- *)
 
 let judge r step =
-  let n = step.member and s = step.stage - 2 in
+  let n = step.member and s = step.stage - 3 in
   (match name step.event with
    | "appended" | "found" | "restored" -> ()
    | _ when s >= 0 -> sync_to r n s (cell r n s).durable
@@ -436,69 +444,114 @@ let judge r step =
       ignore (exec r "" (ESnapshot n))
   | "installed" -> ignore (exec r "to install this snapshot" (EJump (n, step.first)))
   | "restored" -> on_restored r n s step
-  | "found" ->
-      (cell r n s).found <-
-        Some (step.count / 65536, step.ballot, step.first, step.count land 0xffff)
+  | "found" -> (cell r n s).found <- Some (record_of step)
   | "refused" | "chosen" | "leading" | "transferring" -> ()
   | "lost" -> refuse "steps before it were lost: record again, with a slower load"
   | _ -> refuse "no event has the number %d" step.event
 
 let stage_name stage =
-  match stage with 0 -> "leader" | 1 -> "learner" | s -> Printf.sprintf "acceptor %d" (s - 2)
+  match stage with 1 -> "leader" | 2 -> "learner" | s -> Printf.sprintf "acceptor %d" (s - 3)
 
 let show step =
-  Printf.sprintf "%d ns replica %d %s: %s ballot %d.%d [%d, %d) value %d" step.ns step.member
+  Printf.sprintf "%d replica %d %s: %s ballot %d.%d [%d, %d) value %d" step.at step.member
     (stage_name step.stage) (name step.event) (step.ballot lsr 16) (step.ballot land 0xffff)
     step.first (step.first + step.count) step.value
 
-(* ---- The whole file ---- *)
+(* ---- Files ---- *)
+
+type totals = { mutable steps : int; mutable runs : int }
+
+let count_step totals r in_run verbose step =
+  totals.steps <- totals.steps + 1;
+  (try judge r step with Refused_step why ->
+     let run = if r.name = 0 then "" else Printf.sprintf " of run %d" r.name in
+     refuse "step %d%s: %s\n  %s" in_run run why (show step));
+  if verbose then Printf.printf "%d ok  %s\n" in_run (show step)
 
 let read_rest input b size =
   try really_input input b 8 size with End_of_file -> refuse "the file ends inside a record"
 
-let check verbose input =
+(* The simulator's: runs one after the other, each in its own order. *)
+let check_file verbose totals input =
   let b = Bytes.create header_bytes in
-  let run = ref None and steps = ref 0 and runs = ref 0 in
-  let context () = match !run with None -> "" | Some r -> Printf.sprintf " of run %d" r.name in
-  let rec loop in_run =
+  let rec loop run in_run =
     match really_input input b 0 8 with
     | exception End_of_file -> ()
     | () ->
         if Bytes.sub_string b 0 8 = magic then begin
           read_rest input b (header_bytes - 8);
-          run := Some (run_of b);
-          incr runs;
-          loop 0
+          totals.runs <- totals.runs + 1;
+          loop (Some (run_of b)) 0
         end
         else begin
           read_rest input b (step_bytes - 8);
-          let step = step_of b in
-          incr steps;
-          (match !run with
-           | None -> refuse "not a trace: it does not begin with %s" magic
-           | Some r ->
-               (try judge r step with Refused_step why ->
-                  refuse "step %d%s: %s\n  %s" in_run (context ()) why (show step));
-               if verbose then Printf.printf "%d ok  %s\n" in_run (show step));
-          loop (in_run + 1)
+          match run with
+          | None -> refuse "not a trace: it does not begin with %s" magic
+          | Some r ->
+              count_step totals r in_run verbose (step_of b);
+              loop run (in_run + 1)
         end in
-  match loop 0 with
+  loop None 0
+
+(* A stage's: its steps until the first that was never written. *)
+let steps_of_stage path =
+  let input = open_in_bin path in
+  let head = Bytes.create header_bytes and b = Bytes.create step_bytes in
+  let rec steps so_far =
+    match really_input input b 0 step_bytes with
+    | exception End_of_file -> so_far
+    | () ->
+        let step = step_of b in
+        if step.stage = 0 then so_far else steps (step :: so_far) in
+  match really_input input head 0 header_bytes with
+  | exception End_of_file -> refuse "%s ends inside its header" path
   | () ->
-      if !steps = 0 then begin
-        print_endline "no steps: nothing was checked";
-        exit 1
-      end;
-      Printf.printf "%d steps of %d runs: the protocol allows each\n" !steps !runs
+      if Bytes.sub_string head 0 8 <> magic then refuse "%s is no trace" path;
+      let found = steps [] in
+      close_in input;
+      (head, List.rev found)
+
+(* A folder of replicas' files: one run, in the order of the clock that they share. *)
+let check_folder verbose totals folder =
+  let paths = List.filter (fun f -> Filename.check_suffix f ".rec")
+      (List.sort compare (Array.to_list (Sys.readdir folder))) in
+  if paths = [] then refuse "%s holds no file that ends in .rec" folder;
+  let files = List.map (fun f -> steps_of_stage (Filename.concat folder f)) paths in
+  let head = fst (List.hd files) in
+  if List.exists (fun (h, _) -> h <> head) files then
+    refuse "the files in %s are of clusters with different configurations" folder;
+  let steps = Array.of_list (List.concat_map snd files) in
+  Array.stable_sort (fun a b -> compare a.at b.at) steps;
+  totals.runs <- totals.runs + 1;
+  let r = run_of head in
+  Array.iteri (fun i step -> count_step totals r i verbose step) steps
+
+let check verbose path =
+  let totals = { steps = 0; runs = 0 } in
+  match
+    if path = "-" then begin
+      set_binary_mode_in stdin true;
+      check_file verbose totals stdin
+    end
+    else if Sys.is_directory path then check_folder verbose totals path
+    else check_file verbose totals (open_in_bin path)
+  with
+  | () when totals.steps = 0 ->
+      print_endline "no steps: nothing was checked";
+      exit 1
+  | () ->
+      Printf.printf "%d steps of %d runs: the protocol allows each\n" totals.steps totals.runs
   | exception Refused_step why ->
       Printf.printf "REFUSED %s\n" why;
       exit 1
+  | exception Sys_error why ->
+      prerr_endline ("paxwire-check: " ^ why);
+      exit 2
 
 let () =
   let verbose = Array.mem "-v" Sys.argv in
   match List.filter (fun a -> a <> "-v") (List.tl (Array.to_list Sys.argv)) with
-  | [ "-" ] -> set_binary_mode_in stdin true; check verbose stdin
-  | [ path ] -> (
-      match open_in_bin path with
-      | input -> check verbose input
-      | exception Sys_error why -> prerr_endline ("paxwire-check: " ^ why); exit 2)
-  | _ -> prerr_endline "usage: paxwire-check [-v] FILE    (- is standard input)"; exit 2
+  | [ path ] -> check verbose path
+  | _ ->
+      prerr_endline "usage: paxwire-check [-v] FILE|FOLDER    (- is standard input)";
+      exit 2

@@ -115,7 +115,8 @@ static void node_watch(void *context, const struct transition *t)
 	struct node *n = context;
 
 	if (n->outlet.details)
-		record_step(n->record, n->now_ns, n->settings.self, n->running, t);
+		record_step(n->record, n->now_ns, n->settings.self, TRACE_FILE_LEADER + n->running,
+			t);
 	if (transition_is_detail(t))
 		return;
 	trace_transition(n->trace, n->now_ns, (uint16_t)n->settings.self, t);

@@ -68,7 +68,7 @@ struct node {
 	struct network *network;
 	struct trace *trace;
 	struct record_file *record; /* NULL: outlet.details is off. */
-	uint32_t running;           /* The stage that runs now, as TRACE_FILE_ACCEPTOR counts. */
+	uint32_t running;           /* The stage that runs now, by its queue. */
 	struct random *random;
 	uint64_t now_ns;  /* The world's time. */
 	uint64_t here_ns; /* The node's own, which its stages are told. */

@@ -23,14 +23,14 @@ void record_header(struct record_file *r, const struct trace_file_header *h)
 	fwrite(h, sizeof(*h), 1, r->out);
 }
 
-void record_step(struct record_file *r, uint64_t ns, uint32_t member, uint32_t stage,
+void record_step(struct record_file *r, uint64_t at_ns, uint32_t member, uint32_t stage,
 	const struct transition *t)
 {
 	if (r->count == RECORD_STEPS)
 		write_out(r);
 	r->steps++;
 	r->waiting[r->count++] = (struct trace_file_step){
-		.ns = ns,
+		.at = at_ns,
 		.ballot = t->ballot,
 		.first = t->first,
 		.value = t->value,

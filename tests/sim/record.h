@@ -29,7 +29,7 @@ bool record_open(struct record_file *r, const char *path);
 
 void record_header(struct record_file *r, const struct trace_file_header *h);
 
-void record_step(struct record_file *r, uint64_t ns, uint32_t member, uint32_t stage,
+void record_step(struct record_file *r, uint64_t at_ns, uint32_t member, uint32_t stage,
 	const struct transition *t);
 
 /* False: not all of it could be written. */
