@@ -367,10 +367,13 @@ void replay_watch(const struct replay *r, uint32_t shard)
 {
 	const struct replay_shard *s = &r->shards[shard];
 	const struct outlet *o = s->acceptor->outlet;
+	/* The superblock that is left may be of an earlier one. */
+	uint32_t life = r->life > r->superblock.life ? r->life : r->superblock.life;
 
-	if (s->last_life != 0 && s->last_life == r->superblock.life)
+	if (s->last_life != 0 && s->last_life == life)
 		watch_detail(o, TRANSITION_FOUND, s->last.ballot, s->last.first,
 			watch_record(s->last.kind, s->last.count), 0);
+	watch_detail(o, TRANSITION_DROPPED, 0, s->acceptor->acceptor.tail, 0, 0);
 	watch_detail(o, TRANSITION_RESTORED, s->acceptor->acceptor.promised, r->past.delivered,
 		r->damaged ? 1 : 0, r->loaded);
 }

@@ -34,8 +34,9 @@ enum transition_event {
 	                        snapshot. */
 	TRANSITION_APPENDED, /* acceptor: a record of what came before: the `value`-th of this life's;
 	                        its ballot, first, and kind * 65536 + count. */
-	TRANSITION_FOUND, /* acceptor: of the last life's records this one, as in APPENDED, is the
+	TRANSITION_FOUND,   /* acceptor: of the last life's records this one, as in APPENDED, is the
 	                        last on the disk. */
+	TRANSITION_DROPPED, /* acceptor, at a start: it holds nothing below `first`. */
 	TRANSITION_RESTORED, /* acceptor: a new life: its promise is `ballot`; the learner had delivered
 	                        all below `first`, and has all below `value` from a snapshot. `count`
 	                        1: the disk is damaged, and it knows. */
@@ -72,7 +73,7 @@ static inline const char *transition_text(uint32_t event)
 	static const char *const texts[TRANSITION_EVENTS] = {"promised", "voted", "refused",
 		"stored", "preparing", "proposed", "chosen", "leading", "stepped-down",
 		"transferring", "delivered", "installed", "values", "taken", "repeated", "trimmed",
-		"appended", "found", "restored", "durable", "told-promise", "told-votes",
+		"appended", "found", "dropped", "restored", "durable", "told-promise", "told-votes",
 		"told-report", "served", "prepared", "heard-promise", "heard-report", "quorum",
 		"advanced", "cut"};
 

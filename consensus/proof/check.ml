@@ -28,7 +28,7 @@ let lost = 0xffff
 let names = [|
   "promised"; "voted"; "refused"; "stored"; "preparing"; "proposed"; "chosen"; "leading";
   "stepped-down"; "transferring"; "delivered"; "installed"; "values"; "taken"; "repeated";
-  "trimmed"; "appended"; "found"; "restored"; "durable"; "told-promise"; "told-votes";
+  "trimmed"; "appended"; "found"; "dropped"; "restored"; "durable"; "told-promise"; "told-votes";
   "told-report"; "served"; "prepared"; "heard-promise"; "heard-report"; "quorum"; "advanced"; "cut"
 |]
 
@@ -60,6 +60,7 @@ type cell_of_trace = {
   mutable appended : int;
   mutable durable : int;
   mutable found : record option;
+  mutable dropped : int;
 }
 
 type leading = {
@@ -122,7 +123,7 @@ let cell r n s =
   | None ->
       let c = {
         waiting = Queue.create (); records = Queue.create (); newest = None; appended = 0;
-        durable = 0; found = None } in
+        durable = 0; found = None; dropped = 0 } in
       Hashtbl.add r.cells (n, s) c;
       c
 
@@ -379,10 +380,14 @@ let sync_found r n s (step : step) =
     refuse "it restarts with a promise below the durable one"
 
 let restart r n shards =
+  let tails = List.map (fun (s, _) -> (s, (cell r n s).dropped)) shards in
   let first = (snd (List.hd shards)).first and snapshot = (snd (List.hd shards)).value in
   List.iter (fun (s, step) -> sync_found r n s step) shards;
   ignore (exec r "to start from this snapshot" (ERestart (n, snapshot)));
   r.leaders.(n) <- { of_ballot = 0; quorum = []; begun = false; mark = 0 };
+  List.iter (fun (s, tail) ->
+    ignore (exec r "to hold nothing below its tail" (EDrop (n, s, tail)));
+    sync_one r n s) tails;
   while delivered r n < first do deliver_again r n (delivered r n) done;
   List.iter (fun (s, (step : step)) ->
     ignore (exec r "to settle" (ESettle (n, s)));
@@ -406,7 +411,7 @@ let on_restored r n s step =
 let judge r step =
   let n = step.member and s = step.stage - 3 in
   (match name step.event with
-   | "appended" | "found" | "restored" -> ()
+   | "appended" | "found" | "dropped" | "restored" -> ()
    | _ when s >= 0 -> sync_to r n s (cell r n s).durable
    | _ -> ());
   match name step.event with
@@ -444,6 +449,7 @@ let judge r step =
       ignore (exec r "" (ESnapshot n))
   | "installed" -> ignore (exec r "to install this snapshot" (EJump (n, step.first)))
   | "restored" -> on_restored r n s step
+  | "dropped" -> (cell r n s).dropped <- step.first
   | "found" -> (cell r n s).found <- Some (record_of step)
   | "refused" | "chosen" | "leading" | "transferring" -> ()
   | "lost" -> refuse "steps before it were lost: record again, with a slower load"
