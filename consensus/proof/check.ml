@@ -195,7 +195,7 @@ let on_appended r n s step =
   Queue.push (step.value, record_of step) c.records;
   if kind = noted then begin
     ignore (exec r "delivered is noted" (ENote (n, s, step.first)));
-    Queue.push { tag = step.value; kind } c.waiting
+    if r.journal then Queue.push { tag = step.value; kind } c.waiting else sync_one r n s
   end
   else match c.newest with
     | Some w when w.kind = kind ->

@@ -89,6 +89,10 @@ class Cluster(base.Cluster):
             self.format(i)
         base.members_find_each_other_and_one_leads(self)
 
+    def end_members(self):
+        for i in list(self.replicas):
+            self.kill(i)
+
     def close(self):
         super().close()
         for path in reversed(self.mounts):

@@ -28,6 +28,7 @@ def program(*path):
 
 
 REPLICA = program(BUILD, "dataplane", "paxwire")
+CHECKER = program("build", "proof", "paxwire-check")
 BENCH = program(BUILD, "bench", "paxwire-bench")
 CTL = program("tools", "paxwire-ctl")
 KV = program("build", "tools", "client", "paxwire-kv")
@@ -136,6 +137,7 @@ class Cluster:
         self.mode = mode
         self.folder = folder
         self.config = os.path.join(folder, "cluster.yaml")
+        self.steps = os.path.join(folder, "steps")
         with open(self.config, "w", encoding="utf-8") as f:
             f.write(cluster_file(mode, machine, window))
         self.environment = dict(os.environ, RUNTIME_DIRECTORY=folder)
@@ -154,8 +156,20 @@ class Cluster:
                                     env=self.environment)
 
     def start_replica(self, i):
+        record = ["--record", self.steps] if self.steps else []
         self.replicas[i] = self.start(i, f"replica{i}", REPLICA, "--config", self.config,
-                                      "--replica", str(i))
+                                      "--replica", str(i), *record)
+
+    def check_steps(self):
+        """No replica runs any more: does the proved protocol allow each step of all their lives?"""
+        if not os.path.exists(CHECKER):
+            raise Skip("there is no paxwire-check: tools/run prove builds it")
+        done = run(CHECKER, self.steps, check=False)
+        if done.returncode != 0:
+            kept = tempfile.mkdtemp(prefix="paxwire-steps-")
+            shutil.move(self.steps, kept)
+            raise RuntimeError(f"{done.stdout}{done.stderr}the steps are in {kept}/steps")
+        return int(done.stdout.split()[0])
 
     def ctl(self, i, *arguments):
         done = run(sys.executable, CTL, "--json", "--replica", str(i), *arguments, check=False,
@@ -354,6 +368,10 @@ def a_signal_ends_a_replica_cleanly(c):
         assert f"replica {i} ends at instance" in c.said(f"replica{i}")
 
 
+def the_proved_protocol_allows_each_step(c):
+    assert c.check_steps() > 0
+
+
 RULES = (
     members_find_each_other_and_one_leads,
     no_command_is_lost_under_load,
@@ -370,6 +388,7 @@ RULES = (
     replicas_agree_at_equal_instances,
     a_restart_under_a_killed_identity_is_refused,
     a_signal_ends_a_replica_cleanly,
+    the_proved_protocol_allows_each_step,
 )
 
 
@@ -399,6 +418,7 @@ def bench_table(mode, seconds):
     """What README's table says of processes: the ports first, then the cluster on them."""
     with tempfile.TemporaryDirectory(prefix="paxwire-") as folder:
         c = Cluster(mode, folder, "null", 4096)
+        c.steps = None  # Recording has a price.
         try:
             mirror = c.start(0, "mirror", BENCH, "--config", c.config, "--client", "mirror",
                              "--reflect")
@@ -442,7 +462,8 @@ def outside(mode, extra, script=os.path.abspath(__file__),
     with tempfile.TemporaryDirectory(prefix="paxwire-programs-") as folder:
         # An ordinary user may not read where we were built, nor our interpreter.
         os.chmod(folder, 0o755)
-        for path in programs + (os.path.abspath(__file__), script):
+        checker = (CHECKER,) if os.path.exists(CHECKER) else ()
+        for path in programs + checker + (os.path.abspath(__file__), script):
             shutil.copy(path, folder)
         environment = dict(os.environ, PYTHONDONTWRITEBYTECODE="1", TMPDIR="/tmp",
                            PAXWIRE_PROGRAMS=folder)

@@ -239,6 +239,8 @@ def run_case(case):
             answered, unknown, gap_ms = c.end_clients()
             c.judge()
             c.agree()
+            c.end_members()
+            steps = c.check_steps()
         except Exception:
             for i in c.alive():
                 print(f"  replica {i}: {c.ctl(i, 'status')} {c.ctl(i, 'drops')}")
@@ -246,7 +248,8 @@ def run_case(case):
                 if name.endswith(".log"):
                     print(f"  {name}: {c.said(name[:-4])}")
             raise
-    return answered, f"{shown}; {answered} answered, {unknown} unknown, longest gap {gap_ms:.0f} ms"
+    return answered, (f"{shown}; {answered} answered, {unknown} unknown, longest gap {gap_ms:.0f} "
+                      f"ms, {steps} steps")
 
 
 def inside(names):
