@@ -7,7 +7,9 @@
    `session_look`, `session_apply` and `session_keep` transcribe the C functions of these names,
    `open_session` and `gather` those of consensus/replica_learner.c. Not transcribed: where a session
    stands in the hash table, the client's handle (no replica shares it), and that the C executes commands
-   in batches (it ends the batch before it answers a duplicate or opens a session). *)
+   in batches (it ends the batch before it answers a duplicate or opens a session). A reply here is what
+   the C keeps of one, status and result; the bytes that a read through the log brings back with its
+   first reply it does not keep. *)
 From Coq Require Import List Arith Lia Bool PeanoNat.
 Import ListNotations.
 Set Implicit Arguments.
