@@ -86,6 +86,13 @@ Definition create_proposal_for_acc_req (got : promises) (x : proposal) : proposa
     if proposal_dec highest (0, 0) then x else (number x, value highest)
   else (0, 0).
 
+(* A run of a system. *)
+Fixpoint run {W E : Type} (exec : W -> E -> option W) (w : W) (es : list E) : option W :=
+  match es with
+  | [] => Some w
+  | e :: r => match exec w e with Some w' => run exec w' r | None => None end
+  end.
+
 Section Thesis.
 
 Variables proposers acceptors : list nat.
@@ -134,13 +141,6 @@ Definition start : world :=
   mkWorld (fun n => if mem n proposers then PInit (init n) else AInit) [].
 Definition set (w : world) (n : nat) (s : role_state) (more : list message) : world :=
   mkWorld (fun k => if k =? n then s else st w k) (more ++ net w).
-
-(* Runs of any of the systems below. *)
-Fixpoint run {E : Type} (exec : world -> E -> option world) (w : world) (es : list E) : option world :=
-  match es with
-  | [] => Some w
-  | e :: r => match exec w e with Some w' => run exec w' r | None => None end
-  end.
 
 (* A value is chosen when a quorum stands in AAccepted with one proposal of that value. *)
 Variable quorum : list nat -> bool.
