@@ -345,4 +345,24 @@ Proof.
   - congruence.
 Qed.
 
+(* A retry that the table answers without the log (retry_one in consensus/replica_learner.c), at any
+   replica, at any time: `cached` is the reply of the execution, and `stale` is said of what executed. *)
+Theorem looked_up_cached log s q : In s (sessions (fst (replay log))) ->
+  session_look s q = SESSION_CACHED ->
+  exists i, at_instance log i (id s) q (Ran (session_reply s q)).
+Proof.
+  intros H L. apply look_cached in L. destruct L as (L1 & _ & L3).
+  destruct (inv_bit _ (inv_replay log) _ _ H L3) as (_ & i & A). exists i.
+  replace (base s + (q - base s)) with q in A by lia. exact A.
+Qed.
+
+Theorem looked_up_stale log s q : In s (sessions (fst (replay log))) -> well_behaved log (id s) ->
+  session_look s q = SESSION_STALE -> exists i r, at_instance log i (id s) q (Ran r).
+Proof.
+  intros H B L. apply look_stale in L.
+  destruct (inv_base _ (inv_replay log) _ H) as [Z|(i & t & r & A & E)]; [lia|].
+  destruct (B _ _ _ A q ltac:(lia)) as (k & o & _ & C & N).
+  destruct (answered_has_executed _ _ B _ _ _ C N) as (j & r' & _ & D). eauto.
+Qed.
+
 End Once.
