@@ -1,8 +1,9 @@
 (* What a client sees of the replicated log: one sequence of executed commands, which only grows, in
    which each command stands at most once, and each reply is that of the command's place.
 
-   The section takes of the protocol what its agreement theorem gives: of the logs that any two replicas
-   have delivered, at any two times, one is a prefix of the other; and a delivered command was submitted. *)
+   The section takes of the protocol what its agreement theorem gives: of the logs that any two
+   replicas have delivered, at any two times, one is a prefix of the other; and a delivered command
+   was submitted. *)
 From Coq Require Import List Arith Lia Bool.
 From Paxwire Require Import Session SessionOnce.
 Import ListNotations.
@@ -22,7 +23,8 @@ Local Notation apply := (apply W max zero execute).
 Local Notation replay := (replay W max machine0 zero execute).
 Local Notation at_instance := (at_instance W max Machine Value Reply machine0 zero execute).
 Local Notation Inv := (Inv W max Machine Value Reply machine0 zero execute).
-Local Notation inv_replay := (inv_replay W W_positive max Machine Value Reply machine0 zero execute).
+Local Notation inv_replay :=
+  (inv_replay W W_positive max Machine Value Reply machine0 zero execute).
 Local Notation inv_outcomes := (inv_outcomes W max Machine Value Reply machine0 zero execute).
 Local Notation at_snoc := (at_snoc W W_positive max Machine Value Reply machine0 zero execute).
 Local Notation at_lt := (at_lt W max Machine Value Reply machine0 zero execute).
@@ -75,7 +77,8 @@ Proof.
 Qed.
 
 (* Within the shorter log, what an instance of the longer is, it is of the shorter. *)
-Lemma at_app_inv l m i c q o : at_instance (l ++ m) i c q o -> i < length l -> at_instance l i c q o.
+Lemma at_app_inv l m i c q o : at_instance (l ++ m) i c q o -> i < length l ->
+  at_instance l i c q o.
 Proof.
   intros A L. induction m as [|e m IH] using rev_ind.
   - rewrite app_nil_r in A. exact A.
@@ -202,15 +205,16 @@ Proof.
   intros Dl Dk A B. apply answers_ran in A, B. destruct A as [i A], B as [j B].
   assert (E : forall m i j r r', at_instance m i c q (Ran r) -> at_instance m j c q (Ran r') ->
                 r = r').
-  { clear - W_positive. intros m i j r r' A B. assert (E := executed_once _ _ _ _ _ _ _ A B). subst j.
+  { clear - W_positive. intros m i j r r' A B. assert (E := executed_once _ _ _ _ _ _ _ A B).
+    subst j.
     destruct A as [_ A], B as [_ B]. congruence. }
   destruct (agreement _ _ Dl Dk) as [[m ->]|[m ->]].
   - eapply E; [apply at_app, A | exact B].
   - eapply E; [exact A | apply at_app, B].
 Qed.
 
-(* Real time: what is submitted after an answer was heard comes after it. The replica that answered had
-   delivered l; the later command stands in no log that short. *)
+(* Real time: what is submitted after an answer was heard comes after it. The replica that answered
+   had delivered l; the later command stands in no log that short. *)
 Theorem later_comes_later l k c q r i c' q' r' j : delivered l -> delivered k ->
   at_instance l i c q (Ran r) -> at_instance k j c' q' (Ran r') ->
   (forall n v, nth_error l n <> Some (Command c' q' v)) -> i < j.

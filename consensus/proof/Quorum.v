@@ -1,7 +1,7 @@
 (* Quorum systems, as consensus/quorum.c builds them at load.
 
-   A set of members is a list of ids; order and repetition do not matter. The protocol asks two things
-   of the pair (phase1, phase2), and each kind of system is shown to give them:
+   A set of members is a list of ids; order and repetition do not matter. The protocol asks two
+   things of the pair (phase1, phase2), and each kind of system is shown to give them:
      meet    each phase-1 quorum shares a member with each phase-2 quorum;
      empty   the empty set is no quorum.
    A superset of a quorum is a quorum, too. Everything here computes: the checker uses it. *)
@@ -156,8 +156,8 @@ Definition valid (s : system) : bool :=
       sets_valid n sets1 && sets_valid n sets2 && intersects n (holds_one sets1) (holds_one sets2)
   end.
 
-(* A bitmask, as the C's tables are indexed; and the tables. A mask that names a stranger is no quorum
-   in the C; here a stranger does not count. *)
+(* A bitmask, as the C's tables are indexed; and the tables. A mask that names a stranger is no
+   quorum in the C; here a stranger does not count. *)
 Definition of_mask (mask : nat) : list nat := filter (Nat.testbit mask) (seq 0 member_max).
 Definition table1 (s : system) (mask : nat) : bool :=
   (mask <? 2 ^ members s) && phase1 s (of_mask mask).

@@ -1,15 +1,16 @@
 (* Exactly once on top of the log: the session table of consensus/session.c.
 
-   The learner applies the log in order. A client opens a session by a command of its own; the instance
-   of that command is the session's id. Each command carries (session, sequence). Per session the table
-   keeps the window [base, base + W): which of its sequences have executed, and their replies.
+   The learner applies the log in order. A client opens a session by a command of its own; the
+   instance of that command is the session's id. Each command carries (session, sequence). Per
+   session the table keeps the window [base, base + W): which of its sequences have executed, and
+   their replies.
 
    `session_look`, `session_apply` and `session_keep` transcribe the C functions of these names,
-   `open_session` and `gather` those of consensus/replica_learner.c. Not transcribed: where a session
-   stands in the hash table, the client's handle (no replica shares it), and that the C executes commands
-   in batches (it ends the batch before it answers a duplicate or opens a session). A reply here is what
-   the C keeps of one, status and result; the bytes that a read through the log brings back with its
-   first reply it does not keep. *)
+   `open_session` and `gather` those of consensus/replica_learner.c. Not transcribed: where a
+   session stands in the hash table, the client's handle (no replica shares it), and that the C
+   executes commands in batches (it ends the batch before it answers a duplicate or opens a
+   session). A reply here is what the C keeps of one, status and result; the bytes that a read
+   through the log brings back with its first reply it does not keep. *)
 From Coq Require Import List Arith Lia Bool PeanoNat.
 Import ListNotations.
 Set Implicit Arguments.
@@ -269,7 +270,9 @@ Definition gather (s : state) (i sequence : nat) (v : Value) : state * outcome :
 Definition apply (s : state) (e : entry) : state * outcome :=
   match e with
   | Noop => (mkState (sessions s) (machine s) (S (next s)), Nothing)
-  | Open => (mkState (session_open W max zero (sessions s) (next s)) (machine s) (S (next s)), Opened (next s))
+  | Open =>
+      (mkState (session_open W max zero (sessions s) (next s)) (machine s) (S (next s)),
+       Opened (next s))
   | Command i sequence v => gather s i sequence v
   end.
 
@@ -290,9 +293,9 @@ Proof.
     rewrite (IH s' (os ++ [o])), (IH s' [o]). simpl. rewrite <- app_assoc. reflexivity.
 Qed.
 
-(* Replicas that applied the same log have the same table, for `replay` is a function. A replica that
-   starts from the table as it stood after `log` goes on as one that replayed everything: the table
-   is all there is to save. *)
+(* Replicas that applied the same log have the same table, for `replay` is a function. A replica
+   that starts from the table as it stood after `log` goes on as one that replayed everything: the
+   table is all there is to save. *)
 Theorem snapshot_then_carry_on log more :
   replay (log ++ more) =
   (fst (carry_on (fst (replay log)) more),
@@ -319,8 +322,9 @@ Arguments Stale {Reply}.
 Arguments Expired {Reply}.
 Arguments Noop {Value}.
 Arguments Open {Value}.
-(* With "last sequence" in place of the window: 5 overtakes 4, and 4 would never run. Here it does; a
-   second copy of it hears the first's reply; after 9 it is stale. (W = 4, a counter as the machine.) *)
+(* With "last sequence" in place of the window: 5 overtakes 4, and 4 would never run. Here it does;
+   a second copy of it hears the first's reply; after 9 it is stale. (W = 4, a counter as the
+   machine.) *)
 Example overtaken :
   snd (replay 4 10 0 0 (fun m v => (m + v, m + v))
          [Open; Command 0 5 10; Command 0 4 1; Command 0 4 1; Noop; Command 0 9 100;

@@ -1,5 +1,5 @@
-(* What a client may count on: each command executes at most once, whatever the log; a duplicate hears
-   the reply of the execution; and `stale` is never the answer to what did not execute. *)
+(* What a client may count on: each command executes at most once, whatever the log; a duplicate
+   hears the reply of the execution; and `stale` is never the answer to what did not execute. *)
 From Coq Require Import List Arith Lia Bool PeanoNat.
 From Paxwire Require Import Session.
 Import ListNotations.
@@ -127,7 +127,8 @@ Proof.
                     at_instance log i c q (Ran r)).
   { intros i c q r H. apply at_snoc in H; [|exact I]. destruct H as [H|(_ & (v & Ev) & Ho)].
     - exact H.
-    - fold s0 in Ho. destruct (Not _ _ _ Ev) as [K|[(? & ? & ? & K & _)|(? & ? & K & _)]]; congruence. }
+    - fold s0 in Ho. destruct (Not _ _ _ Ev) as [K|[(? & ? & ? & K & _)|(? & ? & K & _)]];
+        congruence. }
   constructor; rewrite ?replay_snoc; simpl; fold s0.
   - rewrite app_length. simpl. rewrite Next. lia.
   - rewrite !app_length. simpl. rewrite (inv_outcomes _ I). reflexivity.
@@ -154,12 +155,14 @@ Proof.
   - intros i j c q r r' H K. apply Quiet in H, K. eapply (inv_once _ I); eassumption.
   - intros j c q r H. apply at_snoc in H; [|exact I]. destruct H as [H|(-> & (v & Ev) & Ho)].
     + destruct (inv_cached _ I _ _ _ _ H) as (i & L & A). exists i. split; [exact L | apply old, A].
-    + fold s0 in Ho. destruct (Not _ _ _ Ev) as [K|[(? & ? & ? & K & _)|(i & r' & K & A)]]; try congruence.
+    + fold s0 in Ho. destruct (Not _ _ _ Ev) as [K|[(? & ? & ? & K & _)|(i & r' & K & A)]];
+        try congruence.
       exists i. split; [apply (at_lt _ _ _ _ _ A)|]. apply old. congruence.
   - intros j c q H. apply at_snoc in H; [|exact I]. destruct H as [H|(-> & (v & Ev) & Ho)].
     + destruct (inv_stale _ I _ _ _ H) as (i & t & r & L & A & B). exists i, t, r.
       split; [exact L|]. split; [apply old, A | exact B].
-    + fold s0 in Ho. destruct (Not _ _ _ Ev) as [K|[(i & t & r & K & A & B)|(? & ? & K & _)]]; try congruence.
+    + fold s0 in Ho. destruct (Not _ _ _ Ev) as [K|[(i & t & r & K & A & B)|(? & ? & K & _)]];
+        try congruence.
       exists i, t, r. split; [apply (at_lt _ _ _ _ _ A)|]. split; [apply old, A | exact B].
   - intros j c q o H. apply at_snoc in H; [|exact I]. destruct H as [H|(-> & (v & Ev) & Ho)].
     + eapply (inv_outcome _ I), H.
@@ -269,7 +272,8 @@ Proof.
         destruct (inv_bit _ I _ _ Hs L3) as (_ & i & A).
         replace (base s + (q - base s)) with q in A by lia. rewrite Ec in A.
         apply inv_quiet; rewrite Ee; simpl; unfold gather; rewrite F, Ea; simpl.
-        -- intros x H. left. apply In_put in H. destruct H as [->|[H _]]; [exists s | exists x]; auto.
+        -- intros x H. left. apply In_put in H.
+           destruct H as [->|[H _]]; [exists s | exists x]; auto.
         -- rewrite Nx. reflexivity.
         -- intros c' q' v' E. injection E as <- <- _. right. right.
            exists i, (session_reply s q). split; [reflexivity | exact A].
@@ -277,7 +281,8 @@ Proof.
         apply look_stale in L. destruct (inv_base _ I _ Hs) as [Z|(i & t & r & A & Et)]; [lia|].
         rewrite Ec in A.
         apply inv_quiet; rewrite Ee; simpl; unfold gather; rewrite F, Ea; simpl.
-        -- intros x H. left. apply In_put in H. destruct H as [->|[H _]]; [exists s | exists x]; auto.
+        -- intros x H. left. apply In_put in H.
+           destruct H as [->|[H _]]; [exists s | exists x]; auto.
         -- rewrite Nx. reflexivity.
         -- intros c' q' v' E. injection E as <- <- _. right. left. exists i, t, r.
            split; [reflexivity|]. split; [exact A | lia].
@@ -346,7 +351,8 @@ Proof.
 Qed.
 
 (* A retry that the table answers without the log (retry_one in consensus/replica_learner.c), at any
-   replica, at any time: `cached` is the reply of the execution, and `stale` is said of what executed. *)
+   replica, at any time: `cached` is the reply of the execution, and `stale` is said of what
+   executed. *)
 Theorem looked_up_cached log s q : In s (sessions (fst (replay log))) ->
   session_look s q = SESSION_CACHED ->
   exists i, at_instance log i (id s) q (Ran (session_reply s q)).

@@ -1,4 +1,4 @@
-(* The table of sessions as such: who is evicted, how many there are, and that a snapshot is all of it. *)
+(* The table of sessions: who is evicted, how many there are, and that a snapshot is all of it. *)
 From Coq Require Import List Arith Lia Bool PeanoNat Permutation Sorted.
 From Paxwire Require Import Session SessionOnce.
 Import ListNotations.
@@ -34,7 +34,8 @@ Local Notation table := (table Reply).
 Record Shape (log : list entry) : Prop := {
   shape_sorted : StronglySorted lt (map id (sessions (fst (replay log))));
   shape_last : forall x, In x (sessions (fst (replay log))) -> last x < length log;
-  shape_lasts : forall x y, In x (sessions (fst (replay log))) -> In y (sessions (fst (replay log))) ->
+  shape_lasts : forall x y, In x (sessions (fst (replay log))) ->
+    In y (sessions (fst (replay log))) ->
     last x = last y -> x = y
 }.
 
@@ -90,7 +91,8 @@ Proof.
   { rewrite replay_snoc. destruct e as [| |c q v]; simpl; [exact Same | |].
     - rewrite Nx. split; [|split].
       + unfold session_open. rewrite map_app. apply sorted_snoc.
-        * destruct (_ =? max); [|apply Same]. destruct (sessions (fst (replay log))) as [|x r] eqn:E.
+        * destruct (_ =? max); [|apply Same].
+          destruct (sessions (fst (replay log))) as [|x r] eqn:E.
           { constructor. }
           unfold evict_oldest. apply sorted_filter. apply Same.
         * intros j Hj. apply in_map_iff in Hj. destruct Hj as (x & <- & Hx).
@@ -126,7 +128,8 @@ Proof.
         destruct (Nat.ltb_spec (last y) (last s)); lia.
 Qed.
 
-Lemma filter_shorter {A} (f : A -> bool) l a : In a l -> f a = false -> length (filter f l) < length l.
+Lemma filter_shorter {A} (f : A -> bool) l a : In a l -> f a = false ->
+  length (filter f l) < length l.
 Proof.
   induction l as [|b l IH]; simpl; [tauto|]. intros [->|H] F.
   - rewrite F. assert (K : length (filter f l) <= length l); [|lia].
@@ -147,11 +150,12 @@ Proof.
     + rewrite Nat.eqb_refl. reflexivity.
   - unfold gather. destruct (session_find _ c) as [s|]; [|exact IH].
     destruct (session_apply s q _) as [s' a].
-    destruct a; [destruct (execute _ v)| |]; simpl; unfold session_put; rewrite map_length; exact IH.
+    destruct a; [destruct (execute _ v)| |]; simpl; unfold session_put; rewrite map_length;
+      exact IH.
 Qed.
 
-(* S5: a snapshot has each session once, in any order (the C saves a session when it first changes, or
-   when the scan comes by). Taking them in gives the table back. *)
+(* S5: a snapshot has each session once, in any order (the C saves a session when it first changes,
+   or when the scan comes by). Taking them in gives the table back. *)
 Fixpoint insert (s : session) (t : table) : table :=
   match t with
   | [] => [s]

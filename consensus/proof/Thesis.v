@@ -10,11 +10,11 @@
         AAccepted is final: an acceptor votes once in its life. I1 and I2 are false, and so is
         validity.
      2. As its text has it (a message carries what its sender holds, an answer follows a request)
-        nothing is ever accepted: whoever promised p refuses p, for the accept request is let through
-        only by a number greater than the promise (`>` where Paxos needs `>=`).
-     3. With `>=` agreement, I1 and I2 hold, since at most one proposal is ever accepted by anyone. But
-        two proposers and three acceptors can come to where nothing will be chosen, with no fault
-        at all.
+        nothing is ever accepted: whoever promised p refuses p, for the accept request is let
+        through only by a number greater than the promise (`>` where Paxos needs `>=`).
+     3. With `>=` agreement, I1 and I2 hold, since at most one proposal is ever accepted by anyone.
+        But two proposers and three acceptors can come to where nothing will be chosen, with no
+        fault at all.
      4. Its simulator compares a proposal's value with the promised number: two values are chosen.
    1 is proved here, 2 and 3 in ThesisInvariant.v; ThesisRuns.v has the runs; ThesisRepaired.v the
    repair. The era that the thesis pairs with each state never changes there,
@@ -152,8 +152,8 @@ Definition chosen (w : world) (x : proposal) : Prop :=
 
 (* ---- 1. As encoded: the preconditions bind the sender's state only ---- *)
 
-(* (In the encoding an accept request leaves only as the first of a proposer's; the text sends one to
-   each acceptor. This follows the text: it allows more.) *)
+(* (In the encoding an accept request leaves only as the first of a proposer's; the text sends one
+   to each acceptor. This follows the text: it allows more.) *)
 Definition may_send (s : role_state) (t : tag) : bool :=
   match t, s with
   | prepare_req, (PInit _ | PSentPrep _ _) => true

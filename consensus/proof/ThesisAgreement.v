@@ -36,8 +36,8 @@ Hypothesis safe_rules : safe.
 
 (* ---- The inductive invariant ---- *)
 
-(* Why p may propose x: a phase-1 quorum promised; x has the value of the highest that they report, or,
-   when they report none, is p's own. *)
+(* Why p may propose x: a phase-1 quorum promised; x has the value of the highest that they report,
+   or, when they report none, is p's own. *)
 Definition justified (w : world) (p : nat) (x : proposal) : Prop :=
   exists got, Q1 (map fst got) = true
     /\ (forall a o, In (a, o) got -> In (Promise a p o) (net w))
@@ -58,13 +58,19 @@ Definition proposes (s : role_state) (x : proposal) : Prop :=
   match s with PSentAccReq _ y => y = x | PAbort => True | _ => False end.
 
 Definition acceptor_ok (s : role_state) : Prop :=
-  match s with AInit => True | APromised n _ => 1 <= n | AAccepted x => 1 <= number x | _ => False end.
+  match s with
+  | AInit => True
+  | APromised n _ => 1 <= n
+  | AAccepted x => 1 <= number x
+  | _ => False
+  end.
 
 Record Inv (w : world) : Prop := {
   inv_proposer : forall p, In p proposers -> proposer_ok w p (st w p);
   inv_acceptor : forall a, In a acceptors -> acceptor_ok (st w a);
   inv_vote : forall a x, In (a, x) (votes w) ->
-    In a acceptors /\ 1 <= number x <= promised_number (st w a) /\ exists p, In (Accept p a x) (net w);
+    In a acceptors /\ 1 <= number x <= promised_number (st w a)
+    /\ exists p, In (Accept p a x) (net w);
   (* An acceptor knows its highest vote. *)
   inv_last : forall a, In a acceptors ->
     match accepted_of (st w a) with
@@ -132,7 +138,8 @@ Proof.
     + destruct (New _ H) as [(b & E)|[(b & E & _)|(b & y & E & _)]]; discriminate E.
     + destruct (inv_promise _ I _ _ _ H) as (Ha & Hk & L). rewrite (A a Ha). auto.
   - intros k a x H. simpl in H. apply in_app_or in H. destruct H as [H|H].
-    + destruct (New _ H) as [(b & E)|[(b & E & D)|(b & y & E & En & J & P & _)]]; try discriminate E.
+    + destruct (New _ H) as [(b & E)|[(b & E & D)|(b & y & E & En & J & P & _)]];
+        try discriminate E.
       * injection E as -> _ ->. auto.
       * injection E as -> _ ->. right. rewrite set_same. repeat split; auto.
         eapply justified_mono; eassumption.
@@ -369,7 +376,8 @@ Qed.
 
 (* ---- Agreement ---- *)
 
-(* Who reports is reported: the highest of a quorum's promises is a vote, below the proposer's number. *)
+(* Who reports is reported: the highest of a quorum's promises is a vote, below the proposer's
+   number. *)
 Lemma highest_is_vote w p got : Inv w ->
   (forall a o, In (a, o) got -> In (Promise a p o) (net w)) ->
   number (highest (0, 0) got) <> 0 ->
@@ -383,7 +391,8 @@ Qed.
 Lemma real_accept w p a x : Inv w -> In (Accept p a x) (net w) -> 1 <= number x ->
   In p proposers /\ number x = number (init p) /\ justified w p x.
 Proof.
-  intros I H L. destruct (inv_accept _ I _ _ _ H) as [[_ ->]|(A & B & C & _)]; [simpl in L; lia | auto].
+  intros I H L. destruct (inv_accept _ I _ _ _ H) as [[_ ->]|(A & B & C & _)]; [|auto].
+  simpl in L. lia.
 Qed.
 
 (* What is proposed above a chosen number has the chosen value. *)
@@ -534,7 +543,8 @@ Proof.
   { destruct q as [|b q]; [congruence|].
     destruct (inv_vote _ I _ _ (V b (or_introl eq_refl))) as (_ & L & k & K).
     exists b, k. split; [lia | exact K]. }
-  destruct X as (b & k & L & K). destruct (real_accept _ _ _ _ I K L) as (_ & E & got & G1 & G2 & _).
+  destruct X as (b & k & L & K).
+  destruct (real_accept _ _ _ _ I K L) as (_ & E & got & G1 & G2 & _).
   destruct (quorums_meet _ _ G1 Q) as (c & Cg & Cq).
   apply in_map_iff in Cg. destruct Cg as ([c' o] & Ec & Co). simpl in Ec. subst c'.
   eapply promised_refuses; eauto.

@@ -1,9 +1,9 @@
 (* The thesis's protocol as its text has it: its inductive invariant, and what follows.
 
-   With the accept request let through by `>`, as written, nothing is ever accepted. With `>=` at most
-   one proposal is ever accepted, by anyone: agreement, I1 and I2 are then corollaries. The invariant is
-   the same for both. Which value a proposer takes from its promises does not matter, for every promise
-   echoes the proposal that it answers (own_proposal). *)
+   With the accept request let through by `>`, as written, nothing is ever accepted. With `>=` at
+   most one proposal is ever accepted, by anyone: agreement, I1 and I2 are then corollaries. The
+   invariant is the same for both. Which value a proposer takes from its promises does not matter,
+   for every promise echoes the proposal that it answers (own_proposal). *)
 From Coq Require Import List Arith Lia Bool PeanoNat.
 From Paxwire Require Import Thesis.
 Import ListNotations.
@@ -131,7 +131,7 @@ Qed.
 Lemma set_same w n s more : st (set w n s more) n = s.
 Proof. simpl. rewrite Nat.eqb_refl. reflexivity. Qed.
 
-(* Every promise that a proposer gets is an echo of its own proposal, so that is what it proposes. *)
+(* Every promise that a proposer gets echoes its own proposal, so that is what it proposes. *)
 Lemma own_proposal got x : (forall a b y, In (a, b, y) got -> b = true /\ y = x) ->
   create_proposal_for_acc_req got x = x.
 Proof.
@@ -214,7 +214,8 @@ Proof.
            ++ intros _. unfold acceptor_state. rewrite set_same. exact Logic.I.
            ++ intros m [<-|[]]. unfold sent. simpl. auto.
       * assert (G : grows w (set w a (AAccepted y) [])).
-        { intros k n Hk Hn. simpl. destruct (Nat.eqb_spec k a) as [->|]; [rewrite <- Es|]; exact Hn. }
+        { intros k n Hk Hn. simpl.
+          destruct (Nat.eqb_spec k a) as [->|]; [rewrite <- Es|]; exact Hn. }
         apply inv_set; try contradiction; try exact I.
         -- rewrite Es. tauto.
         -- intros _. apply (acceptor_state_grows w); auto.
@@ -233,7 +234,8 @@ Proof.
            ++ rewrite Es. tauto.
            ++ intros _. unfold acceptor_state. rewrite set_same. exact Logic.I.
       * assert (G : grows w (set w a (AAccepted y) [])).
-        { intros k n Hk Hn. simpl. destruct (Nat.eqb_spec k a) as [->|]; [rewrite <- Es|]; exact Hn. }
+        { intros k n Hk Hn. simpl.
+          destruct (Nat.eqb_spec k a) as [->|]; [rewrite <- Es|]; exact Hn. }
         apply inv_set; try contradiction; try exact I.
         -- rewrite Es. tauto.
         -- intros _. apply (acceptor_state_grows w); auto.
@@ -266,20 +268,22 @@ Proof.
     + unfold proposer_state. rewrite set_same. split.
       * apply own_proposal. intros a b y K. destruct (All a b y K) as (? & ? & _). auto.
       * intros a Ha. apply G; [exact Ha|]. apply (perm_eq_incl _ _ Q) in Ha.
-        apply in_map_iff in Ha. destruct Ha as ([[a' b] y] & Ea & K). change (a' = a) in Ea. subst a'.
+        apply in_map_iff in Ha. destruct Ha as ([[a' b] y] & Ea & K). change (a' = a) in Ea.
+        subst a'.
         destruct (All _ _ _ K) as (_ & _ & N). apply (inv_sent _ I) in N. apply N.
     + unfold proposer_state. rewrite set_same. split; [reflexivity | exact All].
 Qed.
 
-Theorem inv_run es : forall w w', Inv w -> run (exec (text_acceptor passes)) w es = Some w' -> Inv w'.
+Theorem inv_run es : forall w w', Inv w -> run (exec (text_acceptor passes)) w es = Some w' ->
+  Inv w'.
 Proof.
   induction es as [|e es IH]; simpl; intros w w' I R; [congruence|].
   destruct (exec _ w e) as [w1|] eqn:E; [|discriminate R].
   apply (IH w1); [eapply inv_exec; eassumption | exact R].
 Qed.
 
-(* At most one proposal is ever accepted, by anyone: all acceptors promised its number, and each other
-   proposal's that could be accepted. *)
+(* At most one proposal is ever accepted, by anyone: all acceptors promised its number, and each
+   other proposal's that could be accepted. *)
 Theorem one_accepted es w a b x y : run (exec (text_acceptor passes)) start es = Some w ->
   In a acceptors -> In b acceptors -> st w a = AAccepted x -> st w b = AAccepted y -> x = y.
 Proof.

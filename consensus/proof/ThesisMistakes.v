@@ -1,7 +1,7 @@
 (* The mistakes of the thesis, put back one at a time into the repaired protocol: runs, computed.
 
-   Three proposers, given 5, 6 and 7; three acceptors; majorities. `decided` is what a majority of acceptors
-   accepted at any time in the run. *)
+   Three proposers, given 5, 6 and 7; three acceptors; majorities. `decided` is what a majority of
+   acceptors accepted at any time in the run. *)
 From Coq Require Import List Arith Lia Bool PeanoNat.
 From Paxwire Require Import Thesis ThesisRepaired ThesisAgreement.
 Import ListNotations.
@@ -20,7 +20,8 @@ Definition decided (w : world) : list proposal :=
 Definition play (r : rules) (es : list event) : option (list proposal) :=
   option_map decided (run (exec proposers acceptors majority r) (start proposers init) es).
 
-(* p asks all; its request reaches some; their promises reach it; it asks all to accept, and some hear. *)
+(* p asks all; its request reaches some; their promises reach it; it asks all to accept, and some
+   hear. *)
 Definition prepare (p : nat) (reached : list nat) : list event :=
   map (SendPrepare p) acceptors ++ map (fun a => ToAcceptor (Prepare p a (init p))) reached.
 Definition promise (p : nat) (o : option proposal) (reached : list nat) : list event :=
@@ -40,15 +41,15 @@ Example repaired_keeps :
   = Some [(3, 5); (2, 5); (1, 5)].
 Proof. vm_compute. reflexivity. Qed.
 
-(* And it gets out of where the thesis's is blocked (ThesisRuns.v): one accepted, two promised more. *)
+(* It gets out of where the thesis's is blocked (ThesisRuns.v): one accepted, two promised more. *)
 Example repaired_goes_on :
   play none (prepare 1 [4; 5; 6] ++ promise 1 None [4; 5; 6] ++ accept 1 (1, 5) [4]
              ++ prepare 2 [4; 5; 6] ++ promise 2 None [5; 6] ++ accept 2 (2, 6) [4; 5; 6])
   = Some [(2, 6)].
 Proof. vm_compute. reflexivity. Qed.
 
-(* Mistake 1, the simulator's: the value stands for the number. 5 promised 2 and accepts 1's, since 5
-   is not below 2. Two values are chosen. *)
+(* Mistake 1, the simulator's: the value stands for the number. 5 promised 2 and accepts 1's, since
+   5 is not below 2. Two values are chosen. *)
 Example compares_value :
   play (mkRules true false false false false)
     (prepare 1 [4; 5] ++ prepare 2 [5; 6] ++ promise 1 None [4; 5] ++ promise 2 None [5; 6]
@@ -56,9 +57,9 @@ Example compares_value :
   = Some [(2, 6); (1, 5)].
 Proof. vm_compute. reflexivity. Qed.
 
-(* Mistakes 2 and 4 together: 1 is refused by 4, which promised 2. It sends (0, 0), which 5 and 6 accept,
-   for in AInit they check nothing. 3 hears of (0, 0), which stands for "none", and proposes its own. Two
-   values are chosen, one of them given by nobody. *)
+(* Mistakes 2 and 4 together: 1 is refused by 4, which promised 2. It sends (0, 0), which 5 and 6
+   accept, for in AInit they check nothing. 3 hears of (0, 0), which stands for "none", and proposes
+   its own. Two values are chosen, one of them given by nobody. *)
 Definition refused_then_dummy : list event :=
   prepare 2 [4] ++ prepare 1 [4] ++ [ToProposer (Nack 4 1)]
   ++ [SendDummy 1 5; SendDummy 1 6; ToAcceptor (Accept 1 5 (0, 0)); ToAcceptor (Accept 1 6 (0, 0))].
@@ -84,8 +85,8 @@ Example strict :
   = Some [].
 Proof. vm_compute. reflexivity. Qed.
 
-(* A fifth, once acceptors listen on: a promise echoes the proposal that it promises. 2 does not hear what
-   was accepted. Two values are chosen. *)
+(* A fifth, once acceptors listen on: a promise echoes the proposal that it promises. 2 does not
+   hear what was accepted. Two values are chosen. *)
 Example echoes :
   play (mkRules false false false false true)
     (prepare 1 [4; 5] ++ promise 1 (Some (1, 5)) [4; 5] ++ accept 1 (1, 5) [4; 5]
@@ -98,12 +99,21 @@ Lemma decided_chosen w x : In x (decided w) -> chosen majority w x.
 Proof.
   unfold decided. rewrite filter_In. intros [_ M]. exists (voters w x). split; [exact M|].
   intros a Ha. unfold voters in Ha. apply in_map_iff in Ha. destruct Ha as ([b y] & <- & H).
-  apply filter_In in H. destruct H as [H E]. simpl in E. destruct (proposal_dec y x); [|discriminate E].
+  apply filter_In in H. destruct H as [H E]. simpl in E.
+  destruct (proposal_dec y x); [|discriminate E].
   subst y. exact H.
 Qed.
 
-(* Each of the mistakes 2, 3 and 4 alone (and 3 with either) leaves agreement. The hypotheses of the
+(* Each of the mistakes 2, 3 and 4 alone (and 3 with either) leaves agreement; the hypotheses of the
    theorem hold here, so it is not empty. *)
+Example harmless : Forall safe
+  [none;
+   mkRules false true false false false; mkRules false false true false false;
+   mkRules false false false true false;
+   mkRules false true true false false; mkRules false false true true false].
+Proof. repeat (apply Forall_cons; [unfold safe; simpl; auto|]). apply Forall_nil. Qed.
+
+
 Lemma majorities_meet q k : majority q = true -> majority k = true -> exists a, In a q /\ In a k.
 Proof.
   unfold majority, acceptors. simpl. intros Q K.

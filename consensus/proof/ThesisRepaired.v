@@ -1,15 +1,15 @@
 (* The thesis's protocol, repaired: its states and messages, with what Paxos needs.
 
    The repair, beside `>=` for an accept request:
-     - AAccepted is not final: an acceptor answers a prepare request of a higher number, and APromised
-       keeps what was accepted;
+     - AAccepted is not final: an acceptor answers a prepare request of a higher number, and
+       APromised keeps what was accepted;
      - a promise reports what its acceptor accepted, not the proposal that it promised;
      - a proposer goes on with a phase-1 quorum of promises, not only with all;
      - who was refused sends nothing more.
    Each mistake can be put back by a rule (below). Comparing the value breaks agreement, and so does
-   reporting what was promised; accepting unchecked in AInit and sending the dummy after a refusal do
-   only together; `>` for `>=` breaks no agreement, but then nothing is ever chosen. ThesisAgreement.v
-   has the invariant and the theorems, ThesisMistakes.v the runs. *)
+   reporting what was promised; accepting unchecked in AInit and sending the dummy after a refusal
+   do only together; `>` for `>=` breaks no agreement, but then nothing is ever chosen.
+   ThesisAgreement.v has the invariant and the theorems, ThesisMistakes.v the runs. *)
 From Coq Require Import List Arith Lia Bool PeanoNat.
 From Paxwire Require Import Thesis.
 Import ListNotations.
@@ -36,7 +36,7 @@ Proof. repeat decide equality. Defined.
 Definition in_net (m : message) (net : list message) : bool :=
   if in_dec message_dec m net then true else false.
 
-(* The mistakes that the thesis's text, code and simulator make. All false: the repaired protocol. *)
+(* The mistakes of the thesis's text, code and simulator. All false: the repaired protocol. *)
 Record rules := mkRules {
   compare_value : bool;                   (* The simulator: the value stands for the number. *)
   unchecked_init : bool;                  (* In AInit an accept request is not checked. *)
@@ -46,7 +46,8 @@ Record rules := mkRules {
 }.
 
 (* `votes` is what acceptors ever accepted: what a learner would hear. No node reads it. *)
-Record world := mkWorld { st : nat -> role_state; net : list message; votes : list (nat * proposal) }.
+Record world := mkWorld { st : nat -> role_state; net : list message;
+  votes : list (nat * proposal) }.
 
 Definition promised_number (s : role_state) : nat :=
   match s with APromised n _ => n | AAccepted x => number x | _ => 0 end.

@@ -22,7 +22,8 @@ Definition free (es : list free_event) : option world :=
 (* All acceptors promise p what it never asked of them; it may then send accept requests. *)
 Definition unprompted (p : nat) : list free_event :=
   map (fun a => Send (mkMessage prepare_req p a (init p))) acceptors
-  ++ flat_map (fun a => let m := mkMessage promise_resp a p (0, 0) in [Send m; Receive m]) acceptors.
+  ++ flat_map (fun a => let m := mkMessage promise_resp a p (0, 0) in [Send m;
+       Receive m]) acceptors.
 Definition accepted (p a : nat) (x : proposal) : list free_event :=
   let m := mkMessage accept_req p a x in [Send m; Receive m].
 
@@ -103,12 +104,15 @@ Proof.
   assert (A345 : forall a, mem a acceptors = true -> a = 3 \/ a = 4 \/ a = 5).
   { intros a H. apply mem_In in H. destruct H as [<-|[<-|[<-|[]]]]; auto. }
   destruct e as [p a|p a|m|m]; unfold exec in E.
-  - destruct (mem p proposers) eqn:P; [|discriminate E]. destruct (mem a acceptors); [|discriminate E].
+  - destruct (mem p proposers) eqn:P; [|discriminate E].
+    destruct (mem a acceptors); [|discriminate E].
     cbn [andb] in E. destruct (P12 p P) as [-> | ->].
     + destruct (st w 1); try discriminate E; contradiction.
     + destruct (st w 2); try discriminate E; contradiction.
-  - destruct (mem p proposers) eqn:P; [|discriminate E]. destruct (mem a acceptors); [|discriminate E].
-    cbn [andb] in E. destruct (P12 p P) as [-> | ->]; [|destruct (st w 2); try discriminate E; contradiction].
+  - destruct (mem p proposers) eqn:P; [|discriminate E].
+    destruct (mem a acceptors); [|discriminate E].
+    cbn [andb] in E. destruct (P12 p P) as [-> | ->]; [|destruct (st w 2); try discriminate E;
+      contradiction].
     destruct (st w 1) as [| | |s x| | | |] eqn:S; try discriminate E. injection E as <-.
     constructor; simpl; auto.
     + destruct (perm_eq _ _); auto.
