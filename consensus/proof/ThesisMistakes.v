@@ -113,7 +113,6 @@ Example harmless : Forall safe
    mkRules false true true false false; mkRules false false true true false].
 Proof. repeat (apply Forall_cons; [unfold safe; simpl; auto|]). apply Forall_nil. Qed.
 
-
 Lemma majorities_meet q k : majority q = true -> majority k = true -> exists a, In a q /\ In a k.
 Proof.
   unfold majority, acceptors. simpl. intros Q K.
