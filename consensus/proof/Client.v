@@ -3,15 +3,18 @@
    `fill` transcribes what client_fill does for an open session, `reply` what on_done does; the rest
    of the system is any: the log takes commands that were sent, in any order, as often as it likes
    (each retry is the same command), and other entries; a reply comes from any instance that was
-   applied, at any later time. The rule of the client half then holds in every world that is
-   reached, so each command that it reports done has executed exactly once. *)
+   applied, at any later time. (One that a replica gives by looking the session up is among them:
+   looked_up_cached and looked_up_stale in SessionOnce.v.) The rule of the client half then holds in
+   every world that is reached, so each command that it reports done has executed exactly once.
+
+   Not transcribed: `expired`, with which the session ends; refusals, of which one (too large) ends
+   a command that no log has; timers. *)
 From Coq Require Import List Arith Lia Bool PeanoNat.
 From Paxwire Require Import Session SessionOnce ClientLog.
 Import ListNotations.
 
 Record client := mkClient {
-  oldest : nat;                           (* `base`: the oldest outstanding sequence, or `coming`.
-  *)
+  oldest : nat;                           (* `base`: the oldest outstanding, or `coming`. *)
   coming : nat;                           (* `next`: the sequence of the next command. *)
   outstanding : nat                       (* Bit k: oldest + k is not answered. *)
 }.
