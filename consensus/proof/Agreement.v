@@ -8,10 +8,10 @@ Section Agreement.
 Context {cfg : config}.
 
 Lemma ran_message w b i v : invariant w -> ran w b i v ->
-  backed w b /\ proposable w v /\ safe w b i v.
+  elected w b i /\ proposable w v /\ safe w b i v.
 Proof.
-  intros I (f & vs & A & B & D). apply (inv_message _ I) in A. destruct A as (A & _ & E).
-  destruct (E _ _ D) as (F & G). replace (f + (i - f)) with i in G by lia. auto.
+  intros I (f & vs & A & B & D). apply (inv_message _ I) in A. destruct A as (_ & _ & E).
+  destruct (E _ _ D) as (F & G). replace (f + (i - f)) with i in G by lia. tauto.
 Qed.
 
 Lemma known_chosen w b i v : invariant w -> known_at w b i v -> chosen_at w b i v.
@@ -131,13 +131,22 @@ Proof.
   destruct r as [|c u|u], k as [|j v|v]; simpl in O, R; try tauto; try (apply E; lia).
 Qed.
 
+Lemma select_elected w p x q i r : leading_ok w p x -> Q1 q = true -> select x i q = Some r ->
+  elected w (ballot x) i.
+Proof.
+  intros L Q S. exists q. split; auto. intros n N. apply select_spec in S. destruct S as (A & _).
+  destruct (A n N) as (k & H & _). apply (heard_ok w p) in H; auto. apply H.
+Qed.
+
 Lemma select_safe w p q i v : invariant w -> active (prop_of w p) = true -> Q1 q = true ->
   may_propose w (prop_of w p) q i v = true ->
-  proposable w v /\ safe w (ballot (prop_of w p)) i v.
+  proposable w v /\ elected w (ballot (prop_of w p)) i /\ safe w (ballot (prop_of w p)) i v.
 Proof.
   intros I A Q M. set (x := prop_of w p) in *.
   destruct (inv_proposer _ I p) as (_ & _ & L). specialize (L A). fold x in L.
   unfold may_propose in M. destruct (select x i q) as [r|] eqn:S; [|discriminate].
+  pose proof (select_elected w p x q i r L Q S) as E.
+  cut (proposable w v /\ safe w (ballot x) i v); [tauto|]. clear E.
   destruct (select_spec _ _ _ _ S) as (_ & [->|(n & N & H)]).
   - split.
     + apply orb_true_iff in M. destruct M as [M|M]; [left; now apply Nat.eqb_eq|now right].
@@ -164,7 +173,8 @@ Qed.
 Lemma select_run_safe w p q vs : invariant w -> active (prop_of w p) = true -> Q1 q = true ->
   forall i, may_propose_run w (prop_of w p) q i vs = true ->
   forall j v, nth_error vs j = Some v ->
-  proposable w v /\ safe w (ballot (prop_of w p)) (i + j) v.
+  proposable w v /\ elected w (ballot (prop_of w p)) (i + j) /\
+  safe w (ballot (prop_of w p)) (i + j) v.
 Proof.
   intros I A Q. induction vs as [|u r IH]; simpl; intros i M j v J; [destruct j; discriminate|].
   apply andb_true_iff in M. destruct M as [M1 M2]. destruct j as [|j]; simpl in J.

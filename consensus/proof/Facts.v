@@ -108,6 +108,10 @@ Definition dead w b i : Prop :=
 Definition safe w b' i u : Prop :=
   forall b, b < b' -> dead w b i \/ ran w b i u \/ exists c, c < b /\ chosen_at w c i u.
 
+(* A quorum of phase 1 has promised b for good. *)
+Definition elected w b i : Prop :=
+  exists q, Q1 q = true /\ forall n, In n q -> b <= disk_promise w n (shard_of i).
+
 Definition proposable w v : Prop := v = 0 \/ Sent w (Request v).
 
 (* The proposer's own acceptors have promised b for good. *)
@@ -172,7 +176,8 @@ Definition message_ok w m : Prop :=
   | Votes n s b from rs => forall j r, nth_error rs j = Some r -> shard_of (from + j) = s ->
       report_ok w n b (from + j) r
   | Accept b first vs => backed w b /\ run_in_shard (shard_of first) first (length vs) /\
-      forall j v, nth_error vs j = Some v -> proposable w v /\ safe w b (first + j) v
+      forall j v, nth_error vs j = Some v ->
+        proposable w v /\ elected w b (first + j) /\ safe w b (first + j) v
   | Commit b mark => backed w b /\ forall i v, i < mark -> ran w b i v -> chosen_at w b i v
   | Catchup i v => known w i v
   end.
@@ -269,6 +274,12 @@ Proof.
   - right. right. exists k. split; auto. now apply chosen_grows.
 Qed.
 
+Lemma elected_grows b i : elected w b i -> elected w' b i.
+Proof.
+  intros (q & Q & E). exists q. split; auto. intros n N. specialize (E n N).
+  pose proof (grows_promise _ _ G n (shard_of i)). lia.
+Qed.
+
 Lemma proposable_grows v : proposable w v -> proposable w' v.
 Proof. intros [A|A]; [now left|right]. now apply (grows_sent _ _ G). Qed.
 
@@ -332,8 +343,8 @@ Proof.
   - now apply promise_grows.
   - intros j r J I. apply report_grows, H; auto.
   - destruct H as (H & I & D). split; [now apply backed_grows|]. split; auto. intros j v J.
-    destruct (D j v J) as (E & F).
-    split; [now apply proposable_grows|now apply safe_grows].
+    destruct (D j v J) as (E & F & K).
+    split; [now apply proposable_grows|split; [now apply elected_grows|now apply safe_grows]].
   - destruct H as (H & D). split; [now apply backed_grows|]. intros i v I R.
     apply chosen_grows, D; auto.
   - now apply known_grows.

@@ -169,7 +169,8 @@ Proof.
     + split; [|split; auto].
       * apply (backed_grows w); auto. now apply (inv_message _ I) in M.
       * intros j v J. destruct (select_run_safe Q1_Q2 w p q vs I Ac Q (next x) P j v J).
-        split; [now apply (proposable_grows w)|now apply (safe_grows w)].
+        split; [now apply (proposable_grows w)|].
+        split; [apply (elected_grows w)|apply (safe_grows w)]; tauto.
     + apply (message_grows w); auto; [now apply I|]. destruct m; auto. intros i v L H.
       apply RE in H. destruct H as [H|(-> & H)]; auto.
       destruct (B _ _ D1 K) as (_ & F). specialize (F Ac eq_refl). lia.
