@@ -389,7 +389,9 @@ Definition act (w : world) (e : event) : outcome :=
       when (told w n s d) (appended w n s (note (mem (cell_of w n s)) d) [] None)
   | ETrim n s d =>
       when (told w n s d) (appended w n s (trim block retained (mem (cell_of w n s)) d) [] None)
-  | EInstall n s d => appended w n s (install block (mem (cell_of w n s)) d) [] None
+  | EInstall n s d =>
+      when (d <=? count (learn_of w n))
+        (appended w n s (install block (mem (cell_of w n s)) d) [] None)
   | EDrop n s t => appended w n s (drop (mem (cell_of w n s)) t) [] None
   | ESettle n s =>
       appended w n s (settle block (mem (cell_of w n s)) (count (learn_of w n))) [] None
