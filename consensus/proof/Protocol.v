@@ -344,8 +344,8 @@ Definition appended w n s (x : acceptor) ms (a : option answer) : outcome :=
 
 (* May the learner's index be taken for what is delivered through this acceptor? *)
 Definition told w n s d : bool :=
-  let x := mem (cell_of w n s) in
-  (d <=? count (learn_of w n)) && (jump (learn_of w n) <=? Nat.max (delivered x) (noted x)).
+  let x := mem (cell_of w n s) in let known := Nat.max (delivered x) (noted x) in
+  (d <=? known) || ((d <=? count (learn_of w n)) && (jump (learn_of w n) <=? known)).
 
 Definition act (w : world) (e : event) : outcome :=
   match e with
