@@ -118,6 +118,7 @@ Inductive event :=
 | EDrop (n s t : nat)
 | ESettle (n s : nat)
 | EForget (n s f : nat)
+| ERecount (n s h : nat)                  (* a restart's, from the slots that are there *)
 | EServe (n s i : nat)                    (* answers a FETCH *)
 | ESync (n s : nat)                       (* its next record is durable *)
 (* proposer of node p *)
@@ -217,7 +218,7 @@ Definition low_enough (p : proposer) (quorum : list nat) (start : nat) : bool :=
 
 Definition above_all (p : proposer) (quorum : list nat) (i : nat) : bool :=
   forallb (fun n => forallb (fun s =>
-    match get2 s n (promises p) with Some (_, top) => top <=? i | None => false end)
+    match get2 s n (promises p) with Some (low, top) => (low <=? i) && (top <=? i) | None => false end)
     (seq 0 shards)) quorum.
 
 (* What node n is known to have voted for: by a chunk; or nothing, for its promise ends below. *)
@@ -396,6 +397,9 @@ Definition act (w : world) (e : event) : outcome :=
   | ESettle n s =>
       appended w n s (settle block (mem (cell_of w n s)) (count (learn_of w n))) [] None
   | EForget n s f => appended w n s (forget block (mem (cell_of w n s)) f) [] None
+  | ERecount n s h =>
+      let x := mem (cell_of w n s) in
+      when (all_below x h) (appended w n s (recount x h) [] None)
   | EServe n s i =>
       let x := mem (cell_of w n s) in
       when ((tail x <=? i) && (i <? delivered x) && (shard_of i =? s))
