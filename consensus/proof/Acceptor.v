@@ -5,7 +5,7 @@
    so the checksum is taken to tell bodies apart. The C finds a slot at instance % VOTES_MAX, and a
    later instance overwrites an earlier one; here [bottom] says from where on slots are still there:
    [forget] may raise it to what the C may have overwritten, at any time. *)
-From Coq Require Import List Arith Lia Bool.
+From Coq Require Import List Arith Lia Bool SetoidList.
 From Paxwire Require Import Maps.
 Import ListNotations.
 
@@ -145,6 +145,13 @@ Definition forget (x : acceptor) (f : nat) : acceptor :=
   mkAcceptor (promised x) (lo x) (delivered x) (tail x) (noted x) (high x)
     (Nat.max (bottom x) (Nat.min f (Nat.min (lo x) (floor (tail x))))) (slots x).
 
+(* replay.c: a restart counts `high` from the slots that are there again. *)
+Definition recount (x : acceptor) (h : nat) : acceptor :=
+  mkAcceptor (promised x) (lo x) (delivered x) (tail x) (noted x) h (bottom x) (slots x).
+
+Definition all_below (x : acceptor) (h : nat) : bool :=
+  forallb (fun k => (fst k <? h) || (fst k <? bottom x)) (NM.elements (slots x)).
+
 (* ---- What the handlers keep ---- *)
 
 (* The acceptor remembers that it voted at [c] for [i], or something that outranks it. *)
@@ -152,29 +159,28 @@ Definition covers (o : option slot) (c : nat) : Prop :=
   match o with Some (Cast b _ _ _) => c <= b | Some (Chosen _) => True | None => False end.
 
 Definition remembers (x : acceptor) (c i : nat) : Prop :=
-  c <= promised x /\ i < high x /\ (bottom x <= i -> covers (slot_at x i) c).
+  c <= promised x /\ (bottom x <= i -> covers (slot_at x i) c).
 
 (* What an acceptor promised and voted for it never takes back. *)
 Definition later (x y : acceptor) : Prop :=
-  promised x <= promised y /\ high x <= high y /\ bottom x <= bottom y /\ tail x <= tail y /\
+  promised x <= promised y /\ bottom x <= bottom y /\ tail x <= tail y /\
   forall c i, bottom y <= i -> covers (slot_at x i) c -> covers (slot_at y i) c.
 
 Definition in_order (x : acceptor) : Prop :=
   lo x = floor (delivered x) /\ tail x <= delivered x /\ bottom x <= floor (tail x).
 
 Lemma later_refl x : later x x.
-Proof. unfold later. auto 10. Qed.
+Proof. unfold later. repeat (split; [lia|]). auto. Qed.
 
 Lemma later_trans x y z : later x y -> later y z -> later x z.
 Proof.
-  intros (A & B & C & D & E) (F & G & H & I & J). repeat (split; [lia|]).
-  intros c i K L. apply J; auto. apply E; auto. lia.
+  intros (A & B & C & D) (E & F & G & H). repeat (split; [lia|]).
+  intros c i K L. apply H; auto. apply D; auto. lia.
 Qed.
 
 Lemma later_remembers x y c i : later x y -> remembers x c i -> remembers y c i.
 Proof.
-  intros (A & B & C & D & E) (F & G & H). split; [lia|split; [lia|]]. intros I.
-  apply E; auto. apply H. lia.
+  intros (A & B & C & D) (E & F). split; [lia|]. intros I. apply D; auto. apply F. lia.
 Qed.
 
 Lemma floor_le d : floor d <= d.
@@ -378,7 +384,7 @@ Qed.
 (* ---- Each handler leads to a later state, in order ---- *)
 
 Lemma later_promise b x : promised x <= b -> later x (promise b x).
-Proof. intros H. unfold later. simpl. auto. Qed.
+Proof. intros H. unfold later. simpl. repeat (split; [lia|]). auto. Qed.
 
 Lemma later_prepare x b : later x (fst (on_prepare x b)).
 Proof.
@@ -445,6 +451,19 @@ Proof. unfold settle. destruct (_ || _); by_fields. Qed.
 
 Lemma same_forget x f : same_votes x (forget x f).
 Proof. by_fields. Qed.
+
+Lemma all_below_spec x h i : all_below x h = true -> slot_at x i <> None -> i < h.
+Proof.
+  unfold all_below, slot_at. rewrite forallb_forall. intros H S.
+  destruct (Nat.ltb_spec i (bottom x)); [congruence|].
+  destruct (find i (slots x)) as [v|] eqn:F; [|congruence].
+  apply NM.find_2, NM.elements_1, InA_alt in F. destruct F as ([k u] & (E & _) & I).
+  cbn in E. subst k. specialize (H _ I). cbn [fst] in H. apply orb_true_iff in H.
+  destruct H as [H|H]; apply Nat.ltb_lt in H; lia.
+Qed.
+
+Lemma order_recount x h : in_order x -> in_order (recount x h).
+Proof. auto. Qed.
 
 Lemma order_init : in_order acceptor_init.
 Proof. unfold in_order, floor. simpl. lia. Qed.

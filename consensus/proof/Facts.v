@@ -117,9 +117,9 @@ Definition proposable w v : Prop := v = 0 \/ Sent w (Request v).
 (* The proposer's own acceptors have promised b for good. *)
 Definition backed w b : Prop := forall s, s < shards -> b <= disk_promise w (owner b) s.
 
-Definition promise_ok w n s b top : Prop :=
+Definition promise_ok w n s b low top : Prop :=
   b <= disk_promise w n s /\
-  forall i c, shard_of i = s -> top <= i -> c < b -> ~ voted w n c i.
+  forall i c, shard_of i = s -> low <= i -> top <= i -> c < b -> ~ voted w n c i.
 
 Definition report_ok w n b i r : Prop :=
   b <= disk_promise w n (shard_of i) /\
@@ -172,7 +172,7 @@ Definition message_ok w m : Prop :=
   match m with
   | Request _ | Accepted _ _ _ _ _ => True
   | Prepare b => backed w b
-  | Promise n s b low top => promise_ok w n s b top
+  | Promise n s b low top => promise_ok w n s b low top
   | Votes n s b from rs => forall j r, nth_error rs j = Some r -> shard_of (from + j) = s ->
       report_ok w n b (from + j) r
   | Accept b first vs => backed w b /\ run_in_shard (shard_of first) first (length vs) /\
@@ -190,13 +190,15 @@ Definition unique w : Prop :=
 (* What a proposer with this state may still believe. *)
 Definition leading_ok w p x : Prop :=
   owner (ballot x) = p /\ mark x <= next x /\
-  (forall s n low top, get2 s n (promises x) = Some (low, top) -> promise_ok w n s (ballot x) top) /\
+  (forall s n low top, get2 s n (promises x) = Some (low, top) ->
+    promise_ok w n s (ballot x) low top) /\
   (forall i n r, get2 i n (reports x) = Some r -> report_ok w n (ballot x) i r) /\
   (forall i v, i < mark x -> ran w (ballot x) i v -> chosen_at w (ballot x) i v) /\
   (forall f c, find f (runs x) = Some c -> f + c <= next x /\
     exists vs, Sent w (Accept (ballot x) f vs) /\ length vs = c) /\
   (forall o, opened x = Some o -> exists q, Q1 q = true /\
-    forall n s, In n q -> s < shards -> exists top, top <= o /\ promise_ok w n s (ballot x) top).
+    forall n s, In n q -> s < shards -> exists low top,
+      low <= o /\ top <= o /\ promise_ok w n s (ballot x) low top).
 
 Definition proposer_fits w p x : Prop :=
   (forall b f vs, owner b = p -> Sent w (Accept b f vs) -> b <= ballot x /\
@@ -286,10 +288,10 @@ Proof. intros [A|A]; [now left|right]. now apply (grows_sent _ _ G). Qed.
 Lemma backed_grows b : backed w b -> backed w' b.
 Proof. intros B s S. pose proof (grows_promise _ _ G (owner b) s). specialize (B s S). lia. Qed.
 
-Lemma promise_grows n s b top : promise_ok w n s b top -> promise_ok w' n s b top.
+Lemma promise_grows n s b low top : promise_ok w n s b low top -> promise_ok w' n s b low top.
 Proof.
   intros (A & B). pose proof (grows_promise _ _ G n s). split; [lia|].
-  intros i c I T C. apply (unvoted_grows n b); auto. now rewrite I.
+  intros i c I L T C. apply (unvoted_grows n b); auto. now rewrite I.
 Qed.
 
 Lemma report_grows n b i r : report_ok w n b i r -> report_ok w' n b i r.
@@ -361,7 +363,8 @@ Proof.
   - intros f c K. destruct (F f c K) as (L & vs & M & N). split; auto. exists vs. split; auto.
     now apply (grows_sent _ _ G).
   - intros o O. destruct (H o O) as (q & Q & K). exists q. split; auto. intros n s N S.
-    destruct (K n s N S) as (top & T & P). exists top. split; auto. now apply promise_grows.
+    destruct (K n s N S) as (low & top & L & T & P). exists low, top. split; auto. split; auto.
+    now apply promise_grows.
 Qed.
 
 End Growth.
@@ -410,10 +413,17 @@ Proof. intros (A & B). eapply chain_later; eauto. Qed.
 (* What is kept stays kept as an acceptor goes on. *)
 Lemma kept_later w x y i : later x y -> in_order block y -> kept w x i -> kept w y i.
 Proof.
-  intros (A & B & C & D & E) O [K|(b & v & K & L)].
+  intros (A & B & C & E) O [K|(b & v & K & L)].
   - left. lia.
   - apply order_bottom in O. destruct (Nat.lt_ge_cases i (tail y)); [now left|right].
     exists b, v. split; auto. apply E; auto. lia.
+Qed.
+
+Lemma covered_high w n s x c i : good w n s x -> shard_of i = s -> covers (slot_at x i) c ->
+  i < high x.
+Proof.
+  intros (_ & G & _) S V. specialize (G i S). unfold slot_ok in G.
+  destruct (slot_at x i) as [[a k m u|u]|]; simpl in V; tauto.
 Qed.
 
 Lemma ran_nth w b first vs i : Sent w (Accept b first vs) -> first <= i < first + length vs ->

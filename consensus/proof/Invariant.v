@@ -131,6 +131,8 @@ Proof.
     happened E. injection E as <- <- <-. rewrite send_nothing.
     apply inv_ends; auto; [apply same_forget|apply order_forget, mem_good, I|].
     simpl. intros i S A B. lia.
+  - (* ERecount *)
+    happened E. injection E as <- <- <-. rewrite send_nothing. now apply inv_recount.
   - (* EServe *)
     happened E. destruct (slot_at _ _) as [v|] eqn:S; [|discriminate]. injection E as <- <- <-.
     apply inv_quiet; auto. intros m [<-|[]]. simpl. split; auto. split; auto.

@@ -114,7 +114,9 @@ Proof.
   unfold above_all in H. rewrite forallb_forall in H. specialize (H n N). simpl in H.
   rewrite forallb_forall in H. specialize (H s). rewrite in_seq in H.
   destruct (get2 s n (promises x)) as [[low top]|] eqn:E; [|discriminate H; lia].
-  exists top. split; [|now apply (D3 _ _ low)]. apply Nat.leb_le, H. lia.
+  assert (K : low <= next x /\ top <= next x).
+  { rewrite <- !Nat.leb_le. apply andb_true_iff, H. lia. }
+  exists low, top. split; [apply K|split; [apply K|now apply (D3 _ _ low)]].
 Qed.
 
 Lemma fits_advance w p size votes : let x := prop_of w p in invariant w -> active x = true ->
@@ -310,11 +312,13 @@ Proof.
 Qed.
 
 Lemma promise_told w n s : invariant w -> let c := cell_of w n s in
-  promised (disk c) = promised (mem c) -> promise_ok w n s (promised (mem c)) (high (mem c)).
+  promised (disk c) = promised (mem c) -> promise_ok w n s (promised (mem c)) (lo (mem c)) (high (mem c)).
 Proof.
   intros I c E. pose proof (mem_good _ _ _ (inv_cell _ I n s)) as G. fold c in G.
-  destruct G as (_ & _ & G3 & _). split; [unfold disk_promise; fold c; lia|].
-  intros i k S H _ V. destruct (G3 k i S V) as (_ & F & _). lia.
+  split; [unfold disk_promise; fold c; lia|]. intros i k S L H _ V.
+  destruct G as (G1 & G2 & G3 & G4). destruct (G3 k i S V) as (_ & F).
+  apply order_bottom in G1 as O. specialize (F ltac:(lia)).
+  pose proof (covered_high w n s (mem c) k i (conj G1 (conj G2 (conj G3 G4))) S F). lia.
 Qed.
 
 Lemma all_sent_known w vs : invariant w -> forall first, all_sent_chosen w first vs = true ->

@@ -118,6 +118,7 @@ Inductive event :=
 | EDrop (n s t : nat)
 | ESettle (n s : nat)
 | EForget (n s f : nat)
+| ERecount (n s h : nat)                  (* a restart's, from the slots that are there *)
 | EServe (n s i : nat)                    (* answers a FETCH *)
 | ESync (n s : nat)                       (* its next record is durable *)
 (* proposer of node p *)
@@ -217,7 +218,7 @@ Definition low_enough (p : proposer) (quorum : list nat) (start : nat) : bool :=
 
 Definition above_all (p : proposer) (quorum : list nat) (i : nat) : bool :=
   forallb (fun n => forallb (fun s =>
-    match get2 s n (promises p) with Some (_, top) => top <=? i | None => false end)
+    match get2 s n (promises p) with Some (low, top) => (low <=? i) && (top <=? i) | None => false end)
     (seq 0 shards)) quorum.
 
 (* What node n is known to have voted for: by a chunk; or nothing, for its promise ends below. *)
@@ -344,15 +345,15 @@ Definition appended w n s (x : acceptor) ms (a : option answer) : outcome :=
 
 (* May the learner's index be taken for what is delivered through this acceptor? *)
 Definition told w n s d : bool :=
-  let x := mem (cell_of w n s) in
-  (d <=? count (learn_of w n)) && (jump (learn_of w n) <=? Nat.max (delivered x) (noted x)).
+  let x := mem (cell_of w n s) in let known := Nat.max (delivered x) (noted x) in
+  (d <=? known) || ((d <=? count (learn_of w n)) && (jump (learn_of w n) <=? known)).
 
 Definition act (w : world) (e : event) : outcome :=
   match e with
   | ERequest v => done w [Request v]
   | EPrepare n s b =>
-      let p := prop_of w n in
-      when (sent w (Prepare b) || ((owner b =? n) && active p && (ballot p =? b)))
+      (* Its own ballots reach a node's acceptors by its own rings, also after it gave them up. *)
+      when (sent w (Prepare b) || (owner b =? n))
         (let '(x, a) := on_prepare too_high (mem (cell_of w n s)) b in
          match a with
          | Promised => appended w n s x [] (Some a)
@@ -389,11 +390,16 @@ Definition act (w : world) (e : event) : outcome :=
       when (told w n s d) (appended w n s (note (mem (cell_of w n s)) d) [] None)
   | ETrim n s d =>
       when (told w n s d) (appended w n s (trim block retained (mem (cell_of w n s)) d) [] None)
-  | EInstall n s d => appended w n s (install block (mem (cell_of w n s)) d) [] None
+  | EInstall n s d =>
+      when (d <=? count (learn_of w n))
+        (appended w n s (install block (mem (cell_of w n s)) d) [] None)
   | EDrop n s t => appended w n s (drop (mem (cell_of w n s)) t) [] None
   | ESettle n s =>
       appended w n s (settle block (mem (cell_of w n s)) (count (learn_of w n))) [] None
   | EForget n s f => appended w n s (forget block (mem (cell_of w n s)) f) [] None
+  | ERecount n s h =>
+      let x := mem (cell_of w n s) in
+      when (all_below x h) (appended w n s (recount x h) [] None)
   | EServe n s i =>
       let x := mem (cell_of w n s) in
       when ((tail x <=? i) && (i <? delivered x) && (shard_of i =? s))

@@ -15,12 +15,11 @@ Hypothesis Q1_Q2 : forall q1 q2, Q1 q1 = true -> Q2 q2 = true -> exists n, In n 
 Local Notation reachable_inv := (inv_reachable shards_some Q1_Q2).
 
 Lemma promise_later w w' n s : reachable w -> steps w w' ->
-  promised (disk (cell_of w n s)) <= promised (mem (cell_of w' n s)) /\
-  high (disk (cell_of w n s)) <= high (mem (cell_of w' n s)).
+  later (disk (cell_of w n s)) (mem (cell_of w' n s)) /\ good w' n s (mem (cell_of w' n s)).
 Proof.
-  intros R S. destruct (steps_disk shards_some Q1_Q2 w w' n s R S) as (A & B & _).
+  intros R S. pose proof (steps_disk shards_some Q1_Q2 w w' n s R S) as A.
   assert (I : invariant w') by (apply reachable_inv; now apply (steps_reachable w)).
-  destruct (mem_later _ _ _ (inv_cell _ I n s)) as (D & E & _). lia.
+  split; [eapply later_trans; eauto; now apply mem_later, I|now apply mem_good, I].
 Qed.
 
 (* The leader's rule (LR1, LR2): at w the round begins. The leader's opening no-op is chosen, and
@@ -40,15 +39,15 @@ Proof.
   assert (H := known_chosen _ _ _ _ I V). destruct H as (H & q2 & Q2q & H2).
   destruct (lt_eq_lt_dec c (ballot x)) as [[T|T]|T].
   - destruct (D7 o O) as (q1 & Q1q & E). destruct (Q1_Q2 q1 q2 Q1q Q2q) as (n & N1 & N2).
-    destruct (E n (shard_of i) N1 (shard_in i)) as (top & F & G).
-    destruct (Nat.lt_ge_cases i top); [lia|]. exfalso.
-    destruct G as (_ & G). now apply (G i c eq_refl H0 T), H2.
+    destruct (E n (shard_of i) N1 (shard_in i)) as (low & top & F1 & F2 & _ & G).
+    destruct (Nat.lt_ge_cases i low), (Nat.lt_ge_cases i top); try lia. exfalso.
+    apply (G i c); auto.
   - subst c. destruct V as (m & M & J & _). destruct (P _ _ D1 M) as (_ & F).
     specialize (F A eq_refl). lia.
   - exfalso. destruct (ran_message _ _ _ _ I H) as ((q1 & Q1q & E) & _).
     destruct (Q1_Q2 q1 q Q1q Q) as (n & N1 & N2). specialize (E n N1).
     destruct (K n (shard_of i) N2 (shard_in i)) as (w' & S & B).
-    destruct (promise_later w w' n (shard_of i) R S) as (F & _). unfold disk_promise in E. lia.
+    destruct (promise_later w w' n (shard_of i) R S) as ((F & _) & _). unfold disk_promise in E. lia.
 Qed.
 
 (* The quorum's rule (LR4), at any node: [index] is at or above max (high, lo) of each shard of a
@@ -63,9 +62,13 @@ Proof.
   intros R (q & Q & K) (b & _ & q2 & Q2q & V). assert (I := reachable_inv w R).
   destruct (Q1_Q2 q q2 Q Q2q) as (n & N1 & N2). specialize (V n N2).
   destruct (inv_cell _ I n (shard_of i)) as ((_ & _ & G & _) & _).
-  destruct (G b i eq_refl V) as (_ & H & _).
+  specialize (G b i eq_refl V).
   destruct (K n (shard_of i) N1 (shard_in i)) as (w' & S & B).
-  destruct (promise_later w w' n (shard_of i) R S) as (_ & F). lia.
+  destruct (promise_later w w' n (shard_of i) R S) as (L & M).
+  destruct (later_remembers _ _ _ _ L G) as (_ & H). destruct M as (O & M).
+  apply order_bottom in O as P. destruct (Nat.lt_ge_cases i (bottom (mem (cell_of w' n (shard_of i)))));
+    [lia|].
+  pose proof (covered_high w' n (shard_of i) _ b i (conj O M) eq_refl (H ltac:(lia))). lia.
 Qed.
 
 (* A read that runs at node m once all below the index is applied there sees all that any node n had

@@ -236,7 +236,7 @@ Proof.
     - destruct (accept_slots _ _ _ _ _ _ _ G0 E) as ((P1 & P2 & P3 & P4 & P5 & P6 & P7 & P9 & P8) & S).
       fold y in P2, P3, P4, P5, P6, P7, P8, P9, S.
       split; auto. split; auto. split; auto. split.
-      + intros i J. split; [lia|split; [lia|]]. intros _. specialize (S i).
+      + intros i J. split; [lia|]. intros _. specialize (S i).
         destruct (Nat.leb_spec first i), (Nat.ltb_spec i (first + length vs)); simpl in S; try lia.
         destruct S as [-> _]. simpl. auto.
       + intros i J. specialize (G i J). specialize (S i). unfold slot_ok.
@@ -247,7 +247,7 @@ Proof.
     - destruct (accept_repeated _ _ _ _ _ _ E) as (P1 & P2 & S). fold y in P2. rewrite P2. simpl.
       split; auto. split; auto. split; auto. split.
       + intros i J. destruct (S i J) as [m F]. specialize (G i (RS i J)). unfold slot_ok in G.
-        rewrite F in G. split; [simpl; lia|]. split; [simpl; lia|]. intros _.
+        rewrite F in G. split; [simpl; lia|]. intros _.
         change (slot_at (promise b x) i) with (slot_at x i). rewrite F. simpl. auto.
       + intros i J. specialize (G i J). unfold slot_ok in *.
         change (slot_at (promise b x) i) with (slot_at x i). simpl.
@@ -291,12 +291,27 @@ Proof.
   - intros i J A B. destruct (K i J A B) as [H|H]; [|now left]. eapply kept_later; eauto.
 Qed.
 
+Lemma inv_recount w n s h : invariant w -> all_below (mem (cell_of w n s)) h = true ->
+  invariant (set_cell w n s (append (cell_of w n s) (recount (mem (cell_of w n s)) h) [])).
+Proof.
+  intros I B. pose proof (mem_good _ _ _ (inv_cell _ I n s)) as G. set (x := mem _) in *.
+  pose proof (all_below_spec x h) as H.
+  assert (K : forall i, shard_of i = s -> slot_ok w (recount x h) i).
+  { intros i J. destruct G as (_ & G & _). specialize (G i J). unfold slot_ok in *.
+    change (slot_at (recount x h) i) with (slot_at x i). specialize (H i B).
+    destruct (slot_at x i) as [[c k m u|u]|]; auto; simpl; (split; [apply H; discriminate|tauto]). }
+  assert (L : later x (recount x h)) by (unfold later; simpl; auto).
+  apply inv_append; auto; [|simpl; tauto]. apply (good_step w n s x); auto; [apply G|].
+  simpl. intros i _ A D. lia.
+Qed.
+
 Lemma told_kept w n s d i : invariant w -> told w n s d = true -> shard_of i = s ->
   Nat.max (delivered (mem (cell_of w n s))) (noted (mem (cell_of w n s))) <= i -> i < d ->
   kept w (mem (cell_of w n s)) i.
 Proof.
-  intros I T J A B. unfold told in T. apply andb_true_iff in T. destruct T as [T1 T2].
-  apply Nat.leb_le in T1, T2. destruct (inv_learner _ I n) as (_ & L). subst s.
+  intros I T J A B. unfold told in T. apply orb_true_iff in T.
+  destruct T as [T|T]; [apply Nat.leb_le in T; lia|].
+  apply andb_true_iff in T. destruct T as [T1 T2]. apply Nat.leb_le in T1, T2. destruct (inv_learner _ I n) as (_ & L). subst s.
   apply L. lia.
 Qed.
 
