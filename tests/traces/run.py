@@ -25,7 +25,7 @@ SEEDS_A_BLOCK = 100
 BLOCKS = 14
 MUTANT_SEEDS = 150
 # From the first one on, but where what the mutant breaks is rare.
-MUTANT_FIRST = {"no-second": 301}
+MUTANT_FIRST = {"no-second": 301, "sighted": 151}
 # Each breaks a rule that the proof is about (tests/sim/meson.build says which).
 MUTANTS = ("forgetful", "ungated", "repeated-vote", "early-prepare", "hole", "rewrite", "lo-on-torn",
            "sighted", "no-second")
