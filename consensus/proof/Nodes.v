@@ -140,7 +140,8 @@ Proof.
 Qed.
 
 Lemma inv_propose w p q vs
-  (Q1_Q2 : forall q1 q2, Q1 q1 = true -> Q2 q2 = true -> exists n, In n q1 /\ In n q2) : let x := prop_of w p in invariant w -> active x = true ->
+  (Q1_Q2 : forall q1 q2, Q1 q1 = true -> Q2 q2 = true -> exists n, In n q1 /\ In n q2) :
+  let x := prop_of w p in invariant w -> active x = true ->
   Sent w (Prepare (ballot x)) -> Q1 q = true -> run_in_shard (shard_of (next x)) (next x) (length vs) ->
   may_propose_run w x q (next x) vs = true ->
   invariant (send [Accept (ballot x) (next x) vs] (set_prop w p (propose x vs))).
@@ -185,7 +186,8 @@ Proof.
     rewrite prop_set_prop. destruct (Nat.eqb_spec p k) as [<-|N].
     + split; [|split]; simpl.
       * intros b f us O K. apply AE in K. destruct K as [K|(-> & -> & ->)]; auto.
-        destruct (A b f us O K) as (F & H). split; auto. intros F1 F2. destruct (H F1 F2). split; auto. lia.
+        destruct (A b f us O K) as (F & H). split; auto. intros F1 F2.
+        destruct (H F1 F2). split; auto. lia.
       * intros b m O K. apply SE in K. destruct K as [[K|[]]|K]; [discriminate|]. auto.
       * intros _. assert (L : leading_ok w' p x).
         { apply (leading_grows w); auto. intros i v L H. apply RE in H.
@@ -266,7 +268,8 @@ Proof.
   intros [->|H]; [lia|]. specialize (IH H). lia.
 Qed.
 
-Lemma inv_restart w n lg k (shards_some : 0 < shards) : invariant w -> snapshot w k = Some lg -> invariant (restart w n lg k).
+Lemma inv_restart w n lg k (shards_some : 0 < shards) :
+  invariant w -> snapshot w k = Some lg -> invariant (restart w n lg k).
 Proof.
   intros I E. assert (S : still w (restart w n lg k)).
   { constructor; auto. intros m s. rewrite cell_restart. destruct (n =? m); auto. }

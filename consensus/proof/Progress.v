@@ -379,7 +379,8 @@ Qed.
 (* From every reachable state. [q] is a quorum of both phases that hears p; [h] is an instance above
    all that q voted for and inside the windows of all of q: what flow control and state transfer are
    there for. *)
-Theorem progress w (p : nat) (q : list nat) (h v : nat) : reachable w -> Q1 q = true -> Q2 q = true -> room h q w ->
+Theorem progress w (p : nat) (q : list nat) (h v : nat) :
+  reachable w -> Q1 q = true -> Q2 q = true -> room h q w ->
   Sent w (Request v) -> exists w', steps w w' /\ chosen w' h v.
 Proof.
   intros R A B RM Q.

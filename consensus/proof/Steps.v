@@ -311,7 +311,8 @@ Lemma told_kept w n s d i : invariant w -> told w n s d = true -> shard_of i = s
 Proof.
   intros I T J A B. unfold told in T. apply orb_true_iff in T.
   destruct T as [T|T]; [apply Nat.leb_le in T; lia|].
-  apply andb_true_iff in T. destruct T as [T1 T2]. apply Nat.leb_le in T1, T2. destruct (inv_learner _ I n) as (_ & L). subst s.
+  apply andb_true_iff in T. destruct T as [T1 T2]. apply Nat.leb_le in T1, T2.
+  destruct (inv_learner _ I n) as (_ & L). subst s.
   apply L. lia.
 Qed.
 
