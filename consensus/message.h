@@ -6,7 +6,8 @@
  * Upholds: W1  what decodes was sealed by message_encode: the tag covers the header, the header
  *              covers the body's checksum, the checksum covers the body.
  *          W2  every truncation and every single-bit flip is refused.
- * Proofs:  tests/unit/test_message.c.
+ *          W3  what decodes has the form of its type, and nothing beyond its length is read.
+ * Proofs:  contracts below, by Frama-C/WP (tools/run prove): W3; tests/unit/test_message.c.
  *
  * Little-endian throughout. The body begins HEADER_BYTES after the header's first byte.
  */

@@ -7,7 +7,8 @@
  *          S2  a sequence below the session's base is `stale` and does not execute.
  *          S3  a full table evicts the session whose last applied command is oldest in the log.
  *          S5  a snapshot has each session once, as it stood at the cut.
- * Proofs:  tests/unit/test_session.c. (Ongaro, Consensus, 6.3; the window of W replaces "last
+ * Proofs:  contracts below, by Frama-C/WP (tools/run prove): S1, S2, and whom S3 evicts;
+ *          tests/unit/test_session.c. (Ongaro, Consensus, 6.3; the window of W replaces "last
  *          sequence", under which 4 is lost, 5 executes, and 4 never runs.)
  */
 #ifndef CONSENSUS_SESSION_H
