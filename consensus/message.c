@@ -219,7 +219,8 @@ bool entries_valid(const uint8_t *body, uint32_t bytes, uint32_t count)
 {
 	uint32_t at = 0;
 
-	/*@ loop invariant 0 <= i <= count && at <= bytes;
+	/*@ loop invariant 0 <= i <= count;
+	    loop invariant inside: at <= bytes;
 	    loop invariant at == entries_end(body, i);
 	    loop invariant whole: entries_in(body, i, bytes);
 	    loop assigns i, at;

@@ -31,6 +31,9 @@ FILES = [
     ("consensus/message.c", 400),
 ]
 
+# Not yet asked of these whether their unsigned numbers wrap.
+MAY_WRAP = ["consensus/acceptor.c", "consensus/quorum.c"]
+
 # Functions whose contracts are taken on trust, and why that is little: what they do is one operation
 # that the provers do not know.
 TRUSTED = {
@@ -152,7 +155,7 @@ MUTANTS = [
      "ensures_J2"),
     ("an entry longer than its body", "consensus/message.c", "entries_valid",
      "\t\tif (bytes - at < step)\n\t\t\treturn false;\n", "",
-     "loop_invariant_whole_preserved"),
+     "loop_invariant_inside_preserved"),
     ("a length that is not the frame's", "consensus/message.c", "message_decode",
      "\tif (length - HEADER_BYTES != m->payload_len)\n\t\treturn DROP_LENGTH;\n", "",
      "ensures_whole"),
@@ -161,7 +164,7 @@ MUTANTS = [
      "ensures_sender"),
 ]
 
-WP = ["frama-c", "-wp", "-wp-rte", "-warn-unsigned-overflow", "-c11", "-wp-model", "Typed+ref",
+WP = ["frama-c", "-wp", "-wp-rte", "-c11", "-wp-model", "Typed+ref",
       "-wp-prover", "z3,cvc4", "-wp-par", "2", "-cpp-extra-args=-Iconsensus/proof/stubs -I. -include consensus/proof/stubs/prover.h "
       "-D__GNUC__=12"]
 PROOF_TIMEOUT_S = 40
@@ -195,12 +198,14 @@ def sources_of(folder, path, seen):
 
 
 def digest_of(folder, path, options, tools):
-    return hashlib.sha256(json.dumps([sorted(sources_of(folder, path, {}).items()), WP, options,
-                                      tools]).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([sorted(sources_of(folder, path, {}).items()), WP, MAY_WRAP,
+                                      options, tools]).encode()).hexdigest()
 
 
 def run_wp(folder, path, options):
     """Goals proved and in all, the names of those that failed, and the longest of a goal in s."""
+    if path not in MAY_WRAP:
+        options = options + ["-warn-unsigned-overflow"]
     # Frama-C finds its files by PWD, not by the directory it runs in.
     ended = subprocess.run(WP + options + [path], cwd=folder, capture_output=True, text=True,
                            env=dict(os.environ, PWD=folder, WHY3CONFIG=WHY3_CONFIG), check=False)
