@@ -42,6 +42,40 @@ void journal_block_copy(uint8_t *to, const uint8_t *from)
 	__atomic_store_n(mark, sealed, __ATOMIC_RELAXED);
 }
 
+/* The one place where bytes are taken for a header: blocks and payloads are aligned. */
+/*@ requires \valid_read(block + (0 .. JOURNAL_BLOCK_HEADER_BYTES - 1));
+    assigns \nothing;
+    ensures \valid_read(\result); */
+static const struct journal_block *block_header(const uint8_t *block)
+{
+	return (const struct journal_block *)(const void *)block;
+}
+
+/*@ requires \valid_read(payload + (0 .. JOURNAL_WRITE_HEADER_BYTES - 1));
+    assigns \nothing;
+    ensures \valid_read(\result); */
+static const struct journal_write_header *write_header(const uint8_t *payload)
+{
+	return (const struct journal_write_header *)(const void *)payload;
+}
+
+/*@ requires \valid_read(payload + (at .. at + JOURNAL_RECORD_BYTES - 1));
+    assigns \nothing;
+    ensures \valid_read(\result) && \result->bytes == record_body(payload, at); */
+static const struct journal_record *record_at(const uint8_t *payload, uint32_t at)
+{
+	return (const struct journal_record *)(const void *)(payload + at);
+}
+
+/*@ requires \valid_read(bytes + (0 .. length - 1));
+    assigns \nothing; */
+static uint32_t bytes_crc(const uint8_t *bytes, uint32_t length)
+{
+	return message_crc(bytes, length);
+}
+
+/*@ requires \valid_read(block + (0 .. 7));
+    assigns \nothing; */
 static bool is_undone(const uint8_t *block)
 {
 	uint64_t mark;
@@ -53,12 +87,12 @@ static bool is_undone(const uint8_t *block)
 const struct journal_block *journal_block_check(const uint8_t *block, uint64_t uuid)
 {
 	static const struct journal_block blank = {.magic = JOURNAL_MAGIC};
-	const struct journal_block *header = (const struct journal_block *)(const void *)block;
+	const struct journal_block *header = block_header(block);
 
 	if (is_undone(block))
 		return &blank;
 	if (header->magic != JOURNAL_MAGIC || header->uuid != uuid ||
-		header->crc != message_crc(block + CRC_BYTES, JOURNAL_BLOCK_BYTES - CRC_BYTES))
+		header->crc != bytes_crc(block + CRC_BYTES, JOURNAL_BLOCK_BYTES - CRC_BYTES))
 		return NULL;
 	if (header->number != 0 &&
 		(header->number >= INSTANCE_TOP || header->blocks == 0 ||
@@ -86,6 +120,12 @@ uint32_t journal_chain_record(uint32_t chain, const struct journal_record *recor
 }
 
 /* What a record of each kind may look like, whoever made it. */
+/*@ requires \valid_read(r);
+    assigns \nothing;
+    ensures kind: \result ==> 1 <= r->kind < JOURNAL_KINDS && r->shard < SHARD_MAX;
+    ensures run: \result && (r->kind == JOURNAL_VOTE || r->kind == JOURNAL_CHOSEN) ==>
+      1 <= r->count <= RUN_COUNT_MAX && r->first < INSTANCE_TOP && r->bytes <= BODY_MAX &&
+      r->first / BLOCK == (r->first + r->count - 1) / BLOCK; */
 static bool record_valid(const struct journal_record *r)
 {
 	bool run = r->kind == JOURNAL_VOTE || r->kind == JOURNAL_CHOSEN;
@@ -102,35 +142,42 @@ static bool record_valid(const struct journal_record *r)
 		(!noop || r->bytes == 0) && r->bytes <= BODY_MAX;
 }
 
-static bool entries_right(const struct journal_record *r)
+/*@ requires \valid_read(r) && \valid_read(entries + (0 .. r->bytes - 1));
+    assigns \nothing;
+    ensures \result && r->bytes != 0 ==> entries_in(entries, r->count, r->bytes); */
+static bool entries_right(const struct journal_record *r, const uint8_t *entries)
 {
-	const uint8_t *entries = (const uint8_t *)(r + 1);
-
 	if (r->bytes == 0)
 		return r->checksum == 0 && (r->count == 0 || r->flags == FLAG_NOOP);
-	return message_crc(entries, r->bytes) == r->checksum &&
+	return bytes_crc(entries, r->bytes) == r->checksum &&
 		entries_valid(entries, r->bytes, r->count);
 }
 
 bool journal_payload_check(const uint8_t *payload, uint32_t bytes)
 {
-	const struct journal_write_header *header =
-		(const struct journal_write_header *)(const void *)payload;
 	uint32_t at = JOURNAL_WRITE_HEADER_BYTES;
-	uint32_t chain;
 
-	if (bytes < JOURNAL_WRITE_HEADER_BYTES || header->payload != bytes ||
-		header->shards > SHARD_MAX || header->delivered > INSTANCE_TOP ||
-		header->blind > INSTANCE_TOP)
+	if (bytes < JOURNAL_WRITE_HEADER_BYTES)
 		return false;
-	chain = header->chain;
-	for (uint32_t i = 0; i < header->records; i++) {
-		const struct journal_record *r =
-			(const struct journal_record *)(const void *)(payload + at);
+	const struct journal_write_header *header = write_header(payload);
+	uint32_t chain = header->chain;
 
-		if (bytes - at < JOURNAL_RECORD_BYTES || !record_valid(r) ||
-			r->bytes > bytes - at - JOURNAL_RECORD_BYTES ||
-			r->chain != journal_chain_record(chain, r) || !entries_right(r))
+	if (header->payload != bytes || header->shards > SHARD_MAX ||
+		header->delivered > INSTANCE_TOP || header->blind > INSTANCE_TOP)
+		return false;
+	/*@ loop invariant 0 <= i <= header->records;
+	    loop invariant inside: JOURNAL_WRITE_HEADER_BYTES <= at <= bytes;
+	    loop invariant J2: at == records_end(payload, i) && records_in(payload, i, bytes);
+	    loop assigns i, at, chain;
+	    loop variant header->records - i; */
+	for (uint32_t i = 0; i < header->records; i++) {
+		if (bytes - at < JOURNAL_RECORD_BYTES)
+			return false;
+		const struct journal_record *r = record_at(payload, at);
+
+		if (!record_valid(r) || r->bytes > bytes - at - JOURNAL_RECORD_BYTES ||
+			r->chain != journal_chain_record(chain, r) ||
+			!entries_right(r, payload + at + JOURNAL_RECORD_BYTES))
 			return false;
 		chain = r->chain;
 		at += JOURNAL_RECORD_BYTES + r->bytes;
@@ -143,8 +190,7 @@ const struct journal_record *journal_record_next(const uint8_t *payload, uint32_
 {
 	if (*offset >= bytes)
 		return NULL;
-	const struct journal_record *r =
-		(const struct journal_record *)(const void *)(payload + *offset);
+	const struct journal_record *r = record_at(payload, *offset);
 
 	*offset += JOURNAL_RECORD_BYTES + r->bytes;
 	return r;

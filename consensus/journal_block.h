@@ -8,7 +8,8 @@
  * Upholds: J1  a block that checks was sealed for this journal: the crc covers all of it.
  *          J2  what checks as a write is whole: each of its blocks says its number, its index and
  *              how many there are; its records are chained to it and to each other.
- * Proofs:  tests/unit/test_journal_block.c. (design: section 7.)
+ * Proofs:  contracts below and in journal_block.c, by Frama-C/WP (tools/run prove): what is read, and
+ *          J2's records; tests/unit/test_journal_block.c. (design: section 7.)
  *
  * A journal is a sequence of segments of equally many blocks; `place` counts blocks over all of
  * them: block `place % segment_blocks` of segment `place / segment_blocks`. Segments are written in
@@ -129,21 +130,61 @@ uint32_t journal_block_seal(uint8_t *block);
  * J1 holds without a disk that writes whole sectors. Both are aligned as blocks are. */
 void journal_block_copy(uint8_t *to, const uint8_t *from);
 
+/*@ axiomatic records {
+  @   // The length of the entries that the record at an offset says it has.
+  @   logic integer record_body{L}(uint8_t *payload, integer at) reads payload[at + 26 .. at + 27];
+  @   axiom record_body_range{L}: \forall uint8_t *payload, integer at;
+  @     0 <= record_body(payload, at) <= 65535;
+  @ }
+  @ // Where the records of a payload end, one after the other.
+  @ logic integer records_end{L}(uint8_t *payload, integer count) =
+  @   count <= 0 ? JOURNAL_WRITE_HEADER_BYTES :
+  @     records_end(payload, count - 1) + JOURNAL_RECORD_BYTES +
+  @       record_body(payload, records_end(payload, count - 1));
+  @ predicate records_in{L}(uint8_t *payload, integer count, integer bytes) =
+  @   \forall integer i; 0 <= i < count ==>
+  @     JOURNAL_WRITE_HEADER_BYTES <= records_end(payload, i) &&
+  @     records_end(payload, i) + JOURNAL_RECORD_BYTES +
+  @       record_body(payload, records_end(payload, i)) <= bytes;
+  @*/
+
 /* The block's header, or NULL: it is damaged, foreign, or of another version. */
+/*@ requires \valid_read(block + (0 .. JOURNAL_BLOCK_BYTES - 1));
+    assigns \nothing;
+    ensures J1: \result != \null ==> \valid_read(\result) && \result->magic == JOURNAL_MAGIC;
+    ensures J2: \result != \null && \result->number != 0 ==>
+      \result->uuid == uuid && \result->number < INSTANCE_TOP &&
+      \result->index < \result->blocks <= JOURNAL_WRITE_BLOCKS &&
+      1 <= \result->bytes <= JOURNAL_BLOCK_PAYLOAD &&
+      (\result->index + 1 < \result->blocks ==> \result->bytes == JOURNAL_BLOCK_PAYLOAD); */
 const struct journal_block *journal_block_check(const uint8_t *block, uint64_t uuid);
 
 /* What a write's chain is made of: its blocks' crcs, one after the other, from 0. */
 uint32_t journal_chain_block(uint32_t chain, uint32_t crc);
 
 /* The chain of a record whose other fields are set, after `chain`. */
+/*@ requires \valid_read(record);
+    assigns \nothing; */
 uint32_t journal_chain_record(uint32_t chain, const struct journal_record *record);
 
 /* Is it a whole write's payload: chained from `chain`, every record well formed, none beyond `bytes`?
  * `chain`: that of the write's header, which starts the records' too. */
+/*@ requires \valid_read(payload + (0 .. bytes - 1));
+    assigns \nothing;
+    ensures J2: \result ==> \exists integer records; 0 <= records &&
+      records_in(payload, records, bytes) && records_end(payload, records) == bytes; */
 bool journal_payload_check(const uint8_t *payload, uint32_t bytes);
 
 /* The record at *offset of a payload that was checked; its entries follow it. NULL at the end.
  * *offset starts as JOURNAL_WRITE_HEADER_BYTES. */
+/*@ requires \valid_read(payload + (0 .. bytes - 1)) && \valid(offset);
+    requires \separated(offset, payload + (0 .. bytes - 1));
+    requires checked: *offset < bytes ==>
+      *offset + JOURNAL_RECORD_BYTES + record_body(payload, *offset) <= bytes;
+    assigns *offset;
+    ensures end: \old(*offset) >= bytes ==> \result == \null && *offset == \old(*offset);
+    ensures next: \old(*offset) < bytes ==> \result != \null && *offset <= bytes &&
+      *offset == \old(*offset) + JOURNAL_RECORD_BYTES + \old(record_body(payload, *offset)); */
 const struct journal_record *journal_record_next(const uint8_t *payload, uint32_t bytes,
 	uint32_t *offset);
 

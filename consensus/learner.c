@@ -1,7 +1,6 @@
 #include "consensus/learner.h"
 
 #include <stddef.h>
-#include <string.h>
 
 #include "consensus/check.h"
 
@@ -11,23 +10,53 @@ void learner_init(struct learner *l)
 	l->ballot = 0;
 	l->watermark = 0;
 	l->target = 0;
-	memset(l->runs, 0, sizeof(l->runs));
+	/*@ loop invariant 0 <= i <= LEARNER_SLOTS;
+	    loop invariant \forall integer k; 0 <= k < i ==> l->runs[k].count == 0;
+	    loop assigns i, l->runs[0 .. LEARNER_SLOTS - 1];
+	    loop variant LEARNER_SLOTS - i; */
+	for (uint32_t i = 0; i < LEARNER_SLOTS; i++) {
+		l->runs[i].first = 0;
+		l->runs[i].ballot = 0;
+		l->runs[i].frame = NULL;
+		l->runs[i].body = NULL;
+		l->runs[i].count = 0;
+		l->runs[i].bytes = 0;
+		l->runs[i].chosen = false;
+	}
 }
 
+/*@ requires \valid_read(l);
+    assigns \nothing;
+    ensures \result == &l->runs[first % LEARNER_SLOTS]; */
 static struct learner_run *slot(struct learner *l, uint64_t first)
 {
 	return &l->runs[first % LEARNER_SLOTS];
 }
 
 /* A run that starts below `delivered`: what is left of it. */
+/*@ requires \valid(run) && run->first < delivered < run->first + run->count;
+    requires run->count <= RUN_COUNT_MAX && run->first + run->count <= INSTANCE_TOP;
+    requires run->body != \null ==>
+      \valid_read(run->body + (0 .. run->bytes - 1)) &&
+      \separated(run, run->body + (0 .. run->bytes - 1)) &&
+      entries_in(run->body, run->count, run->bytes);
+    assigns run->first, run->count, run->body, run->bytes;
+    ensures run->first == delivered;
+    ensures run->first + run->count == \old(run->first) + \old(run->count); */
 static void cut(struct learner_run *run, uint64_t delivered)
 {
 	uint32_t skip = (uint32_t)(delivered - run->first);
 
 	if (run->body != NULL) {
+		/*@ loop invariant 0 <= i <= skip;
+		    loop invariant run->body ==
+		      \at(run->body, Pre) + entries_end(\at(run->body, Pre), i);
+		    loop invariant run->bytes ==
+		      \at(run->bytes, Pre) - entries_end(\at(run->body, Pre), i);
+		    loop assigns i, run->body, run->bytes;
+		    loop variant skip - i; */
 		for (uint32_t i = 0; i < skip; i++) {
-			const struct entry *e = (const struct entry *)(const void *)run->body;
-			uint32_t bytes = entry_bytes(entry_length(e));
+			uint32_t bytes = entry_step(run->body);
 
 			run->body += bytes;
 			run->bytes = (uint16_t)(run->bytes - bytes);
@@ -35,6 +64,23 @@ static void cut(struct learner_run *run, uint64_t delivered)
 	}
 	run->first = delivered;
 	run->count = (uint16_t)(run->count - skip);
+}
+
+/* Writes one slot, and leaves the others as they are. */
+/*@ requires \valid(s) && \valid_read(run) && \separated(s, run);
+    assigns *s;
+    ensures s->first == run->first && s->ballot == run->ballot && s->frame == run->frame &&
+      s->body == run->body && s->count == run->count && s->bytes == run->bytes &&
+      s->chosen == run->chosen; */
+static void put(struct learner_run *s, const struct learner_run *run)
+{
+	s->first = run->first;
+	s->ballot = run->ballot;
+	s->frame = run->frame;
+	s->body = run->body;
+	s->count = run->count;
+	s->bytes = run->bytes;
+	s->chosen = run->chosen;
 }
 
 bool learner_add(struct learner *l, const struct learner_run *given, void **replaced)
@@ -55,8 +101,21 @@ bool learner_add(struct learner *l, const struct learner_run *given, void **repl
 		return false;
 	if (same_lap && !run.chosen && (s->chosen || s->ballot > run.ballot))
 		return false;
+	/*@ ghost uint64_t at = run.first % LEARNER_SLOTS; */
 	*replaced = s->frame;
-	*s = run;
+	/*@ assert rest: run.first == \max(given->first, l->delivered) &&
+	      run.first + run.count == given->first + given->count &&
+	      run.ballot == given->ballot && run.chosen == given->chosen; */
+	put(s, &run);
+	/*@ assert others: \forall integer k; 0 <= k < LEARNER_SLOTS && k != at ==>
+	      kept_same{Pre,Here}(l, k); */
+	/*@ assert rest: rest_of(&l->runs[at], given, l->delivered); */
+	/*@ assert known: \at(l->runs[\at(at, Here)].count, Pre) > 0 &&
+	      \at(l->runs[\at(at, Here)].chosen, Pre) &&
+	      \at(l->runs[\at(at, Here)].first, Pre) == l->runs[at].first ==> l->runs[at].chosen; */
+	/*@ assert ok: kept_ok(l, at); */
+	/*@ assert ok: \forall integer k; 0 <= k < LEARNER_SLOTS && k != at ==>
+	      kept_ok{Pre}(l, k) && kept_same{Pre,Here}(l, k) && kept_ok(l, k); */
 	return true;
 }
 
@@ -92,6 +151,7 @@ bool learner_holds(const struct learner *l, uint64_t first)
 {
 	const struct learner_run *s = &l->runs[first % LEARNER_SLOTS];
 
+	/*@ assert \valid_read(s); */
 	return s->count > 0 && s->first == first && (s->body != NULL || s->bytes == 0);
 }
 
@@ -120,10 +180,16 @@ void *learner_delivered(struct learner *l)
 	void *frame = s->frame;
 
 	CHECK(s->count > 0 && s->first == l->delivered);
+	/*@ assert kept_ok(l, l->delivered % LEARNER_SLOTS); */
 	l->delivered += s->count;
 	learner_on_target(l, l->delivered);
 	s->count = 0;
 	s->frame = NULL;
 	s->body = NULL;
+	/*@ assert \forall integer k; 0 <= k < LEARNER_SLOTS &&
+	      k != \at(l->delivered, Pre) % LEARNER_SLOTS ==>
+	        kept_ok{Pre}(l, k) && kept_same{Pre,Here}(l, k) && kept_ok(l, k); */
+	/*@ assert l->delivered <= INSTANCE_TOP; */
+	/*@ assert l->runs[\at(l->delivered, Pre) % LEARNER_SLOTS].count == 0; */
 	return frame;
 }

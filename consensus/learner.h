@@ -7,7 +7,7 @@
  *              at ballot b and lies below b's watermark.
  *          D2  delivery is in instance order, without a hole and without repetition.
  *          D3  a watermark of a lower ballot than one seen before is not heard.
- * Proofs:  tests/unit/test_learner.c.
+ * Proofs:  contracts below, by Frama-C/WP (tools/run prove); tests/unit/test_learner.c.
  */
 #ifndef CONSENSUS_LEARNER_H
 #define CONSENSUS_LEARNER_H
@@ -40,19 +40,83 @@ struct learner {
 	struct learner_run runs[LEARNER_SLOTS];
 };
 
+/*@ predicate kept_ok{L}(struct learner *l, integer k) =
+  @   l->runs[k].count > 0 ==> l->runs[k].first + l->runs[k].count <= INSTANCE_TOP;
+  @ predicate learner_ok{L}(struct learner *l) =
+  @   l->delivered <= INSTANCE_TOP &&
+  @   (\forall integer k; 0 <= k < LEARNER_SLOTS ==> kept_ok(l, k));
+  @ predicate kept_same{A,B}(struct learner *l, integer k) =
+  @   \at(l->runs[k].first, A) == \at(l->runs[k].first, B) &&
+  @   \at(l->runs[k].ballot, A) == \at(l->runs[k].ballot, B) &&
+  @   \at(l->runs[k].frame, A) == \at(l->runs[k].frame, B) &&
+  @   \at(l->runs[k].body, A) == \at(l->runs[k].body, B) &&
+  @   \at(l->runs[k].count, A) == \at(l->runs[k].count, B) &&
+  @   \at(l->runs[k].bytes, A) == \at(l->runs[k].bytes, B) &&
+  @   \at(l->runs[k].chosen, A) == \at(l->runs[k].chosen, B);
+  @ // What learner_add may leave in a slot: of the run given, what is not delivered yet.
+  @ predicate rest_of{L}(struct learner_run *kept, struct learner_run *given, integer delivered) =
+  @   kept->first == \max(given->first, delivered) &&
+  @   kept->first + kept->count == given->first + given->count &&
+  @   kept->ballot == given->ballot && kept->chosen == given->chosen;
+  @*/
+
+/*@ requires \valid(l);
+    assigns *l;
+    ensures ok: learner_ok(l);
+    ensures D2: l->delivered == 0;
+    ensures none: \forall integer k; 0 <= k < LEARNER_SLOTS ==> l->runs[k].count == 0; */
 void learner_init(struct learner *l);
 
 /* A run that an own acceptor holds. False: not kept (delivered already, or we know better); the
  * caller keeps the frame. True: `run.frame` is ours, and *replaced (if not NULL) is given back. */
+/*@ requires \valid(l) && \valid_read(run) && \valid(replaced);
+    requires \separated(l, run, replaced) && learner_ok(l);
+    requires 1 <= run->count <= RUN_COUNT_MAX && run->first + run->count <= INSTANCE_TOP;
+    requires body: run->body != \null ==>
+      \valid_read(run->body + (0 .. run->bytes - 1)) &&
+      \separated(l, run->body + (0 .. run->bytes - 1)) &&
+      \separated(replaced, run->body + (0 .. run->bytes - 1)) &&
+      entries_in(run->body, run->count, run->bytes);
+    assigns l->runs[0 .. LEARNER_SLOTS - 1], *replaced;
+    ensures ok: learner_ok(l);
+    ensures D1: \forall integer k; 0 <= k < LEARNER_SLOTS ==>
+      kept_same{Pre,Post}(l, k) || (\result && rest_of(&l->runs[k], run, l->delivered));
+    ensures one: \forall integer k; 0 <= k < LEARNER_SLOTS &&
+      k != \max(run->first, l->delivered) % LEARNER_SLOTS ==> kept_same{Pre,Post}(l, k);
+    ensures known: \forall integer k; 0 <= k < LEARNER_SLOTS &&
+      \old(l->runs[k].count) > 0 && \old(l->runs[k].chosen) &&
+      \old(l->runs[k].first) == l->runs[k].first ==> l->runs[k].chosen;
+    ensures not_kept: !\result ==>
+      \forall integer k; 0 <= k < LEARNER_SLOTS ==> kept_same{Pre,Post}(l, k); */
 bool learner_add(struct learner *l, const struct learner_run *run, void **replaced);
 
+/*@ requires \valid(l);
+    assigns l->ballot, l->watermark, l->target;
+    ensures D3: l->ballot >= \old(l->ballot);
+    ensures D3: ballot < \old(l->ballot) ==>
+      l->ballot == \old(l->ballot) && l->watermark == \old(l->watermark);
+    ensures D3: ballot == \old(l->ballot) ==> l->watermark >= \old(l->watermark);
+    ensures D1: (l->ballot == ballot && l->watermark == watermark) ||
+      (l->ballot == \old(l->ballot) && l->watermark == \old(l->watermark)); */
 void learner_on_watermark(struct learner *l, uint64_t ballot, uint64_t watermark);
+
+/*@ requires \valid(l);
+    assigns l->target;
+    ensures l->target >= known && l->target >= \old(l->target); */
 void learner_on_target(struct learner *l, uint64_t known);
 
 /* The run that starts at `delivered` if it is known chosen, else NULL. */
+/*@ requires \valid_read(l) && learner_ok(l);
+    assigns \nothing;
+    ensures \result == \null || \result == &l->runs[l->delivered % LEARNER_SLOTS];
+    ensures D1: \result != \null ==> \result->chosen ||
+      (\result->ballot == l->ballot && \result->first + \result->count <= l->watermark);
+    ensures D2: \result != \null ==> \result->count >= 1 && \result->first == l->delivered; */
 const struct learner_run *learner_next(const struct learner *l);
 
 /* Is a run that starts here held, with its body? */
+/*@ requires \valid_read(l);
+    assigns \nothing; */
 bool learner_holds(const struct learner *l, uint64_t first);
 
 /* All below `delivered` came otherwise: what is held of it is given back by `release`. */
@@ -60,6 +124,16 @@ void learner_jump(struct learner *l, uint64_t delivered,
 	void (*release)(void *context, void *frame), void *context);
 
 /* The next run was delivered: returns its frame, which is the caller's again. */
+/*@ requires \valid(l) && learner_ok(l);
+    requires next: l->runs[l->delivered % LEARNER_SLOTS].count > 0 &&
+      l->runs[l->delivered % LEARNER_SLOTS].first == l->delivered;
+    assigns l->delivered, l->target, l->runs[l->delivered % LEARNER_SLOTS];
+    ensures ok: learner_ok(l);
+    ensures D2: l->delivered ==
+      \old(l->delivered) + \old(l->runs[l->delivered % LEARNER_SLOTS].count);
+    ensures D2: l->runs[\old(l->delivered) % LEARNER_SLOTS].count == 0;
+    ensures others: \forall integer k; 0 <= k < LEARNER_SLOTS &&
+      k != \old(l->delivered) % LEARNER_SLOTS ==> kept_same{Pre,Post}(l, k); */
 void *learner_delivered(struct learner *l);
 
 #endif

@@ -121,30 +121,9 @@ void message_encode(const struct message *m, struct message_wire *wire)
 	memcpy(wire->tag, &tag, sizeof(tag));
 }
 
-void message_read(const uint8_t *bytes, struct message *m)
-{
-	const struct message_wire *w = (const struct message_wire *)(const void *)bytes;
-
-	m->ballot = w->ballot;
-	m->first = w->first;
-	m->watermark = w->watermark;
-	m->counter = w->counter;
-	m->uuid = w->uuid;
-	m->cluster = w->cluster;
-	m->epoch = w->epoch;
-	m->checksum = w->checksum;
-	m->echo = w->echo;
-	m->life = w->life;
-	m->count = w->count;
-	m->payload_len = w->payload_len;
-	m->shard = w->shard;
-	m->from = w->sender;
-	m->type = w->type;
-	m->flags = w->flags;
-	m->sender = w->sender;
-	m->checksum_known = true;
-}
-
+/* Little-endian numbers, at any place. */
+/*@ requires \valid_read(bytes + (0 .. 7));
+    assigns \nothing; */
 static uint64_t word_at(const uint8_t *bytes)
 {
 	uint64_t word;
@@ -153,6 +132,67 @@ static uint64_t word_at(const uint8_t *bytes)
 	return word;
 }
 
+/*@ requires \valid_read(bytes + (0 .. 3));
+    assigns \nothing; */
+static uint32_t half_at(const uint8_t *bytes)
+{
+	uint32_t half;
+
+	memcpy(&half, bytes, sizeof(half));
+	return half;
+}
+
+/*@ requires \valid_read(bytes + (0 .. 1));
+    assigns \nothing; */
+static uint16_t quarter_at(const uint8_t *bytes)
+{
+	uint16_t quarter;
+
+	memcpy(&quarter, bytes, sizeof(quarter));
+	return quarter;
+}
+
+void message_read(const uint8_t *bytes, struct message *m)
+{
+	m->ballot = word_at(bytes + offsetof(struct message_wire, ballot));
+	m->first = word_at(bytes + offsetof(struct message_wire, first));
+	m->watermark = word_at(bytes + offsetof(struct message_wire, watermark));
+	m->counter = word_at(bytes + offsetof(struct message_wire, counter));
+	m->uuid = word_at(bytes + offsetof(struct message_wire, uuid));
+	m->cluster = half_at(bytes + offsetof(struct message_wire, cluster));
+	m->epoch = half_at(bytes + offsetof(struct message_wire, epoch));
+	m->checksum = half_at(bytes + offsetof(struct message_wire, checksum));
+	m->echo = half_at(bytes + offsetof(struct message_wire, echo));
+	m->life = half_at(bytes + offsetof(struct message_wire, life));
+	m->count = quarter_at(bytes + offsetof(struct message_wire, count));
+	m->payload_len = quarter_at(bytes + offsetof(struct message_wire, payload_len));
+	m->shard = quarter_at(bytes + offsetof(struct message_wire, shard));
+	m->type = bytes[offsetof(struct message_wire, type)];
+	m->flags = bytes[offsetof(struct message_wire, flags)];
+	m->sender = bytes[offsetof(struct message_wire, sender)];
+	m->from = m->sender;
+	m->checksum_known = true;
+}
+
+/* The checksum of a body that stands at any place. */
+/*@ requires \valid_read(bytes + (0 .. length - 1));
+    assigns \nothing; */
+static uint32_t body_crc(const uint8_t *bytes, uint32_t length)
+{
+	return message_crc(bytes, length);
+}
+
+/* The header of a record that stands at any place. */
+/*@ requires \valid_read(bytes + (0 .. RECORD_BYTES - 1)) && \valid(r);
+    requires \separated(r, bytes + (0 .. RECORD_BYTES - 1));
+    assigns *r; */
+static void record_read(const uint8_t *bytes, struct record *r)
+{
+	memcpy(r, bytes, sizeof(*r));
+}
+
+/*@ requires \valid_read(bytes + (0 .. HEADER_BYTES - 1));
+    assigns \nothing; */
 static bool tag_right(const uint8_t *bytes)
 {
 	const uint8_t *last = bytes + TAGGED_BYTES / 8 * 8;
@@ -162,6 +202,9 @@ static bool tag_right(const uint8_t *bytes)
 	static_assert(TAGGED_BYTES % 8 == 6 && sizeof(((struct message_wire *)0)->tag) == 16,
 		"six bytes are left, and two words of a tag");
 #pragma GCC unroll 8
+	/*@ loop invariant 0 <= i <= TAGGED_BYTES / 8;
+	    loop assigns i, crc;
+	    loop variant TAGGED_BYTES / 8 - i; */
 	for (uint32_t i = 0; i < TAGGED_BYTES / 8; i++)
 		crc = _mm_crc32_u64(crc, word_at(bytes + 8 * i));
 	/* The six bytes: shifted to the top of the word that ends with them. */
@@ -176,13 +219,16 @@ bool entries_valid(const uint8_t *body, uint32_t bytes, uint32_t count)
 {
 	uint32_t at = 0;
 
+	/*@ loop invariant 0 <= i <= count;
+	    loop invariant inside: at <= bytes;
+	    loop invariant at == entries_end(body, i);
+	    loop invariant whole: entries_in(body, i, bytes);
+	    loop assigns i, at;
+	    loop variant count - i; */
 	for (uint32_t i = 0; i < count; i++) {
-		struct entry e;
-
 		if (bytes - at < ENTRY_BYTES)
 			return false;
-		memcpy(&e, body + at, sizeof(e));
-		uint32_t step = entry_bytes(entry_length(&e));
+		uint32_t step = entry_step(body + at);
 
 		if (bytes - at < step)
 			return false;
@@ -191,6 +237,9 @@ bool entries_valid(const uint8_t *body, uint32_t bytes, uint32_t count)
 	return at == bytes;
 }
 
+/*@ assigns \nothing;
+    ensures \result ==> 1 <= count <= RUN_COUNT_MAX && first < INSTANCE_TOP &&
+      first / BLOCK == (first + count - 1) / BLOCK; */
 static bool run_valid(uint64_t first, uint32_t count)
 {
 	return count >= 1 && count <= RUN_COUNT_MAX && first < INSTANCE_TOP &&
@@ -199,17 +248,22 @@ static bool run_valid(uint64_t first, uint32_t count)
 
 /* A record's own checksum goes into the log, and from there to others and to disk: it must be right
  * although the body's is. */
+/*@ requires \valid_read(body + (0 .. bytes - 1)) && \valid_read(m) && bytes <= 65535;
+    assigns \nothing; */
 static bool records_valid(const uint8_t *body, uint32_t bytes, const struct message *m)
 {
 	uint32_t at = 0;
 	uint32_t count = 0;
 
+	/*@ loop invariant at <= bytes && count <= at;
+	    loop assigns at, count;
+	    loop variant bytes - at; */
 	for (; at < bytes; count++) {
 		struct record r;
 
 		if (bytes - at < RECORD_BYTES)
 			return false;
-		memcpy(&r, body + at, sizeof(r));
+		record_read(body + at, &r);
 		at += RECORD_BYTES;
 		bool noop = r.flags == FLAG_NOOP;
 
@@ -219,37 +273,48 @@ static bool records_valid(const uint8_t *body, uint32_t bytes, const struct mess
 			return false;
 		if (!noop && !entries_valid(body + at, r.bytes, r.count))
 			return false;
-		if (r.checksum != (noop ? 0 : message_crc(body + at, r.bytes)))
+		if (r.checksum != (noop ? 0 : body_crc(body + at, r.bytes)))
 			return false;
 		at += r.bytes;
 	}
 	return count == m->count;
 }
 
+/*@ requires \valid_read(body + (0 .. bytes - 1)) && count <= 65535;
+    assigns \nothing;
+    ensures \result ==> bytes == count * sizeof(struct range); */
 static bool ranges_valid(const uint8_t *body, uint32_t bytes, uint32_t count)
 {
 	if (bytes != count * sizeof(struct range))
 		return false;
+	/*@ loop invariant 0 <= i <= count;
+	    loop assigns i;
+	    loop variant count - i; */
 	for (uint32_t i = 0; i < count; i++) {
-		struct range r;
+		const uint8_t *range = body + i * sizeof(struct range);
+		uint64_t votes = word_at(range + offsetof(struct range, count));
 
-		memcpy(&r, body + i * sizeof(r), sizeof(r));
-		if (r.first >= INSTANCE_TOP || r.count == 0 || r.count > ACCEPTOR_WINDOW)
+		if (word_at(range) >= INSTANCE_TOP || votes == 0 || votes > ACCEPTOR_WINDOW)
 			return false;
 	}
 	return true;
 }
 
+/*@ requires \valid_read(body + (0 .. bytes - 1));
+    assigns \nothing; */
 static bool replies_valid(const uint8_t *body, uint32_t bytes, uint32_t count)
 {
 	uint32_t at = 0;
 
+	/*@ loop invariant 0 <= i <= count && at <= bytes;
+	    loop assigns i, at;
+	    loop variant count - i; */
 	for (uint32_t i = 0; i < count; i++) {
 		struct reply r;
 
 		if (bytes - at < sizeof(r))
 			return false;
-		memcpy(&r, body + at, sizeof(r));
+		r.sequence_status = word_at(body + at + offsetof(struct reply, sequence_status));
 		at += (uint32_t)sizeof(r);
 		uint32_t step = (reply_length(&r) + 7) / 8 * 8;
 
@@ -261,12 +326,16 @@ static bool replies_valid(const uint8_t *body, uint32_t bytes, uint32_t count)
 }
 
 /* No reads, or reads of one kind. */
+/*@ assigns \nothing; */
 static bool request_flags_valid(uint8_t flags)
 {
 	return (flags & ~FLAGS_READ) == 0 && (flags & (flags - 1)) == 0;
 }
 
 /* The body's form by type. */
+/*@ requires \valid_read(m) && \valid_read(body + (0 .. m->payload_len - 1));
+    assigns \nothing;
+    ensures W3: \result ==> body_ok(m, body); */
 static bool body_valid(const struct message *m, const uint8_t *body)
 {
 	switch (m->type) {
@@ -297,6 +366,9 @@ static bool body_valid(const struct message *m, const uint8_t *body)
 }
 
 /* Numbers that no honest sender can have reached are refused here, once, for every role. */
+/*@ requires \valid_read(m);
+    assigns \nothing;
+    ensures \result ==> numbers_ok(m); */
 static bool numbers_valid(const struct message *m)
 {
 	if (m->type == MESSAGE_HELLO)
@@ -319,7 +391,7 @@ enum drop message_decode(const uint8_t *bytes, size_t length, struct message *m)
 		return DROP_LENGTH;
 
 	const uint8_t *body = bytes + HEADER_BYTES;
-	uint32_t crc = m->payload_len == 0 ? 0 : message_crc(body, m->payload_len);
+	uint32_t crc = m->payload_len == 0 ? 0 : body_crc(body, m->payload_len);
 
 	if (crc != m->checksum)
 		return DROP_CHECKSUM;

@@ -6,7 +6,8 @@
  * Upholds: W1  what decodes was sealed by message_encode: the tag covers the header, the header
  *              covers the body's checksum, the checksum covers the body.
  *          W2  every truncation and every single-bit flip is refused.
- * Proofs:  tests/unit/test_message.c.
+ *          W3  what decodes has the form of its type, and nothing beyond its length is read.
+ * Proofs:  contracts below, by Frama-C/WP (tools/run prove): W3; tests/unit/test_message.c.
  *
  * Little-endian throughout. The body begins HEADER_BYTES after the header's first byte.
  */
@@ -16,6 +17,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "consensus/limits.h"
 
@@ -229,15 +231,44 @@ static inline enum entry_kind entry_kind(const struct entry *e)
 	return (enum entry_kind)(e->sequence_length / SEQUENCE_TOP / 16384);
 }
 
+/*@ requires 0 <= kind < 4 && sequence < SEQUENCE_TOP && length < 16384;
+    assigns \nothing; */
 static inline uint64_t entry_pack(enum entry_kind kind, uint64_t sequence, uint32_t length)
 {
 	return sequence + ((uint64_t)kind * 16384 + length) * SEQUENCE_TOP;
 }
 
 /* Bytes that a value of this length takes in a body, with its entry. */
+/*@ requires length < 16384;
+    assigns \nothing;
+    ensures \result == ENTRY_BYTES + (length + 7) / 8 * 8; */
 static inline uint32_t entry_bytes(uint32_t length)
 {
 	return ENTRY_BYTES + (length + 7) / 8 * 8;
+}
+
+/*@ // Where the entries of a body end, as their lengths say.
+  @ logic integer step_of{L}(uint8_t *entry) =
+  @   ENTRY_BYTES + ((entry[14] + 256 * entry[15]) % 16384 + 7) / 8 * 8;
+  @ logic integer entries_end{L}(uint8_t *body, integer count) =
+  @   count <= 0 ? 0 :
+  @     entries_end(body, count - 1) + step_of(body + entries_end(body, count - 1));
+  @ predicate entries_in{L}(uint8_t *body, integer count, integer bytes) =
+  @   \forall integer i; 0 <= i < count ==>
+  @     0 <= entries_end(body, i) && entries_end(body, i) + ENTRY_BYTES <= bytes &&
+  @     entries_end(body, i) + step_of(body + entries_end(body, i)) <= bytes;
+  @*/
+
+/* Bytes of the entry that begins here, which may be anywhere, with its value. */
+/*@ requires \valid_read(entry + (0 .. ENTRY_BYTES - 1));
+    assigns \nothing;
+    ensures \result == step_of(entry) && ENTRY_BYTES <= \result <= ENTRY_BYTES + 16384; */
+static inline uint32_t entry_step(const uint8_t *entry)
+{
+	struct entry e;
+
+	memcpy(&e, entry, sizeof(e));
+	return entry_bytes(entry_length(&e));
 }
 
 /* A piece of a log as VOTES, CHOSEN and the log itself carry it; entries follow. */
@@ -280,6 +311,8 @@ struct reply {
 	uint64_t result;
 };
 
+/*@ requires 0 <= status < 16 && sequence < SEQUENCE_TOP && length < 4096;
+    assigns \nothing; */
 static inline uint64_t reply_pack(uint64_t sequence, enum reply_status status, uint32_t length)
 {
 	return sequence + ((uint64_t)status * 4096 + length) * SEQUENCE_TOP;
@@ -290,6 +323,9 @@ static inline uint64_t reply_sequence(const struct reply *r)
 	return r->sequence_status % SEQUENCE_TOP;
 }
 
+/*@ requires \valid_read(r);
+    assigns \nothing;
+    ensures \result < 4096; */
 static inline uint32_t reply_length(const struct reply *r)
 {
 	return (uint32_t)(r->sequence_status / SEQUENCE_TOP % 4096);
@@ -315,6 +351,24 @@ enum drop {
 	DROP_REASONS,
 };
 
+/*@ // What a role may rely on in a message that was decoded.
+  @ predicate numbers_ok{L}(struct message *m) = m->type == MESSAGE_HELLO ||
+  @   (m->first < INSTANCE_TOP && m->watermark < INSTANCE_TOP && m->shard < SHARD_MAX);
+  @ predicate body_ok{L}(struct message *m, uint8_t *body) =
+  @   (m->type == MESSAGE_REQUEST ==>
+  @     1 <= m->count <= RUN_COUNT_MAX && entries_in(body, m->count, m->payload_len)) &&
+  @   (m->type == MESSAGE_ACCEPT ==>
+  @     1 <= m->count <= RUN_COUNT_MAX && m->first < INSTANCE_TOP &&
+  @     m->first / BLOCK == (m->first + m->count - 1) / BLOCK) &&
+  @   (m->type == MESSAGE_ACCEPT && m->flags != FLAG_NOOP ==>
+  @     entries_in(body, m->count, m->payload_len)) &&
+  @   (m->type == MESSAGE_ACCEPT && m->flags == FLAG_NOOP ==> m->payload_len == 0) &&
+  @   (m->type == MESSAGE_ACCEPTED ==> m->payload_len == m->count * sizeof(struct range)) &&
+  @   (m->type == MESSAGE_HELLO ==> m->payload_len == HELLO_BYTES);
+  @*/
+
+/*@ assigns \nothing;
+    ensures \valid_read(\result); */
 const char *drop_text(enum drop reason);
 
 /* crc32c (Castagnoli), as iSCSI: initial and final inversion. */
@@ -331,12 +385,30 @@ void message_encode(const struct message *m, struct message_wire *wire);
  * DROP_NONE: *m is filled (but `from`), and the body's form is right for its type: every count
  * fits, every run lies in one block, every entry in the body, and every record's checksum is that of
  * its entries. Reads nothing beyond `length`. */
+/*@ requires \valid_read(bytes + (0 .. length - 1)) && \valid(m);
+    requires length <= 0xffffffff && \separated(m, bytes + (0 .. length - 1));
+    assigns *m;
+    ensures whole: \result == DROP_NONE ==> length == HEADER_BYTES + m->payload_len;
+    ensures type: \result == DROP_NONE ==> 1 <= m->type < MESSAGE_WIRE_END;
+    ensures sender: \result == DROP_NONE ==>
+      (m->sender < MEMBER_MAX || m->sender == MESSAGE_SENDER_CLIENT) &&
+      (m->type == MESSAGE_PREPARE || m->type == MESSAGE_ACCEPT ==>
+        m->ballot % BALLOT_NODES == m->sender) &&
+      (m->type == MESSAGE_REQUEST <==> m->sender == MESSAGE_SENDER_CLIENT);
+    ensures W3: \result == DROP_NONE ==> numbers_ok(m) && body_ok(m, bytes + HEADER_BYTES); */
 enum drop message_decode(const uint8_t *bytes, size_t length, struct message *m);
 
 /* Reads a header that message_decode has accepted before, without checking it again. */
+/*@ requires \valid_read(bytes + (0 .. HEADER_BYTES - 1)) && \valid(m);
+    requires \separated(m, bytes + (0 .. HEADER_BYTES - 1));
+    assigns *m;
+    ensures m->type == \old(bytes[1]); */
 void message_read(const uint8_t *bytes, struct message *m);
 
 /* Is the body a well-formed sequence of exactly `count` entries? */
+/*@ requires \valid_read(body + (0 .. bytes - 1));
+    assigns \nothing;
+    ensures \result ==> entries_in(body, count, bytes) && entries_end(body, count) == bytes; */
 bool entries_valid(const uint8_t *body, uint32_t bytes, uint32_t count);
 
 /* The record at *offset of a body; advances *offset past its entries. NULL at the end. Only for
@@ -344,6 +416,9 @@ bool entries_valid(const uint8_t *body, uint32_t bytes, uint32_t count);
 const struct record *record_next(const uint8_t *body, uint32_t bytes, uint32_t *offset);
 
 /* Round and node of a ballot. */
+/*@ requires round < 0x1000000000000 && node < BALLOT_NODES;
+    assigns \nothing;
+    ensures \result == round * BALLOT_NODES + node; */
 static inline uint64_t ballot_make(uint64_t round, uint32_t node)
 {
 	return round * BALLOT_NODES + node;
@@ -354,6 +429,8 @@ static inline uint64_t ballot_round(uint64_t ballot)
 	return ballot / BALLOT_NODES;
 }
 
+/*@ assigns \nothing;
+    ensures \result == ballot % BALLOT_NODES; */
 static inline uint32_t ballot_node(uint64_t ballot)
 {
 	return (uint32_t)(ballot % BALLOT_NODES);

@@ -51,6 +51,9 @@ enum quorum_result {
   @   \forall integer r; 0 <= r < rows ==> row_of(subset, r, columns) != 0;
   @ predicate holds_any{L}(integer subset, uint32_t *sets, integer count) =
   @   \exists integer i; 0 <= i < count && contains(subset, sets[i]);
+  @ predicate adds_member(integer more, integer subset, integer member) =
+  @   more < MEMBER_SETS && has(more, member) &&
+  @   (\forall integer i; 0 <= i < MEMBER_MAX && i != member ==> (has(more, i) <==> has(subset, i)));
   @ predicate meet{L}(struct quorum *q, integer a, integer b) =
   @   q->phase1[a] == 1 && q->phase2[b] == 1 ==> share(a, b);
   @ predicate intersects{L}(struct quorum *q) =
@@ -114,6 +117,15 @@ enum quorum_result quorum_init_grid(struct quorum *q, uint32_t rows, uint32_t co
         (q->phase2[s] == 1 <==> s < place(members) && holds_any(s, sets2, count2)); */
 enum quorum_result quorum_init_explicit(struct quorum *q, uint32_t members, const uint32_t *sets1,
 	uint32_t count1, const uint32_t *sets2, uint32_t count2);
+
+/* The set with one more member. */
+/*@ requires subset < MEMBER_SETS && member < MEMBER_MAX;
+    assigns \nothing;
+    ensures adds_member(\result, subset, member); */
+static inline uint32_t quorum_with(uint32_t subset, uint32_t member)
+{
+	return subset | 1u << member;
+}
 
 /* Does every phase-1 quorum share a member with every phase-2 quorum? All pairs are looked at. */
 /*@ requires \valid_read(q);

@@ -7,30 +7,75 @@ void recovery_begin(struct recovery *r, uint64_t from, uint64_t to)
 	r->from = from;
 	r->to = to;
 	r->next = from;
-	for (uint32_t i = 0; i < BLOCK; i++)
-		r->cells[i] = (struct cell){0};
+	/*@ loop invariant 0 <= i <= BLOCK;
+	    loop invariant \forall integer k; 0 <= k < i ==>
+	      r->cells[k].state == CELL_EMPTY && r->cells[k].bytes == 0;
+	    loop assigns i, r->cells[0 .. BLOCK - 1];
+	    loop variant BLOCK - i; */
+	for (uint32_t i = 0; i < BLOCK; i++) {
+		r->cells[i].ballot = 0;
+		r->cells[i].bytes = 0;
+		r->cells[i].state = CELL_EMPTY;
+	}
 }
 
-static bool outranks(const struct record *record, const struct cell *c)
+/* Ballot 0: reported as chosen. */
+/*@ requires \valid_read(c);
+    assigns \nothing;
+    ensures R1: \result <==> c->state != CELL_CHOSEN &&
+      (ballot == 0 || c->state == CELL_EMPTY || ballot > c->ballot); */
+static bool outranks(uint64_t ballot, const struct cell *c)
 {
 	if (c->state == CELL_CHOSEN)
 		return false;
-	return record->ballot == 0 || c->state == CELL_EMPTY || record->ballot > c->ballot;
+	return ballot == 0 || c->state == CELL_EMPTY || ballot > c->ballot;
 }
 
-static void fill(struct recovery *r, uint64_t instance, const struct record *record,
-	const uint8_t *entry, uint32_t bytes)
+/* For the provers, who do not see through memcpy. */
+/*@ requires \valid(to + (0 .. bytes - 1)) && \valid_read(from + (0 .. bytes - 1));
+    requires \separated(to + (0 .. bytes - 1), from + (0 .. bytes - 1));
+    assigns to[0 .. bytes - 1]; */
+static void copy(uint8_t *to, const uint8_t *from, uint32_t bytes)
+{
+	memcpy(to, from, bytes);
+}
+
+/* One report of one instance. */
+/*@ requires \valid(r) && recovery_ok(r) && bytes <= RECOVERY_ENTRY_MAX;
+    requires \valid_read(entry + (0 .. bytes - 1)) && \separated(r, entry + (0 .. bytes - 1));
+    assigns r->cells[instance % BLOCK], r->entries[instance % BLOCK][0 .. RECOVERY_ENTRY_MAX - 1];
+    ensures ok: recovery_ok(r);
+    ensures R1: \old(r->cells[instance % BLOCK].state) == CELL_CHOSEN ==>
+      cell_same{Pre,Post}(r, instance % BLOCK);
+    ensures R1: \old(r->cells[instance % BLOCK].state) == CELL_VOTED &&
+      r->cells[instance % BLOCK].state == CELL_VOTED ==>
+        r->cells[instance % BLOCK].ballot >= \old(r->cells[instance % BLOCK].ballot);
+    ensures taken: r->from <= instance < r->to ==> r->cells[instance % BLOCK].state != CELL_EMPTY;
+    ensures R1: r->from <= instance < r->to && ballot == 0 ==>
+      r->cells[instance % BLOCK].state == CELL_CHOSEN;
+    ensures R1: r->from <= instance < r->to && ballot != 0 &&
+      r->cells[instance % BLOCK].state == CELL_VOTED ==>
+        r->cells[instance % BLOCK].ballot >= ballot;
+    ensures one: cell_same{Pre,Post}(r, instance % BLOCK) ||
+      (r->cells[instance % BLOCK].ballot == ballot && r->cells[instance % BLOCK].bytes == bytes);
+    ensures R3: \forall integer k; 0 <= k < BLOCK && k != instance % BLOCK ==>
+      cell_same{Pre,Post}(r, k); */
+static void fill(struct recovery *r, uint64_t instance, uint64_t ballot, const uint8_t *entry,
+	uint32_t bytes)
 {
 	if (instance < r->from || instance >= r->to)
 		return;
 	struct cell *c = &r->cells[instance % BLOCK];
 
-	if (!outranks(record, c))
+	if (!outranks(ballot, c))
 		return;
-	c->state = record->ballot == 0 ? CELL_CHOSEN : CELL_VOTED;
-	c->ballot = record->ballot;
+	c->state = ballot == 0 ? CELL_CHOSEN : CELL_VOTED;
+	c->ballot = ballot;
 	c->bytes = bytes;
-	memcpy(r->entries[instance % BLOCK], entry, bytes);
+	copy(r->entries[instance % BLOCK], entry, bytes);
+	/*@ assert \forall integer k; 0 <= k < BLOCK && k != instance % BLOCK ==>
+	      cell_ok{Pre}(r, k) && cell_same{Pre,Here}(r, k) && cell_ok(r, k); */
+	/*@ assert cell_ok(r, instance % BLOCK); */
 }
 
 void recovery_add(struct recovery *r, const uint8_t *body, uint32_t bytes)
@@ -45,9 +90,8 @@ void recovery_add(struct recovery *r, const uint8_t *body, uint32_t bytes)
 			uint32_t length = 0;
 
 			if ((record->flags & FLAG_NOOP) == 0)
-				length = entry_bytes(
-					entry_length((const struct entry *)(const void *)entry));
-			fill(r, record->first + i, record, entry, length);
+				length = entry_step(entry);
+			fill(r, record->first + i, record->ballot, entry, length);
 			entry += length;
 		}
 	}
@@ -59,15 +103,22 @@ uint32_t recovery_next(struct recovery *r, uint8_t *body, uint32_t limit, uint32
 	uint32_t count = 0;
 
 	*bytes = 0;
+	/*@ loop invariant recovery_ok(r) && count <= count_max && *bytes <= limit;
+	    loop invariant r->next == \at(r->next, Pre) + count && (count == 0 ==> *bytes == 0);
+	    loop invariant R2: \forall integer i; \at(r->next, Pre) <= i < r->next ==>
+	      (r->cells[i % BLOCK].bytes == 0 <==> *bytes == 0);
+	    loop assigns r->next, count, *bytes, body[0 .. limit - 1];
+	    loop variant r->to - r->next; */
 	while (r->next < r->to && count < count_max) {
 		const struct cell *c = &r->cells[r->next % BLOCK];
 
+		/*@ assert cell_ok(r, r->next % BLOCK); */
 		/* No-ops and entries never share a run; a run of no-ops has no bytes. */
 		if (count > 0 && (c->bytes == 0) != (*bytes == 0))
 			break;
 		if (*bytes + c->bytes > limit)
 			break;
-		memcpy(body + *bytes, r->entries[r->next % BLOCK], c->bytes);
+		copy(body + *bytes, r->entries[r->next % BLOCK], c->bytes);
 		*bytes += c->bytes;
 		count++;
 		r->next++;

@@ -6,7 +6,8 @@
  * Upholds: R1  a value reported as chosen outranks every vote; of votes the highest ballot wins.
  *          R2  an instance that no one reported becomes a no-op, never a guess.
  *          R3  selection is per instance: runs are cut at every boundary.
- * Proofs:  tests/unit/test_recovery.c. (Lamport, Paxos Made Simple, P2c.)
+ * Proofs:  contracts below and in recovery.c, by Frama-C/WP (tools/run prove): R1, R2, of one report of
+ *          one instance; tests/unit/test_recovery.c. (Lamport, Paxos Made Simple, P2c.)
  */
 #ifndef CONSENSUS_RECOVERY_H
 #define CONSENSUS_RECOVERY_H
@@ -40,7 +41,24 @@ struct recovery {
 	_Alignas(8) uint8_t entries[BLOCK][RECOVERY_ENTRY_MAX];
 };
 
+/*@ predicate cell_ok{L}(struct recovery *r, integer k) =
+  @   r->cells[k].state <= CELL_CHOSEN && r->cells[k].bytes <= RECOVERY_ENTRY_MAX &&
+  @   (r->cells[k].state == CELL_EMPTY ==> r->cells[k].bytes == 0);
+  @ predicate recovery_ok{L}(struct recovery *r) =
+  @   r->from <= r->next <= r->to <= INSTANCE_TOP &&
+  @   (\forall integer k; 0 <= k < BLOCK ==> cell_ok(r, k));
+  @ predicate cell_same{A,B}(struct recovery *r, integer k) =
+  @   \at(r->cells[k].ballot, A) == \at(r->cells[k].ballot, B) &&
+  @   \at(r->cells[k].bytes, A) == \at(r->cells[k].bytes, B) &&
+  @   \at(r->cells[k].state, A) == \at(r->cells[k].state, B);
+  @*/
+
 /* A new stride, all cells empty. to - from <= BLOCK, one block. */
+/*@ requires \valid(r) && from <= to <= INSTANCE_TOP;
+    assigns r->from, r->to, r->next, r->cells[0 .. BLOCK - 1];
+    ensures ok: recovery_ok(r) && r->from == from && r->to == to && r->next == from;
+    ensures R2: \forall integer k; 0 <= k < BLOCK ==>
+      r->cells[k].state == CELL_EMPTY && r->cells[k].bytes == 0; */
 void recovery_begin(struct recovery *r, uint64_t from, uint64_t to);
 
 /* The records of one votes chunk. Instances outside the stride are passed over. */
@@ -48,6 +66,15 @@ void recovery_add(struct recovery *r, const uint8_t *body, uint32_t bytes);
 
 /* The next run to propose again: its length in instances, 0 at the stride's end. *bytes is 0 for a
  * no-op run; else `body` (of body_max bytes) holds its entries, at most limit bytes of them. */
+/*@ requires \valid(r) && recovery_ok(r) && \valid(bytes) && \valid(body + (0 .. limit - 1));
+    requires \separated(r, bytes, body + (0 .. limit - 1));
+    requires limit <= 0x10000;
+    assigns r->next, *bytes, body[0 .. limit - 1];
+    ensures ok: recovery_ok(r);
+    ensures within: \result <= count_max && *bytes <= limit &&
+      r->next == \old(r->next) + \result;
+    ensures R2: \forall integer i; \old(r->next) <= i < r->next ==>
+      (r->cells[i % BLOCK].bytes == 0 <==> *bytes == 0); */
 uint32_t recovery_next(struct recovery *r, uint8_t *body, uint32_t limit, uint32_t count_max,
 	uint32_t *bytes);
 

@@ -67,16 +67,35 @@ static void delete_at(struct session_table *t, uint64_t hole)
 	t->count--;
 }
 
-static void evict_oldest(struct session_table *t)
+/* Of the sessions there are, the one whose last applied command is oldest in the log. */
+/*@ requires \valid_read(t) && t->mask < INSTANCE_TOP && \valid_read(t->slots + (0 .. t->mask));
+    assigns \nothing;
+    ensures S3: \result <= t->mask && \forall integer k; 0 <= k <= t->mask &&
+      t->slots[k].id != 0 ==>
+        t->slots[\result].id != 0 && t->slots[\result].last <= t->slots[k].last; */
+static uint64_t oldest_of(const struct session_table *t)
 {
 	uint64_t oldest = 0;
 	bool found = false;
 
+	/*@ loop invariant at <= t->mask + 1 && oldest <= t->mask;
+	    loop invariant found ==> t->slots[oldest].id != 0;
+	    loop invariant S3: \forall integer k; 0 <= k < at && t->slots[k].id != 0 ==>
+	      found && t->slots[oldest].last <= t->slots[k].last;
+	    loop assigns at, oldest, found;
+	    loop variant t->mask + 1 - at; */
 	for (uint64_t at = 0; at <= t->mask; at++)
 		if (t->slots[at].id != 0 && (!found || t->slots[at].last < t->slots[oldest].last)) {
 			oldest = at;
 			found = true;
 		}
+	return oldest;
+}
+
+static void evict_oldest(struct session_table *t)
+{
+	uint64_t oldest = oldest_of(t);
+
 	session_save(t, &t->slots[oldest]);
 	delete_at(t, oldest);
 	t->evicted++;

@@ -7,7 +7,8 @@
  *          S2  a sequence below the session's base is `stale` and does not execute.
  *          S3  a full table evicts the session whose last applied command is oldest in the log.
  *          S5  a snapshot has each session once, as it stood at the cut.
- * Proofs:  tests/unit/test_session.c. (Ongaro, Consensus, 6.3; the window of W replaces "last
+ * Proofs:  contracts below, by Frama-C/WP (tools/run prove): S1, S2, and whom S3 evicts;
+ *          tests/unit/test_session.c. (Ongaro, Consensus, 6.3; the window of W replaces "last
  *          sequence", under which 4 is lost, 5 executes, and 4 never runs.)
  */
 #ifndef CONSENSUS_SESSION_H
@@ -20,6 +21,10 @@
 #include "consensus/limits.h"
 #include "consensus/message.h"
 #include "consensus/snapshot.h"
+
+enum {
+	DONE_SETS = 1 << SESSION_WINDOW
+};
 
 struct session {
 	uint64_t id;   /* The instance of its open command, plus one; 0: an empty slot. */
@@ -103,18 +108,71 @@ enum session_answer {
 	SESSION_STALE,
 };
 
+/*@ predicate done_bit(integer done, integer k) =
+  @   0 <= k < SESSION_WINDOW &&
+  @   (done / (k == 0 ? 1 : k == 1 ? 2 : k == 2 ? 4 : 8)) % 2 == 1;
+  @ // What will not run any more: it has, or lies below the window.
+  @ predicate spent{L}(struct session *s, integer sequence) =
+  @   sequence < s->base || done_bit(s->done, sequence - s->base);
+  @ predicate session_ok{L}(struct session *s) = s->done < DONE_SETS;
+  @*/
+
+/* Of the sequences of a window, those that executed; a bit each. */
+/*@ requires done < DONE_SETS && k < SESSION_WINDOW;
+    assigns \nothing;
+    ensures \result <==> done_bit(done, k); */
+static inline bool done_has(uint8_t done, uint64_t k)
+{
+	return (done >> k & 1) != 0;
+}
+
+/*@ requires done < DONE_SETS && k < SESSION_WINDOW;
+    assigns \nothing;
+    ensures \result < DONE_SETS && \forall integer i; 0 <= i < SESSION_WINDOW ==>
+      (done_bit(\result, i) <==> done_bit(done, i) || i == k); */
+static inline uint8_t done_with(uint8_t done, uint64_t k)
+{
+	return (uint8_t)(done | 1u << k);
+}
+
+/* As the window slides by `by`. */
+/*@ requires done < DONE_SETS && by < SESSION_WINDOW;
+    assigns \nothing;
+    ensures \result < DONE_SETS && \forall integer i; 0 <= i < SESSION_WINDOW ==>
+      (done_bit(\result, i) <==> done_bit(done, i + by)); */
+static inline uint8_t done_slid(uint8_t done, uint64_t by)
+{
+	return (uint8_t)(done >> by);
+}
+
 /* The same question without changing anything: SESSION_RUN means not executed. */
+/*@ requires \valid_read(s) && session_ok(s);
+    assigns \nothing;
+    ensures S2: \result == SESSION_STALE <==> sequence < s->base;
+    ensures S1: \result == SESSION_RUN <==> !spent(s, sequence); */
 static inline enum session_answer session_look(const struct session *s, uint64_t sequence)
 {
 	if (sequence < s->base)
 		return SESSION_STALE;
 	if (sequence - s->base >= SESSION_WINDOW)
 		return SESSION_RUN;
-	return (s->done >> (sequence - s->base) & 1) != 0 ? SESSION_CACHED : SESSION_RUN;
+	return done_has(s->done, sequence - s->base) ? SESSION_CACHED : SESSION_RUN;
 }
 
 /* Is the sequence to be executed at `instance`? Changes the session as the log says: session_save
  * comes first. */
+/*@ requires \valid(s) && session_ok(s) && sequence < SEQUENCE_TOP;
+    assigns s->last, s->base, s->done;
+    ensures ok: session_ok(s);
+    ensures S1: \result == SESSION_RUN ==> !\old(spent(s, sequence)) && spent(s, sequence);
+    ensures kept: \forall integer q; \old(spent(s, q)) ==> spent(s, q);
+    ensures others: \forall integer q; q >= s->base && q != sequence && spent(s, q) ==>
+      \old(spent(s, q));
+    ensures S2: \result == SESSION_STALE <==> sequence < \old(s->base);
+    ensures same: \result != SESSION_RUN ==>
+      s->base == \old(s->base) && s->done == \old(s->done);
+    ensures rises: s->base >= \old(s->base);
+    ensures last: s->last == instance; */
 static inline enum session_answer session_apply(struct session *s, uint64_t sequence,
 	uint64_t instance)
 {
@@ -128,14 +186,19 @@ static inline enum session_answer session_apply(struct session *s, uint64_t sequ
 	if (ahead >= SESSION_WINDOW) {
 		uint64_t slide = ahead + 1 - SESSION_WINDOW;
 
-		s->done = (uint8_t)(slide < SESSION_WINDOW ? s->done >> slide : 0);
+		s->done = slide < SESSION_WINDOW ? done_slid(s->done, slide) : 0;
 		s->base += slide;
 		ahead = SESSION_WINDOW - 1;
 	}
-	s->done |= (uint8_t)(1u << ahead);
+	s->done = done_with(s->done, ahead);
+	/*@ assert others: \forall integer i; 0 <= i < SESSION_WINDOW && i != ahead &&
+	      done_bit(s->done, i) ==>
+	        done_bit(\at(s->done, Pre), i + (s->base - \at(s->base, Pre))); */
 	return SESSION_RUN;
 }
 
+/*@ requires \valid(s) && 0 <= status < 256;
+    assigns s->replies[sequence % SESSION_WINDOW]; */
 static inline void session_keep(struct session *s, uint64_t sequence, enum reply_status status,
 	uint64_t result)
 {
@@ -143,6 +206,8 @@ static inline void session_keep(struct session *s, uint64_t sequence, enum reply
 		(uint64_t)status * (1ull << 56) + result % (1ull << 56);
 }
 
+/*@ requires \valid_read(s) && \valid(result) && \separated(s, result);
+    assigns *result; */
 static inline enum reply_status session_reply(const struct session *s, uint64_t sequence,
 	uint64_t *result)
 {

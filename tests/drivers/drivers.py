@@ -72,7 +72,7 @@ def prove(tools, script):
     with tempfile.TemporaryDirectory() as folder:
         program(os.path.join(folder, "why3"), PROVERS)
         program(os.path.join(folder, "frama-c"), script)
-        return run([os.path.join(tools, "prove.py")], folder)
+        return run([os.path.join(tools, "prove.py"), "--fresh"], folder)
 
 
 def fuzz(tools, canary, target):
