@@ -106,7 +106,8 @@ void acceptor_init(struct acceptor *a, uint64_t window);
 
 /* PROMISED: promised == ballot (equal ballots are promised again). REFUSED, TOO_HIGH: nothing
  * changed. (Lamport, Paxos Made Simple, phase 1b; design: section 3.) */
-/*@ requires \valid(a) && acceptor_ok(a);
+/*@ // Coq: Acceptor.on_prepare.
+    requires \valid(a) && acceptor_ok(a);
     assigns a->promised;
     ensures A1: a->promised >= \old(a->promised);
     ensures A2: acceptor_ok(a);
@@ -120,7 +121,8 @@ enum acceptor_answer acceptor_on_prepare(struct acceptor *a, uint64_t ballot);
  * index 0, count and checksum; and so do all others). VOTED: promised = ballot, each instance's
  * slot is this run's, high covers it; all other slots unchanged. REPEATED: promised = ballot,
  * slots unchanged. Anything else: nothing changed. (Phase 2b, >=.) */
-/*@ requires \valid(a) && \valid_read(run) && \separated(a, run);
+/*@ // Coq: Acceptor.on_accept.
+    requires \valid(a) && \valid_read(run) && \separated(a, run);
     requires acceptor_ok(a) && run_ok(run);
     assigns a->promised, a->high, a->votes[0 .. VOTES_MAX - 1];
     ensures A1: a->promised >= \old(a->promised);
@@ -151,7 +153,8 @@ enum acceptor_answer acceptor_on_accept(struct acceptor *a, const struct run *ru
  * KNOWN: every instance at or above lo is VOTE_CHOSEN already. STORED: every instance of it at or
  * above lo that was not VOTE_CHOSEN is now, with ballot 0 (index counted from run->first).
  * `promised` is unchanged, whatever it is. */
-/*@ requires \valid(a) && \valid_read(run) && \separated(a, run);
+/*@ // Coq: Acceptor.on_chosen.
+    requires \valid(a) && \valid_read(run) && \separated(a, run);
     requires acceptor_ok(a) && run_ok(run);
     assigns a->high, a->votes[0 .. VOTES_MAX - 1];
     ensures A2: acceptor_ok(a);
@@ -164,7 +167,8 @@ enum acceptor_answer acceptor_on_accept(struct acceptor *a, const struct run *ru
 enum acceptor_answer acceptor_on_chosen(struct acceptor *a, const struct run *run);
 
 /* The learner delivered below `delivered`: raises delivered, and lo to its block's start. */
-/*@ requires \valid(a) && acceptor_ok(a) && delivered <= INSTANCE_TOP;
+/*@ // Coq: Acceptor.trim.
+    requires \valid(a) && acceptor_ok(a) && delivered <= INSTANCE_TOP;
     assigns a->delivered, a->lo, a->tail;
     ensures A5: a->delivered >= \old(a->delivered) && a->lo >= \old(a->lo) &&
       a->tail >= \old(a->tail);
@@ -173,7 +177,8 @@ void acceptor_trim(struct acceptor *a, uint64_t delivered);
 
 /* The state below `delivered` came as a snapshot: as acceptor_trim, and nothing below is served any
  * more, for what this acceptor voted for there need not be what was chosen. */
-/*@ requires \valid(a) && acceptor_ok(a) && delivered <= INSTANCE_TOP;
+/*@ // Coq: Acceptor.install.
+    requires \valid(a) && acceptor_ok(a) && delivered <= INSTANCE_TOP;
     assigns a->delivered, a->lo, a->tail;
     ensures A5: a->delivered >= \old(a->delivered) && a->lo >= \old(a->lo) &&
       a->tail >= \old(a->tail);
@@ -182,14 +187,16 @@ void acceptor_trim(struct acceptor *a, uint64_t delivered);
 void acceptor_install(struct acceptor *a, uint64_t delivered);
 
 /* The log dropped what lies below `tail`: raises a->tail (not above lo). */
-/*@ requires \valid(a) && acceptor_ok(a);
+/*@ // Coq: Acceptor.drop.
+    requires \valid(a) && acceptor_ok(a);
     assigns a->tail;
     ensures A5: a->tail >= \old(a->tail);
     ensures A2: acceptor_ok(a); */
 void acceptor_drop(struct acceptor *a, uint64_t tail);
 
 /* The slot of an instance, or NULL if it holds no vote (or one for another instance). */
-/*@ requires \valid_read(a);
+/*@ // Coq: Acceptor.slot_at.
+    requires \valid_read(a);
     assigns \nothing;
     ensures \result == \null || \result == &a->votes[instance % VOTES_MAX];
     ensures held: \result != \null <==> holds_vote(a, instance); */

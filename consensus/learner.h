@@ -106,7 +106,8 @@ void learner_on_watermark(struct learner *l, uint64_t ballot, uint64_t watermark
 void learner_on_target(struct learner *l, uint64_t known);
 
 /* The run that starts at `delivered` if it is known chosen, else NULL. */
-/*@ requires \valid_read(l) && learner_ok(l);
+/*@ // Coq: Protocol.deliver_run, EDeliverChosen.
+    requires \valid_read(l) && learner_ok(l);
     assigns \nothing;
     ensures \result == \null || \result == &l->runs[l->delivered % LEARNER_SLOTS];
     ensures D1: \result != \null ==> \result->chosen ||

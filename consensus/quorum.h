@@ -128,7 +128,8 @@ static inline uint32_t quorum_with(uint32_t subset, uint32_t member)
 }
 
 /* Does every phase-1 quorum share a member with every phase-2 quorum? All pairs are looked at. */
-/*@ requires \valid_read(q);
+/*@ // Coq: Quorum.intersects.
+    requires \valid_read(q);
     assigns \nothing;
     ensures met: \result ==> intersects(q);
     ensures missed: !\result ==> \exists integer a, b;

@@ -20,7 +20,8 @@ void recovery_begin(struct recovery *r, uint64_t from, uint64_t to)
 }
 
 /* Ballot 0: reported as chosen. */
-/*@ requires \valid_read(c);
+/*@ // Coq: Protocol.better.
+    requires \valid_read(c);
     assigns \nothing;
     ensures R1: \result <==> c->state != CELL_CHOSEN &&
       (ballot == 0 || c->state == CELL_EMPTY || ballot > c->ballot); */

@@ -146,7 +146,8 @@ static inline uint8_t done_slid(uint8_t done, uint64_t by)
 }
 
 /* The same question without changing anything: SESSION_RUN means not executed. */
-/*@ requires \valid_read(s) && session_ok(s);
+/*@ // Coq: Session.session_look.
+    requires \valid_read(s) && session_ok(s);
     assigns \nothing;
     ensures S2: \result == SESSION_STALE <==> sequence < s->base;
     ensures S1: \result == SESSION_RUN <==> !spent(s, sequence); */
@@ -161,7 +162,8 @@ static inline enum session_answer session_look(const struct session *s, uint64_t
 
 /* Is the sequence to be executed at `instance`? Changes the session as the log says: session_save
  * comes first. */
-/*@ requires \valid(s) && session_ok(s) && sequence < SEQUENCE_TOP;
+/*@ // Coq: Session.session_apply.
+    requires \valid(s) && session_ok(s) && sequence < SEQUENCE_TOP;
     assigns s->last, s->base, s->done;
     ensures ok: session_ok(s);
     ensures S1: \result == SESSION_RUN ==> !\old(spent(s, sequence)) && spent(s, sequence);

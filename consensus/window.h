@@ -95,7 +95,8 @@ uint64_t window_push(struct window *w, uint32_t count, uint64_t now_ns);
 
 /* A member voted for [first, first + count): for every run that lies wholly inside it, and for no
  * other. */
-/*@ requires \valid(w) && window_ok(w) && member < MEMBER_MAX;
+/*@ // Coq: Protocol.counts.
+    requires \valid(w) && window_ok(w) && member < MEMBER_MAX;
     requires first < INSTANCE_TOP && count <= ACCEPTOR_WINDOW;
     assigns w->hint[member], w->flights[0 .. WINDOW_INSTANCES - 1].votes;
     ensures ok: window_ok(w);
@@ -107,7 +108,8 @@ uint64_t window_push(struct window *w, uint32_t count, uint64_t now_ns);
 void window_vote(struct window *w, uint32_t member, uint64_t first, uint64_t count);
 
 /* Passes the oldest runs that a phase-2 quorum voted for. True: `chosen` went up. */
-/*@ requires \valid(w) && window_ok(w) && \valid_read(q) && \separated(w, q);
+/*@ // Coq: Protocol.advance.
+    requires \valid(w) && window_ok(w) && \valid_read(q) && \separated(w, q);
     assigns w->oldest, w->chosen;
     ensures ok: window_ok(w) && w->oldest >= \old(w->oldest) && w->chosen >= \old(w->chosen);
     ensures P2: \forall integer r; \old(w->oldest) <= r < w->oldest ==>
