@@ -125,7 +125,7 @@ MUTANTS = [
      "ensures_D3"),
     ("a vote put in place of what is chosen", "consensus/learner.c", "learner_add",
      "(s->chosen || s->ballot > run.ballot)", "s->ballot > run.ballot",
-     "ensures_known"),
+     "assert_known"),
     ("a sequence run twice", "consensus/session.h", "session_apply",
      "\ts->done = done_with(s->done, ahead);\n", "",
      "ensures_S1"),
