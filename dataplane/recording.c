@@ -136,6 +136,16 @@ uint64_t recording_steps(const struct replica *r)
 	return steps;
 }
 
+/* To what was written; that steps were lost is behind the last one. Sparse it would do as well. */
+static void cut(const struct recording *recording)
+{
+	const struct trace_file_step *end = recording->next + (recording->next->stage != 0 ? 1 : 0);
+	bool done = ftruncate(recording->file,
+			    (const uint8_t *)end - (const uint8_t *)recording->map) == 0;
+
+	(void)done;
+}
+
 void recording_stop(struct replica *r)
 {
 	for (uint32_t p = 0; p < POSITIONS_MAX; p++) {
@@ -147,6 +157,7 @@ void recording_stop(struct replica *r)
 		c->outlet.details = false;
 		c->outlet.watch = NULL;
 		c->recording = NULL;
+		cut(recording);
 		munmap(recording->map, RECORD_BYTES);
 		close(recording->file);
 		free(recording);

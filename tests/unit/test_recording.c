@@ -67,15 +67,12 @@ static void when_step(uint32_t position, enum transition_event event, uint64_t f
 	outlet_watch(&replica.crossings[position].outlet, event, 65536, first, 5);
 }
 
-/* Reads the file of a stage as it is now; returns the steps in it, of at most `max`. */
-static uint32_t read_stage(uint32_t position, struct trace_file_header *head,
-	struct trace_file_step *steps, uint32_t max)
+static FILE *open_stage(uint32_t position)
 {
 	char end[32];
 	char path[2 * PATH_BYTES] = "";
 	DIR *listed = opendir(steps_folder);
 	struct dirent *entry;
-	uint32_t count = 0;
 
 	assert_non_null(listed);
 	snprintf(end, sizeof(end), "-%u.rec", position);
@@ -86,6 +83,27 @@ static uint32_t read_stage(uint32_t position, struct trace_file_header *head,
 	FILE *file = fopen(path, "rb");
 
 	assert_non_null(file);
+	return file;
+}
+
+static uint64_t bytes_of(uint32_t position)
+{
+	FILE *file = open_stage(position);
+
+	assert_int_equal(fseek(file, 0, SEEK_END), 0);
+	uint64_t bytes = (uint64_t)ftell(file);
+
+	fclose(file);
+	return bytes;
+}
+
+/* Reads the file of a stage as it is now; returns the steps in it, of at most `max`. */
+static uint32_t read_stage(uint32_t position, struct trace_file_header *head,
+	struct trace_file_step *steps, uint32_t max)
+{
+	FILE *file = open_stage(position);
+	uint32_t count = 0;
+
 	assert_int_equal(fread(head, sizeof(*head), 1, file), 1);
 	while (count < max && fread(&steps[count], sizeof(*steps), 1, file) == 1 &&
 		steps[count].stage != 0)
@@ -133,7 +151,10 @@ static void details_are_recorded_until_it_stops(void **state)
 	(void)state;
 	when_started();
 	assert_true(replica.crossings[POSITION_LEADER].outlet.details);
+	when_step(POSITION_LEARNER, TRANSITION_DELIVERED, 1);
 	recording_stop(&replica);
+	assert_int_equal(bytes_of(POSITION_LEARNER),
+		sizeof(struct trace_file_header) + sizeof(struct trace_file_step));
 	for (uint32_t p = 0; p < POSITIONS_MAX; p++) {
 		assert_false(replica.crossings[p].outlet.details);
 		assert_null(replica.crossings[p].outlet.watch);
