@@ -50,6 +50,7 @@ class Needs(typing.NamedTuple):
     load_s: int = LOAD_S
     keys: int = 50
     own_disk: bool = False  # Of replica 0.
+    disk_lies: bool = False  # It has less than was durable, and takes that for whole.
 
 
 class Cluster(base.Cluster):

@@ -160,12 +160,16 @@ class Cluster:
         self.replicas[i] = self.start(i, f"replica{i}", REPLICA, "--config", self.config,
                                       "--replica", str(i), *record)
 
-    def check_steps(self):
-        """No replica runs any more: does the proved protocol allow each step of all their lives?"""
+    def check_steps(self, refusal=None):
+        """No replica runs any more: does the proved protocol allow each step of all their lives, or all
+        up to one that is refused so? Returns how many it allows."""
         if not os.path.exists(CHECKER):
             raise Skip("there is no paxwire-check: tools/run prove builds it")
         done = run(CHECKER, self.steps, check=False)
-        if done.returncode != 0:
+        refused = re.match(r"REFUSED step (\d+): (.*)", done.stdout)
+        if refused and refused[2] == refusal:
+            return int(refused[1])
+        if done.returncode != 0 or refusal:
             kept = tempfile.mkdtemp(prefix="paxwire-steps-")
             shutil.move(self.steps, kept)
             raise RuntimeError(f"{done.stdout}{done.stderr}the steps are in {kept}/steps")
