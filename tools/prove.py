@@ -168,7 +168,7 @@ WP = ["frama-c", "-wp", "-wp-rte", "-c11", "-wp-model", "Typed+ref",
       "-wp-prover", "z3,cvc4", "-wp-par", "2", "-cpp-extra-args=-Iconsensus/proof/stubs -I. -include consensus/proof/stubs/prover.h "
       "-D__GNUC__=12"]
 PROOF_TIMEOUT_S = 40
-MUTANT_TIMEOUT_S = 10
+MUTANT_TIMEOUT_S = 5
 SLOW_GOAL_S = 10
 
 # Which provers there are, found anew: nobody's own ~/.why3.conf is read or written.
