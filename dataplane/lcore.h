@@ -25,8 +25,8 @@ struct lcore {
 	struct stage *stages[LCORE_STAGES_MAX];
 	enum idle_policy idle;
 	/* Writes in flight of the journals of this process: while there are some, every turn ends
-	 * with a yield, or now and then a nap, busy or not. Else the kernel's part of a write waits for a poller's whole time
-	 * slice, 4 ms, on the CPU that took the disk's interrupt. */
+	 * with a yield, or now and then a nap, busy or not. Else the kernel's part of a write waits
+	 * for a poller's whole time slice, 4 ms, on the CPU that took the disk's interrupt. */
 	uint32_t disks_count;
 	const uint32_t *disks[LCORE_DISKS_MAX];
 	bool accounts; /* Cycles per stage: two more clock reads a stage and turn. */

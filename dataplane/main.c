@@ -19,9 +19,9 @@
 #include "dataplane/app.h"
 #include "dataplane/format.h"
 #include "dataplane/host.h"
+#include "dataplane/recording.h"
 #include "dataplane/replica.h"
 #include "dataplane/telemetry.h"
-#include "dataplane/recording.h"
 #include "dataplane/trace.h"
 
 enum {

@@ -4,7 +4,8 @@
  * Owns:    a file for each stage, mapped: what was recorded stands there when the process is killed.
  * Never:   loses a step unseen: a full file says so in its last one.
  *
- * Off, a stage pays one predictable branch for each step.
+ * Off, a stage pays one predictable branch for each step. On, it needs room in the folder: where a
+ * disk runs full under a mapped file the kernel ends the process (SIGBUS).
  */
 #ifndef DATAPLANE_RECORDING_H
 #define DATAPLANE_RECORDING_H

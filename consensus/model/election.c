@@ -1,7 +1,6 @@
 #include "consensus/model/election.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 struct world world;

@@ -223,6 +223,19 @@ static inline bool was_said(enum message_type type)
 	return false;
 }
 
+/* For a whole program of tests. False: the reason to skip was printed. */
+static inline bool given_memory_and_disk(void)
+{
+	if (!is_on_disk(".")) {
+		printf("%s\n", error);
+		return false;
+	}
+	if (!given_dpdk("store"))
+		return false;
+	store = calloc(1, sizeof(*store));
+	return store != NULL;
+}
+
 /* What a next start would read. */
 static inline struct journal_end when_read_back(void)
 {

@@ -375,13 +375,8 @@ int main(void)
 		T(a_damaged_superblock_is_refused),
 	};
 
-	if (!is_on_disk(".")) {
-		printf("%s\n", error);
+	if (!given_memory_and_disk())
 		return SKIPPED;
-	}
-	if (!given_dpdk("store"))
-		return SKIPPED;
-	store = calloc(1, sizeof(*store));
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
 
 	free(store);

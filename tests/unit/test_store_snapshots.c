@@ -294,13 +294,8 @@ int main(void)
 		T(a_journal_without_the_segment_where_it_begins_is_refused),
 	};
 
-	if (!is_on_disk(".")) {
-		printf("%s\n", error);
+	if (!given_memory_and_disk())
 		return SKIPPED;
-	}
-	if (!given_dpdk("store"))
-		return SKIPPED;
-	store = calloc(1, sizeof(*store));
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
 
 	free(store);
