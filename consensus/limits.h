@@ -10,6 +10,15 @@
 
 #include <assert.h>
 
+/* The simulator's are short, so that logs wrap and members fall behind them in an ordinary run
+ * (tests/sim/meson.build). */
+#ifndef LIMITS_WINDOW
+#define LIMITS_WINDOW 4096
+#endif
+#ifndef LIMITS_LOG
+#define LIMITS_LOG 8192
+#endif
+
 enum {
 	MEMBER_MAX = 9,
 	MEMBER_SETS = 1 << MEMBER_MAX, /* Sets of members, as bitmasks. */
@@ -19,9 +28,9 @@ enum {
 	/* Instances. A run never straddles a block; a shard owns whole blocks. */
 	BLOCK = 256,
 	RUN_COUNT_MAX = BLOCK,
-	WINDOW_INSTANCES = 4096,                     /* The leader's span in flight, at most. */
+	WINDOW_INSTANCES = LIMITS_WINDOW,            /* The leader's span in flight, at most. */
 	ACCEPTOR_WINDOW = 2 * WINDOW_INSTANCES,      /* What an acceptor votes in, from `lo` on. */
-	LOG_INSTANCES = 8192,                        /* Delivered instances that the log retains. */
+	LOG_INSTANCES = LIMITS_LOG,                  /* Delivered instances that the log retains. */
 	VOTES_MAX = LOG_INSTANCES + ACCEPTOR_WINDOW, /* Slots of the index: instance % VOTES_MAX. */
 
 	/* Bytes on the wire, Ethernet to UDP: 14 + 20 + 8 (IPv4). */

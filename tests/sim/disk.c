@@ -19,11 +19,11 @@ void disk_extend(struct disk *d, uint64_t uuid)
 
 void disk_recycle(struct disk *d)
 {
-	static uint8_t segment[DISK_SEGMENT * JOURNAL_BLOCK_BYTES];
-
 	d->steps++;
-	memcpy(segment, block_at(d, d->first), sizeof(segment));
-	memcpy(block_at(d, d->blocks), segment, sizeof(segment));
+	/* Of a full disk the freed segment's blocks are those of its new name already. */
+	if (d->blocks != d->first + DISK_BLOCKS)
+		memcpy(block_at(d, d->blocks), block_at(d, d->first),
+			DISK_SEGMENT * (size_t)JOURNAL_BLOCK_BYTES);
 	d->first += DISK_SEGMENT;
 	d->blocks += DISK_SEGMENT;
 }

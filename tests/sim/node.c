@@ -85,9 +85,10 @@ void node_send(void *context, const struct target *to, const struct message *m,
 	f->m.life = n->settings.life;
 	f->m.cluster = 1;
 	f->m.counter = n->counter++;
-	if (!m->checksum_known)
-		f->m.checksum = bytes == 0 ? 0 : message_crc(f->body, bytes);
-	CHECK(f->m.checksum == (bytes == 0 ? 0 : message_crc(f->body, bytes)));
+	uint32_t checksum = bytes == 0 ? 0 : message_crc(f->body, bytes);
+
+	CHECK(!m->checksum_known || m->checksum == checksum);
+	f->m.checksum = checksum;
 	if (n->durable && !to->local)
 		witness_on_sent(&n->witness, &f->m, f->body,
 			(to->members & ~(1u << n->settings.self)) != 0);
@@ -138,24 +139,32 @@ static uint32_t node_room(void *context)
 	return room;
 }
 
-static bool fills(const struct queue *q)
+/* Stages that have something to do. As in the data plane, who could overflow another's queue is given
+ * nothing: while queues fill, only theirs. */
+static uint32_t may_run(const struct node *n, uint32_t *waiting)
 {
-	return q->head - q->tail > QUEUE_MAX / 2;
-}
+	uint32_t stages = STAGE_ACCEPTOR + n->settings.shards;
+	uint32_t count = 0;
+	bool filling = false;
 
-/* As in the data plane: who could overflow another's queue is given nothing. */
-static bool may_run(const struct node *n, uint32_t stage)
-{
-	for (uint32_t i = 0; i < STAGES_MAX; i++)
-		if (i != stage && fills(&n->queues[i]) && !fills(&n->queues[stage]))
-			return false;
-	return n->queues[stage].head != n->queues[stage].tail;
+	for (uint32_t s = 0; s < stages; s++) {
+		uint32_t queued = n->queues[s].head - n->queues[s].tail;
+		bool fills = queued > QUEUE_MAX / 2;
+
+		if (fills && !filling)
+			count = 0;
+		filling |= fills;
+		if (queued > 0 && fills == filling)
+			waiting[count++] = s;
+	}
+	return count;
 }
 
 void node_clear(struct node *n, const struct machine *machine)
 {
 	n->crashing = false;
-	memset(n->queues, 0, sizeof(n->queues));
+	for (uint32_t i = 0; i < STAGES_MAX; i++)
+		n->queues[i].head = n->queues[i].tail = 0;
 	n->frames_free_count = FRAMES_MAX;
 	for (uint32_t i = 0; i < FRAMES_MAX; i++)
 		n->frames_free[i] = FRAMES_MAX - 1 - i;
@@ -290,8 +299,6 @@ static void run_burst(struct node *n, uint32_t stage)
 
 void node_turn(struct node *n, uint64_t now_ns)
 {
-	uint32_t stages = STAGE_ACCEPTOR + n->settings.shards;
-
 	tell_time(n, now_ns);
 	boot_complete(n);
 	n->running = STAGE_LEADER;
@@ -302,11 +309,8 @@ void node_turn(struct node *n, uint64_t now_ns)
 	learner_stage_flush(&n->learner, n->here_ns);
 	while (!n->crashing) {
 		uint32_t waiting[STAGES_MAX];
-		uint32_t count = 0;
+		uint32_t count = may_run(n, waiting);
 
-		for (uint32_t s = 0; s < stages; s++)
-			if (may_run(n, s))
-				waiting[count++] = s;
 		if (count == 0 || random_percent(n->random, n->starved ? 50 : 3))
 			break;
 		run_burst(n, waiting[random_below(n->random, count)]);

@@ -63,7 +63,7 @@ static struct replica_settings draw_settings(struct world *w)
 		.retransmit_ns = 300 * WORLD_US,
 		.commit_idle_ns = 20 * WORLD_US,
 		/* The low ones are below what a configuration may say, so that few commands reach it. */
-		.lag_max = random_percent(r, 70) ? 4096 : 32 + random_below(r, 128),
+		.lag_max = random_percent(r, 70) ? LOG_INSTANCES / 2 : 32 + random_below(r, 128),
 		.lag_timeout_ns = 50 * WORLD_MS,
 		.handover_ns = draw_handover(w),
 		.quorum = &w->quorum,
@@ -304,11 +304,14 @@ void world_step(struct world *w)
 	uint64_t power_at = power_next_ns(w);
 	uint32_t who = WORLD_NOBODY;
 
-	for (uint32_t i = 0; i < w->members; i++)
-		if (w->nodes[i].alive && node_next_ns(w, i) < at) {
-			at = node_next_ns(w, i);
+	for (uint32_t i = 0; i < w->members; i++) {
+		uint64_t node_at = w->nodes[i].alive ? node_next_ns(w, i) : UINT64_MAX;
+
+		if (node_at < at) {
+			at = node_at;
 			who = i;
 		}
+	}
 	if (power_at <= at && power_at <= customer_at && power_at <= w->fault_next_ns) {
 		w->now_ns = power_at;
 		power_turn(w);
