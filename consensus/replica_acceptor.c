@@ -81,15 +81,10 @@ void acceptor_stage_flush(struct acceptor_stage *s, uint64_t now_ns)
 }
 
 /* What the learner hears of a run that now stands in our log. */
-static void tell_learner(struct acceptor_stage *s, const struct message *run, const uint8_t *body)
+static void tell_learner(struct acceptor_stage *s, const struct message *voted, const uint8_t *body)
 {
-	struct message voted = *run;
-
-	voted.type = MESSAGE_VOTED;
-	voted.shard = (uint16_t)s->shard;
-	voted.checksum_known = true;
-	s->parts[0] = (struct part){.bytes = body, .length = run->payload_len};
-	acceptor_send_learner(s, &voted, run->payload_len > 0 ? 1 : 0);
+	s->parts[0] = (struct part){.bytes = body, .length = voted->payload_len};
+	acceptor_send_learner(s, voted, voted->payload_len > 0 ? 1 : 0);
 }
 
 /* For good: what the disk has by now nobody knows. */
@@ -165,6 +160,13 @@ static void on_question(struct acceptor_stage *s, const struct message *m)
 /* A new vote stands in the index: its record goes to the log, it is told, and heard by the learner. */
 static void record_vote(struct acceptor_stage *s, const struct message *m, const uint8_t *body)
 {
+	/* Before the record: read right behind the log's stores past the cache, what was stored last
+	 * would wait for all of them. */
+	struct message voted = *m;
+
+	voted.type = MESSAGE_VOTED;
+	voted.shard = (uint16_t)s->shard;
+	voted.checksum_known = true;
 	if (m->flags != FLAG_NOOP) {
 		const struct record record = {
 			.ballot = m->ballot,
@@ -182,7 +184,7 @@ static void record_vote(struct acceptor_stage *s, const struct message *m, const
 	if (__builtin_expect(s->journal != NULL, 0))
 		acceptor_record_run(s, JOURNAL_VOTE, m, body);
 	acceptor_acknowledge(s, m->ballot, m->sender, m->first, m->count);
-	tell_learner(s, m, body);
+	tell_learner(s, &voted, body);
 }
 
 static void on_accept(struct acceptor_stage *s, const struct message *m, const uint8_t *body)
@@ -278,18 +280,21 @@ static void store_chosen(struct acceptor_stage *s, const struct message *m, cons
 		watch_values(s->outlet, body, r->bytes);
 		outlet_watch(s->outlet, TRANSITION_STORED, 0, r->first, r->count);
 	}
-	const struct message run_message = {
+	const struct message voted = {
+		.type = MESSAGE_VOTED,
 		.first = r->first,
 		.count = r->count,
 		.checksum = r->checksum,
 		.payload_len = r->bytes,
 		.flags = (uint8_t)(FLAG_CHOSEN | (noop ? FLAG_NOOP : 0)),
+		.shard = (uint16_t)s->shard,
 		.sender = m->sender,
+		.checksum_known = true,
 	};
 
 	if (answer == ACCEPTOR_STORED && s->journal != NULL)
-		acceptor_record_run(s, JOURNAL_CHOSEN, &run_message, body);
-	tell_learner(s, &run_message, body);
+		acceptor_record_run(s, JOURNAL_CHOSEN, &voted, body);
+	tell_learner(s, &voted, body);
 }
 
 static void on_chosen(struct acceptor_stage *s, const struct message *m, const uint8_t *body)

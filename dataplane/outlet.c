@@ -96,6 +96,15 @@ static void send_route(struct crossing *c, uint32_t route, struct message *m,
 	put(c, POSITION_IO, mbuf, route);
 }
 
+static void stamp(const struct crossing *c, struct message *m)
+{
+	const struct replica_settings *s = &c->replica->settings;
+
+	m->uuid = s->uuid;
+	m->life = s->life;
+	m->cluster = c->replica->cluster;
+}
+
 /* To a stage of our own. The frame in hand goes itself if its body is what is sent. */
 static void send_own(struct crossing *c, uint32_t position, const struct message *m,
 	const struct part *parts, uint32_t parts_count)
@@ -113,6 +122,7 @@ static void send_own(struct crossing *c, uint32_t position, const struct message
 		frame_of(mbuf)->body = rte_pktmbuf_mtod_offset(mbuf, uint8_t *, FRAME_BODY_OFFSET);
 	}
 	frame_of(mbuf)->m = *m;
+	stamp(c, &frame_of(mbuf)->m);
 	put(c, position, mbuf, 0);
 }
 
@@ -132,15 +142,14 @@ void outlet_send(void *crossing, const struct target *to, const struct message *
 {
 	struct crossing *c = crossing;
 	const struct replica_settings *s = &c->replica->settings;
-	struct message m = *given;
 
-	m.uuid = s->uuid;
-	m.life = s->life;
-	m.cluster = c->replica->cluster;
 	if (to->local) {
-		send_local(c, &m, parts, parts_count);
+		send_local(c, given, parts, parts_count);
 		return;
 	}
+	struct message m = *given;
+
+	stamp(c, &m);
 	m.sender = (uint8_t)s->self;
 	if (to->client >= ENDPOINT_CLIENT_FIRST) {
 		send_route(c, MEMBER_MAX + to->client - ENDPOINT_CLIENT_FIRST, &m, parts,
