@@ -11,7 +11,8 @@
 
 enum {
 	FRAMES_A_TURN = 8,
-	SWEEP_NS = 50000,            /* Between looks for timeouts. */
+	SWEEP_NS = 50000,   /* Between looks for timeouts, at least, */
+	SWEEPS_A_RETRY = 8, /* and this often at each session while a retry is waited for. */
 	ARP_PATIENCE_NS = 200000000, /* From the clock's start. */
 };
 
@@ -83,6 +84,15 @@ static void done(void *context, uint32_t session, uint64_t id, uint64_t sequence
 		client_want(&l->client, session, 1);
 }
 
+/* Looking costs cache misses: no more often than tells in time. */
+static uint64_t sweep_every_ns(const struct load_settings *s)
+{
+	uint64_t sweeps = SWEEPS_A_RETRY * (s->sessions / CLIENT_SWEEP_SESSIONS + 1);
+	uint64_t every_ns = s->retry_ns / sweeps;
+
+	return every_ns > SWEEP_NS ? every_ns : SWEEP_NS;
+}
+
 bool load_create(struct load *l, const struct load_settings *settings, struct network *network,
 	char *error, size_t size)
 {
@@ -113,6 +123,7 @@ bool load_create(struct load *l, const struct load_settings *settings, struct ne
 		return false;
 	}
 	client_init(&l->client, &client, settings->sessions, l->memory);
+	l->sweep_every_ns = sweep_every_ns(settings);
 	l->spacing_ns = settings->rate > 0 ? 1e9 / settings->rate : 0;
 	l->random = 88172645463325252ull;
 	l->phase = LOAD_DRAIN;
@@ -297,10 +308,9 @@ uint32_t load_poll(void *self, uint64_t now_ns)
 		offer(l);
 	if (l->client.ready_count > 0 && may_fill(l))
 		work += transmit(l, client_fill);
-	if (now_ns - l->sweep_ns >= SWEEP_NS) {
-		l->sweep_ns = now_ns;
-		transmit(l, client_fill_retries);
-	}
+	if (now_ns >= l->sweep_ns)
+		l->sweep_ns = now_ns +
+			(transmit(l, client_fill_retries) > 0 ? SWEEP_NS : l->sweep_every_ns);
 	network_tick(l->network, now_ns);
 	network_flush(l->network);
 	return work;

@@ -52,7 +52,8 @@ struct load {
 	enum load_phase seen;
 	bool recording; /* As phase. */
 	uint64_t now_ns;
-	uint64_t sweep_ns;
+	uint64_t sweep_ns; /* The next look for timeouts. */
+	uint64_t sweep_every_ns;
 	uint64_t counter;
 
 	/* Open loop. */

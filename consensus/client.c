@@ -5,7 +5,6 @@
 #include "consensus/check.h"
 
 enum {
-	SWEEP_SESSIONS = 256, /* Looked at for a timeout in one call. */
 	TRIES_MAX = 4,        /* Doublings of the timeout. */
 	ROUNDS = 4,           /* In one timeout. */
 	DOUBT_SILENT = 4,     /* What a round of retries without a word from the leader weighs, */
@@ -267,7 +266,7 @@ static void ask_next(struct client *c, uint64_t now_ns)
 uint32_t client_fill_retries(struct client *c, uint8_t *body, uint32_t *bytes, uint64_t now_ns)
 {
 	uint32_t count = 0;
-	uint32_t looks = c->count < SWEEP_SESSIONS ? c->count : SWEEP_SESSIONS;
+	uint32_t looks = c->count < CLIENT_SWEEP_SESSIONS ? c->count : CLIENT_SWEEP_SESSIONS;
 	bool asks = in_doubt(c);
 	uint32_t batch = asks ? 1 : batch_of(c);
 

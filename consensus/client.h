@@ -89,6 +89,7 @@ struct client_session {
 
 #define CLIENT_CLOSED UINT64_MAX
 #define CLIENT_READERS_MAX 16384u
+#define CLIENT_SWEEP_SESSIONS 256u /* Looked at for a timeout in one call. */
 #define CLIENT_READ 0x80000000u
 
 struct client_counters {

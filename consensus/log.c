@@ -10,6 +10,10 @@ enum {
 	SKIP_FLAG = 0x80,
 };
 
+enum {
+	RECORDS_AHEAD = 3,
+};
+
 /* Records start at whole cache lines. */
 static uint64_t record_bytes(uint32_t bytes)
 {
@@ -62,11 +66,13 @@ static bool pointed_to(const struct acceptor *a, const struct record *r, uint64_
 	return false;
 }
 
-/* The next record to go is looked at when room is needed again: it is far from the cache by now. */
+/* The next records to go are looked at when room is needed again: they are far from the cache by now.
+ * Neighbours are mostly of one size. */
 static void free_tail(struct log *log, uint64_t bytes)
 {
 	log->tail += bytes;
 	__builtin_prefetch(at(log, log->tail));
+	__builtin_prefetch(at(log, log->tail + RECORDS_AHEAD * bytes));
 }
 
 /* Frees what stands at the tail. False: it is needed and does not fit at the head. */
