@@ -10,7 +10,9 @@
 #include "dataplane/heap.h"
 
 enum {
-	FRAMES_A_TURN = 8,
+	FRAMES_A_TURN = 32, /* At most, and no more bytes than so many full ones: */
+	FULL_A_TURN = 8,    /* others would push each other out of the cache. */
+	OFFERS_A_TURN = 128,
 	SWEEP_NS = 50000,   /* Between looks for timeouts, at least, */
 	SWEEPS_A_RETRY = 8, /* and this often at each session while a retry is waited for. */
 	ARP_PATIENCE_NS = 200000000, /* From the clock's start. */
@@ -153,7 +155,7 @@ static double gap_ns(struct load *l)
 /* Commands whose time has come go to sessions with room, round robin. */
 static void offer(struct load *l)
 {
-	for (uint32_t i = 0; i < FRAMES_A_TURN * 16 && l->due_ns <= (double)l->now_ns; i++) {
+	for (uint32_t i = 0; i < OFFERS_A_TURN && l->due_ns <= (double)l->now_ns; i++) {
 		uint32_t session = l->next_session;
 		const struct client_session *s = &l->client.sessions[session];
 
@@ -250,9 +252,11 @@ static uint32_t send_reads(struct load *l, uint8_t *body, uint32_t commands, uin
 static uint32_t transmit(struct load *l,
 	uint32_t (*fill)(struct client *c, uint8_t *body, uint32_t *bytes, uint64_t now_ns))
 {
+	const uint32_t bytes_max = FULL_A_TURN * l->settings.body_max;
 	uint32_t sent = 0;
+	uint32_t all = 0;
 
-	for (; sent < FRAMES_A_TURN; sent++) {
+	for (; sent < FRAMES_A_TURN && all < bytes_max; sent++) {
 		uint32_t leader = l->client.leader;
 
 		/* While ARP is asked, what can not go out waits; after that its node may be dead, and
@@ -271,6 +275,7 @@ static uint32_t transmit(struct load *l,
 			rte_pktmbuf_free(mbuf);
 			break;
 		}
+		all += bytes;
 		if (unlikely(l->settings.reads != READ_LOG))
 			commands -= send_reads(l, body, commands, &bytes);
 		if (commands > 0)
