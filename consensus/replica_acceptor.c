@@ -160,13 +160,19 @@ static void on_question(struct acceptor_stage *s, const struct message *m)
 /* A new vote stands in the index: its record goes to the log, it is told, and heard by the learner. */
 static void record_vote(struct acceptor_stage *s, const struct message *m, const uint8_t *body)
 {
-	/* Before the record: read right behind the log's stores past the cache, what was stored last
-	 * would wait for all of them. */
 	struct message voted = *m;
 
 	voted.type = MESSAGE_VOTED;
 	voted.shard = (uint16_t)s->shard;
 	voted.checksum_known = true;
+	s->counters.votes++;
+	watch_values(s->outlet, body, m->payload_len);
+	outlet_watch(s->outlet, TRANSITION_VOTED, m->ballot, m->first, m->count);
+	if (__builtin_expect(s->journal != NULL, 0))
+		acceptor_record_run(s, JOURNAL_VOTE, m, body);
+	acceptor_acknowledge(s, m->ballot, m->sender, m->first, m->count);
+	/* Late: the log is stored past the cache, and what is stored, and soon read, behind that would
+	 * wait for all of it. */
 	if (m->flags != FLAG_NOOP) {
 		const struct record record = {
 			.ballot = m->ballot,
@@ -178,12 +184,6 @@ static void record_vote(struct acceptor_stage *s, const struct message *m, const
 
 		log_append(&s->log, &record, body);
 	}
-	s->counters.votes++;
-	watch_values(s->outlet, body, m->payload_len);
-	outlet_watch(s->outlet, TRANSITION_VOTED, m->ballot, m->first, m->count);
-	if (__builtin_expect(s->journal != NULL, 0))
-		acceptor_record_run(s, JOURNAL_VOTE, m, body);
-	acceptor_acknowledge(s, m->ballot, m->sender, m->first, m->count);
 	tell_learner(s, &voted, body);
 }
 
