@@ -7,6 +7,7 @@ function had goals, and that a mutant of the same file is not proved. What passe
 """
 
 import argparse
+import concurrent.futures
 import hashlib
 import json
 import os
@@ -17,7 +18,9 @@ import sys
 import tempfile
 import time
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+import mutants
+
+ROOT = mutants.ROOT
 
 # File, and the least number of goals that a run must have had to be believed.
 FILES = [
@@ -69,99 +72,6 @@ UNPROVED = [
     "journal_block_seal", "journal_block_blank", "journal_block_copy", "journal_chain_block",
     "stream_word", "stream_lines", "snapshot_header_of", "snapshot_chunk_bytes",
     "snapshot_record_bytes", "snapshot_bytes",
-]
-
-# Name, file, function to look at, text that is changed, what it becomes, and the goal of that
-# function that must then fail: a busy machine, on which others time out, kills no mutant.
-MUTANTS = [
-    ("a promise that is not kept", "consensus/acceptor.c", "acceptor_on_prepare",
-     "\ta->promised = ballot;\n", "",
-     "ensures_promised"),
-    ("a stale ballot promised", "consensus/acceptor.c", "acceptor_on_prepare",
-     "\tif (ballot < a->promised)\n\t\treturn ACCEPTOR_REFUSED;\n", "",
-     "ensures_A1"),
-    ("a delivered index that goes down", "consensus/acceptor.c", "acceptor_trim",
-     "\tif (delivered <= a->delivered)\n\t\treturn;\n", "",
-     "ensures_A5"),
-    ("a vote that does not raise the promise", "consensus/acceptor.c", "acceptor_on_accept",
-     "\ta->promised = run->ballot;\n", "",
-     "call_cast_votes_requires_2"),
-    ("a vote in the slot beside its own", "consensus/acceptor.c", "set_vote",
-     "&a->votes[(run->first + index) % VOTES_MAX]",
-     "&a->votes[(run->first + index + 1) % VOTES_MAX]",
-     "ensures_others"),
-    ("a pair of sets not looked at", "consensus/quorum.c", "quorum_intersects",
-     "for (uint32_t b = 0;", "for (uint32_t b = 1;",
-     "loop_invariant_4_established"),
-    ("a threshold missed by one", "consensus/quorum.c", "quorum_init_threshold",
-     "size >= q1", "size > q1",
-     "loop_invariant_2_preserved"),
-    ("explicit sets not checked", "consensus/quorum.c", "quorum_init_explicit",
-     "holds_one(subset, sets2, count2);\n\t}\n\treturn checked(q);",
-     "holds_one(subset, sets2, count2);\n\t}\n\treturn QUORUM_OK;",
-     "ensures_Q1"),
-    ("a run passed without its quorum", "consensus/window.c", "window_advance",
-     "w->oldest < w->next && quorum_phase2(q, flight_at(w, w->oldest)->votes)",
-     "w->oldest < w->next",
-     "loop_invariant_P2_preserved"),
-    ("a hole that is passed", "consensus/window.c", "window_advance",
-     "w->oldest++;", "w->oldest = w->next;",
-     "assert_whole"),
-    ("a part of a run is a vote", "consensus/window.c", "window_vote",
-     "f->first + f->count > first + count", "f->first >= first + count",
-     "loop_invariant_voted_preserved"),
-    ("a vote of the last one lost", "consensus/window.c", "window_vote",
-     "run < w->oldest || run >= w->next || flight_at(w, run)->first != first",
-     "run < w->oldest",
-     "assert_before"),
-    ("a vote delivered below another ballot's watermark", "consensus/learner.c", "learner_next",
-     "(s->ballot != l->ballot || s->first", "(s->first",
-     "ensures_D1"),
-    ("a hole delivered", "consensus/learner.c", "learner_next",
-     "s->count == 0 || s->first != l->delivered", "s->count == 0",
-     "ensures_D2"),
-    ("an older watermark heard", "consensus/learner.c", "learner_on_watermark",
-     "\tif (ballot < l->ballot)\n\t\treturn;\n", "",
-     "ensures_D3"),
-    ("a vote put in place of what is chosen", "consensus/learner.c", "learner_add",
-     "(s->chosen || s->ballot > run.ballot)", "s->ballot > run.ballot",
-     "assert_known"),
-    ("a sequence run twice", "consensus/session.h", "session_apply",
-     "\ts->done = done_with(s->done, ahead);\n", "",
-     "ensures_S1"),
-    ("the oldest of the window taken for stale", "consensus/session.h", "session_look",
-     "\tif (sequence < s->base)", "\tif (sequence <= s->base)",
-     "ensures_S2"),
-    ("what has run is forgotten as the window slides", "consensus/session.h", "session_apply",
-     "slide < SESSION_WINDOW ? done_slid(s->done, slide) : 0", "0",
-     "ensures_kept"),
-    ("the newest session evicted", "consensus/session.c", "oldest_of",
-     "t->slots[at].last < t->slots[oldest].last", "t->slots[at].last > t->slots[oldest].last",
-     "loop_invariant_S3_preserved"),
-    ("the lowest ballot wins", "consensus/recovery.c", "outranks",
-     "CELL_EMPTY || ballot > c->ballot;", "CELL_EMPTY || ballot < c->ballot;",
-     "ensures_R1"),
-    ("a vote in place of what is chosen", "consensus/recovery.c", "outranks",
-     "\tif (c->state == CELL_CHOSEN)\n\t\treturn false;\n", "",
-     "ensures_R1"),
-    ("a no-op in the midst of entries", "consensus/recovery.c", "recovery_next",
-     "\t\tif (count > 0 && (c->bytes == 0) != (*bytes == 0))\n\t\t\tbreak;\n", "",
-     "loop_invariant_R2_preserved"),
-    ("a record beyond its write", "consensus/journal_block.c", "journal_payload_check",
-     "r->bytes > bytes - at - JOURNAL_RECORD_BYTES", "r->bytes > bytes - at",
-     "loop_invariant_inside_preserved"),
-    ("a write that goes on behind its records", "consensus/journal_block.c",
-     "journal_payload_check", "\treturn at == bytes;", "\treturn true;",
-     "ensures_J2"),
-    ("an entry longer than its body", "consensus/message.c", "entries_valid",
-     "\t\tif (bytes - at < step)\n\t\t\treturn false;\n", "",
-     "loop_invariant_inside_preserved"),
-    ("a length that is not the frame's", "consensus/message.c", "message_decode",
-     "\tif (length - HEADER_BYTES != m->payload_len)\n\t\treturn DROP_LENGTH;\n", "",
-     "ensures_whole"),
-    ("an Accept for another's ballot", "consensus/message.c", "message_decode",
-     "m->type == MESSAGE_PREPARE || m->type == MESSAGE_ACCEPT", "m->type == MESSAGE_PREPARE",
-     "ensures_sender"),
 ]
 
 WP = ["frama-c", "-wp", "-wp-rte", "-c11", "-wp-model", "Typed+ref",
@@ -275,6 +185,11 @@ def prove(path, floor, tools, fresh):
     return good
 
 
+def proved_in(mutant):
+    """A header is proved through the source of its name."""
+    return f"consensus/{mutant.file[:-1]}c"
+
+
 def goal_options(function, goal):
     """Only the goals of a label, where the goal has one: others would wait for their timeouts."""
     options = ["-wp-timeout", str(MUTANT_TIMEOUT_S), "-wp-fct", function]
@@ -282,20 +197,15 @@ def goal_options(function, goal):
     return options + (["-wp-prop", label.group(1)] if label else [])
 
 
-def kill(name, path, function, old, new, goal, tools, fresh):
+def kill(mutant, tools, fresh):
+    """What to tell of it, and whether its goal fails: a busy machine, on which others time out, kills none."""
+    function, goal = mutant.wp
     with tempfile.TemporaryDirectory() as folder:
         shutil.copytree(os.path.join(ROOT, "consensus"), os.path.join(folder, "consensus"))
-        target = os.path.join(folder, path)
-        with open(target, encoding="utf-8") as source:
-            text = source.read()
-        if old not in text:
-            print(f"mutant: {name}: its text is no longer in {path}")
-            return False
-        with open(target, "w", encoding="utf-8") as source:
-            source.write(text.replace(old, new, 1))
-        options = goal_options(function, goal)
-        # A header is proved through the source of its name.
-        path = path[:-1] + "c"
+        mutant.write(folder)
+        # Mutants run beside each other, each with one prover at a time.
+        options = goal_options(function, goal) + ["-wp-par", "1"]
+        path = proved_in(mutant)
         key = digest_of(folder, path, options + [goal], tools)
         known = cached(key, fresh)
         begin = time.monotonic()
@@ -304,9 +214,18 @@ def kill(name, path, function, old, new, goal, tools, fresh):
     if killed and not known:
         keep(key, [proved, goals, failed, 0])
     told = "cached" if known else f"{time.monotonic() - begin:.0f} s"
-    print(f"mutant: {name}: {'killed' if killed else 'NOT KILLED'} "
-          f"({proved} / {goals} goals, {told})", flush=True)
-    return killed
+    return (f"mutant: {mutant.name}: {'killed' if killed else 'NOT KILLED'} "
+            f"({proved} / {goals} goals, {told})"), killed
+
+
+def kill_all(tools, only, fresh):
+    chosen = [one for one in mutants.load("wp") if only in (None, proved_in(one))]
+    results = []
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        for told, killed in pool.map(lambda one: kill(one, tools, fresh), chosen):
+            print(told, flush=True)
+            results.append(killed)
+    return results
 
 
 def find_provers():
@@ -333,8 +252,7 @@ def main():
         find_provers()
         tools = versions()
         results = [prove(*entry, tools, arguments.fresh) for entry in files]
-        results += [kill(*mutant, tools, arguments.fresh) for mutant in MUTANTS
-                    if only in (None, mutant[1], mutant[1][:-1] + "c")]
+        results += kill_all(tools, only, arguments.fresh)
     finally:
         shutil.rmtree(os.path.dirname(WHY3_CONFIG))
     print(f"{results.count(True)} passed, {results.count(False)} failed")

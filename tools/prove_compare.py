@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 
+import mutants
 import prove_coq
 
 ROOT = prove_coq.ROOT
@@ -77,97 +78,6 @@ RUNS = [
     ("all kinds", "quorum", {}, [3], {"systems": 1600, "sets": 800000, "refused": 9000}),
 ]
 
-# Name, program, file in consensus/, text that is changed, and what it becomes.
-MUTANTS = [
-    ("a promise is not kept", "acceptor", "acceptor.c",
-     "\ta->promised = ballot;\n\treturn ACCEPTOR_PROMISED;", "\treturn ACCEPTOR_PROMISED;"),
-    ("a vote below the promise", "acceptor", "acceptor.c",
-     "if (run->ballot < a->promised)", "if (run->ballot + 1 < a->promised)"),
-    ("a vote does not raise the promise", "acceptor", "acceptor.c",
-     "\ta->promised = run->ballot;\n", ""),
-    ("a round may be any higher", "acceptor", "acceptor.c",
-     "if (too_high(a, run->ballot))", "if (false)"),
-    ("what is chosen is voted over", "acceptor", "acceptor.c",
-     "\t\tif (v->state == VOTE_CHOSEN)\n\t\t\treturn ACCEPTOR_TRIMMED;\n", ""),
-    ("a conflict is not seen", "acceptor", "acceptor.c", "conflict = true;", "conflict = false;"),
-    ("other boundaries are the same run", "acceptor", "acceptor.c",
-     "v->index == i && v->count == run->count && v->checksum", "v->checksum"),
-    ("a vote below lo", "acceptor", "acceptor.c", "if (run->first < a->lo)", "if (false)"),
-    ("a vote beyond the window", "acceptor", "acceptor.c",
-     "\tif (run->first + run->count > a->lo + a->window)\n\t\treturn ACCEPTOR_BEHIND;\n\tenum",
-     "\tenum"),
-    ("a chosen run beyond the window", "acceptor", "acceptor.c",
-     "\tif (run->first + run->count > a->lo + a->window)\n\t\treturn ACCEPTOR_BEHIND;\n"
-     "\t/* Nothing",
-     "\t/* Nothing"),
-    ("what is chosen is stored again", "acceptor", "acceptor.c",
-     "(holds(v, instance) && v->state == VOTE_CHOSEN)", "false"),
-    ("high is not raised", "acceptor", "acceptor.c", "if (end > a->high)", "if (false)"),
-    ("lo is not a block's start", "acceptor", "acceptor.c",
-     "\ta->lo = delivered - delivered % BLOCK;\n\tfollow_index(a);",
-     "\ta->lo = delivered;\n\tfollow_index(a);"),
-    ("tail does not follow the index", "acceptor", "acceptor.c", "\tfollow_index(a);\n", ""),
-    ("values below a snapshot are served", "acceptor", "acceptor.c",
-     "\ta->tail = delivered;\n", ""),
-    ("the log is dropped above lo", "acceptor", "acceptor.c", "if (tail > a->lo)", "if (false)"),
-    ("a piece goes on with another run", "acceptor", "acceptor.c",
-     "next->index != (uint8_t)(piece->index + piece->count)", "false"),
-    ("the lowest ballot wins", "recovery", "recovery.c",
-     "ballot > c->ballot;\n}", "ballot < c->ballot;\n}"),
-    ("a vote outranks what is chosen", "recovery", "recovery.c",
-     "if (c->state == CELL_CHOSEN)", "if (false)"),
-    ("what is chosen does not outrank", "recovery", "recovery.c",
-     "return ballot == 0 || c->", "return c->"),
-    ("a stride keeps what the last one had", "recovery", "recovery.c",
-     "\t\tr->cells[i].state = CELL_EMPTY;\n", ""),
-    ("part of a run is a vote", "window", "window.c",
-     "if (f->first + f->count > first + count)", "if (f->first >= first + count)"),
-    ("a run that begins before the range", "window", "window.c",
-     "if (flight_at(w, middle)->first < first)",
-     "if (flight_at(w, middle)->first + flight_at(w, middle)->count <= first)"),
-    ("one vote suffices", "window", "window.c",
-     "quorum_phase2(q, flight_at(w, w->oldest)->votes)", "flight_at(w, w->oldest)->votes != 0"),
-    ("a hint is believed", "window", "window.c", " || flight_at(w, run)->first != first", ""),
-    ("a watermark of any ballot", "learner", "learner.c", "s->ballot != l->ballot || ", ""),
-    ("a run beyond the watermark", "learner", "learner.c",
-     " || s->first + s->count > l->watermark", ""),
-    ("a watermark outlives its ballot", "learner", "learner.c",
-     "l->watermark = watermark;",
-     "l->watermark = watermark > l->watermark ? watermark : l->watermark;"),
-    ("a sequence is not noted", "session", "session.h",
-     "\ts->done = done_with(s->done, ahead);\n", ""),
-    ("base is not raised", "session", "session.h", "\t\ts->base += slide;\n", ""),
-    ("the window slides too far", "session", "session.h",
-     "uint64_t slide = ahead + 1 - SESSION_WINDOW;",
-     "uint64_t slide = ahead + 2 - SESSION_WINDOW;"),
-    ("what slid out is kept", "session", "session.h",
-     "done_slid(s->done, slide) : 0", "done_slid(s->done, slide) : s->done"),
-    ("what is stale is answered", "session", "session.h",
-     "return SESSION_STALE;", "return SESSION_CACHED;"),
-    ("the newest session is evicted", "session", "session.c",
-     "t->slots[at].last < t->slots[oldest].last", "t->slots[at].last > t->slots[oldest].last"),
-    ("a duplicate does not count as use", "session", "session.h",
-     "\ts->last = instance;\n\tenum session_answer answer = session_look(s, sequence);\n\n"
-     "\tif (answer != SESSION_RUN)\n\t\treturn answer;\n",
-     "\tenum session_answer answer = session_look(s, sequence);\n\n"
-     "\tif (answer != SESSION_RUN)\n\t\treturn answer;\n\ts->last = instance;\n"),
-    ("a hole is left in a chain", "session", "session.c",
-     "if (((at - home) & t->mask) >= ((at - hole) & t->mask))", "if (false)"),
-    ("half is a majority", "quorum", "quorum.c",
-     "members / 2 + 1, members / 2 + 1", "members / 2 + 1, (members + 1) / 2"),
-    ("thresholds that do not meet", "quorum", "quorum.c",
-     " || q1 + q2 <= members)\n\t\treturn QUORUM_THRESHOLD;\n\tclear(q, members);",
-     " || q1 + q2 < members)\n\t\treturn QUORUM_OK;\n\tclear(q, members);"),
-    ("a grid's phases are the same", "quorum", "quorum.c",
-     "q->phase2[subset] = each_row_met(subset, rows, columns);",
-     "q->phase2[subset] = some_row_whole(subset, rows, columns);"),
-    ("part of an explicit set", "quorum", "quorum.c",
-     "if (set_contains(subset, sets[i]))", "if (share_member(subset, sets[i]))"),
-    ("sets that do not meet", "quorum", "quorum.c",
-     "return quorum_intersects(q) ? QUORUM_OK : QUORUM_DISJOINT;", "return QUORUM_OK;"),
-]
-
-
 def run(command, folder=None):
     return prove_coq.run(command, folder)
 
@@ -202,13 +112,12 @@ def build_reader():
 
 
 def build_teller(program, changed, folder, mutant=None):
-    """The program that tells what the C does; `mutant` is a file of consensus/ and its text."""
+    """The program that tells what the C does, with a rule taken away or not."""
     files, libraries = SOURCES[program]
     limits(changed, folder)
     if mutant:
-        with open(os.path.join(folder, "consensus", mutant[0]), "w", encoding="utf-8") as f:
-            f.write(mutant[1])
-    units = [os.path.join(folder if mutant and mutant[0] == name else ROOT, "consensus", name)
+        mutant.write(folder)
+    units = [os.path.join(folder if mutant and mutant.file == name else ROOT, "consensus", name)
              for name in [*files, "check.c"]]
     out = os.path.join(folder, program)
     run(["gcc", *CFLAGS, *([] if mutant else ["-Werror"]), "-I", folder, "-I", ROOT,
@@ -251,22 +160,18 @@ def same(entry):
 
 
 def killed(mutant):
-    """None, or why the mutant lives."""
-    name, program, path, old, new = mutant
-    with open(os.path.join(ROOT, "consensus", path), encoding="utf-8") as f:
-        text = f.read()
-    if text.count(old) != 1:
-        return name, None, f"its text stands {text.count(old)} times in {path}"
+    """Where it differs, or why the mutant lives."""
     said = "no difference"
-    for title, _, changed, arguments, _ in (entry for entry in RUNS if entry[1] == program):
+    for title, program, changed, arguments, _ in RUNS:
+        if program != mutant.compare:
+            continue
         with tempfile.TemporaryDirectory() as folder:
-            teller = build_teller(program, changed, folder, (path, text.replace(old, new)))
-            status, said = compare(teller, program, arguments)
+            status, said = compare(build_teller(program, changed, folder, mutant), program, arguments)
         if status == 1 and said.startswith("different: "):
-            return name, f"{program}, {title}: {said.splitlines()[0][11:]}", None
+            return f"{program}, {title}: {said.splitlines()[0][11:]}", None
         if status != 0:
-            return name, None, said
-    return name, None, "no difference"
+            return None, said
+    return None, said
 
 
 def main():
@@ -282,9 +187,10 @@ def main():
             passed += count > 0
             failed += count == 0
         print(f"compare: {compared:,} answers and new states compared", flush=True)
-        for name, where, why in pool.map(killed, MUTANTS):
+        broken = mutants.load("compare")
+        for mutant, (where, why) in zip(broken, pool.map(killed, broken)):
             said = f"differs: {where}" if where else f"LIVES: {why}"
-            print(f"mutant: {name}: {said}", flush=True)
+            print(f"mutant: {mutant.name}: {said}", flush=True)
             passed += where is not None
             failed += where is None
     print(f"{passed} passed, {failed} failed")

@@ -10,15 +10,19 @@ prove_spin.py sizes|mutants    one half
 prove_spin.py --trail NAME     a mutant's counterexample, or the way to a witness, step by step
 """
 
+import concurrent.futures
 import os
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+import mutants
+
+ROOT = mutants.ROOT
 MODEL = "consensus/model"
 
 # Per model: its own C, the shipped C that it runs, and libraries.
@@ -64,119 +68,6 @@ WITNESSES = [
     ("sessions 2 of 4", 1, "a repeated command is answered after two evictions"),
 ]
 
-# Name, file, text that is changed, what it becomes, and the size that must find it.
-MUTANTS = [
-    ("a promise that is not kept", "acceptor.c",
-     "\ta->promised = ballot;\n", "",
-     "agreement 3x2x3x1"),
-    ("a stale ballot promised", "acceptor.c",
-     "\tif (ballot < a->promised)\n\t\treturn ACCEPTOR_REFUSED;\n", "",
-     "agreement 3x2x3x1"),
-    ("a vote below the promise", "acceptor.c",
-     "\tif (run->ballot < a->promised)\n\t\treturn ACCEPTOR_REFUSED;\n", "",
-     "agreement 3x2x3x1"),
-    ("a vote that does not raise the promise", "acceptor.c",
-     "\ta->promised = run->ballot;\n", "",
-     "agreement 3x2x3x1"),
-    ("a vote below lo", "acceptor.c",
-     "\tif (run->first < a->lo)\n\t\treturn ACCEPTOR_TRIMMED;\n", "",
-     "agreement 3x2x2x1, trimming"),
-    ("what is known chosen overwritten", "acceptor.c",
-     "\t\tif (v->state == VOTE_CHOSEN)\n\t\t\treturn ACCEPTOR_TRIMMED;\n", "",
-     "agreement 3x2x2x1, delivering"),
-    ("a pull below lo answered", "replica_reports.c",
-     "\tif (m->first < a->lo) {\n", "\tif (m->first < a->tail / 2) {\n",
-     "agreement 3x2x2x1, trimming"),
-    ("a pull answered after a higher promise", "replica_reports.c",
-     "\tif (m->ballot != a->promised) {\n", "\tif (m->ballot > a->promised) {\n",
-     "agreement 3x2x3x1"),
-    ("the own value instead of the reported one", "proposer.c",
-     "\tif (from >= p->end) {\n", "\tif (from >= p->delivered) {\n",
-     "agreement 3x2x3x1"),
-    ("the lower ballot's value", "recovery.c",
-     "CELL_EMPTY || ballot > c->ballot;\n", "CELL_EMPTY || ballot < c->ballot;\n",
-     "agreement 3x2x3x1"),
-    ("one promise is a quorum", "proposer.c",
-     "quorum_phase1(p->settings->quorum, promised_members(p))", "promised_members(p) != 0",
-     "agreement 3x2x3x1"),
-    ("one member's report is all of them", "proposer.c",
-     "p->promises[i].covered < p->recovery.to)\n\t\t\treturn;",
-     "p->promises[i].covered > p->recovery.to)\n\t\t\treturn;",
-     "agreement 5x2x2x1"),
-    ("one vote chooses", "window.c",
-     "quorum_phase2(q, flight_at(w, w->oldest)->votes)",
-     "q != NULL && flight_at(w, w->oldest)->votes != 0",
-     "agreement 3x2x3x1"),
-    ("votes of any ballot count", "proposer.c",
-     "\tif (m->ballot != p->ballot || p->state == PROPOSER_IDLE)\n\t\treturn false;\n",
-     "\tif (p->state == PROPOSER_IDLE)\n\t\treturn false;\n",
-     "agreement 3x2x3x1"),
-    ("a ballot used again after a crash", "proposer.c",
-     "enter(p, PROPOSER_PREPARING_SELF);", "enter(p, PROPOSER_PREPARING);",
-     "agreement 3x2x3x1"),
-    ("a proposal below what was trimmed", "proposer.c",
-     "\tif (p->delivered < proposer_prefix(p, &member)) {\n",
-     "\tif (p->delivered + 1 < proposer_prefix(p, &member)) {\n",
-     "agreement 3x2x2x1, trimming"),
-    ("a watermark of any ballot", "learner.c",
-     "(s->ballot != l->ballot || s->first", "(s->first",
-     "agreement 3x2x2x1, delivering"),
-    ("heartbeats count before the no-op", "election.c",
-     "(m->flags & HEARTBEAT_LEADS) == 0 || ", "",
-     "election 3, one fault"),
-    ("who is not connected stands", "election.c",
-     "\treturn quorum_phase1(e->settings->quorum, members) &&\n"
-     "\t\tquorum_phase2(e->settings->quorum, members);\n", "\treturn members != 0;\n",
-     "election 3, one fault"),
-    ("a leader that is not connected stays", "election.c",
-     "\tif (!quorum_phase2(e->settings->quorum, connected(e, now_ns)) ||\n\t\tnow_ns >",
-     "\tif (now_ns >",
-     "election 3, one fault"),
-    ("a candidate supported against a leader", "election.c",
-     "!leader_alive(e, now_ns) && !promised", "!promised",
-     "election 3, one fault"),
-    ("a candidate supported right after a promise", "election.c",
-     "!leader_alive(e, now_ns) && !promised", "(!leader_alive(e, now_ns) || promised)",
-     "election 3, one fault"),
-    ("an own stall held against others", "election.c",
-     "\tif (gap <= 2 * e->settings->heartbeat_ns)\n\t\treturn;\n",
-     "\tif (gap <= 100 * e->settings->heartbeat_ns)\n\t\treturn;\n",
-     "election 3, one fault"),
-    ("a ballot taken twice", "election.c",
-     "\te->highest = e->ballot;\n", "",
-     "election 3, one fault"),
-    ("a candidacy without end", "election.c",
-     "out.step_down = now_ns >= e->phase_ns;", "out.step_down = false;",
-     "election 3, one fault, progress"),
-    ("no way back from a pre-vote", "election.c",
-     " || now_ns >= e->phase_ns) {\n\t\tback_off", ") {\n\t\tback_off",
-     "election 3, one fault, progress"),
-    ("an executed command not marked", "session.h",
-     "\ts->done = done_with(s->done, ahead);\n", "",
-     "sessions 2 of 4"),
-    ("the base not raised", "session.h",
-     "\t\ts->base += slide;\n", "",
-     "sessions 2 of 4"),
-    ("the window moved without its marks", "session.h",
-     "slide < SESSION_WINDOW ? done_slid(s->done, slide) : 0",
-     "slide < SESSION_WINDOW ? s->done : 0",
-     "sessions 2 of 4"),
-    ("below the base executed", "session.h",
-     "\tif (sequence < s->base)\n\t\treturn SESSION_STALE;\n",
-     "\tif (sequence < s->base)\n\t\treturn SESSION_RUN;\n",
-     "sessions 2 of 4"),
-    ("the reply to another sequence", "session.h",
-     "\ts->replies[sequence % SESSION_WINDOW] =", "\ts->replies[sequence % (SESSION_WINDOW - 1)] =",
-     "sessions 2 of 4"),
-    ("the wrong session evicted", "session.c",
-     "t->slots[at].last < t->slots[oldest].last", "t->slots[at].last > t->slots[oldest].last",
-     "sessions 2 of 4"),
-    ("a chain broken by an eviction", "session.c",
-     "\t\tif (((at - home) & t->mask) >= ((at - hole) & t->mask)) {\n",
-     "\t\tif (((at - home) & t->mask) < ((at - hole) & t->mask)) {\n",
-     "sessions 2 of 4"),
-]
-
 # As the models name them. (A mutant that only fills the model's own log is not found.)
 INVARIANTS = {"agreement", "A1", "A2", "A3", "A4", "A5", "A6", "P1", "P2", "P4", "P5", "R1", "D1",
               "D2", "E: one leader a ballot", "E: a ballot is taken once", "E1", "E2", "E3", "E4",
@@ -194,35 +85,44 @@ def run(command, folder):
 
 
 class Builder:
-    """Compiles each file once for all that need it built alike."""
+    """Compiles each file once for all that need it built alike; several may ask at once."""
 
     def __init__(self, folder):
         self.folder = folder
-        self.objects = {}
-        self.generated = {}
+        self.made = {}
+        self.locks = {}
+        self.lock = threading.Lock()
+
+    def once(self, key, make):
+        with self.lock:
+            own = self.locks.setdefault(key, threading.Lock())
+        with own:
+            if key not in self.made:
+                self.made[key] = make()
+            return self.made[key]
 
     def compile(self, source, root, defines, warnings=("-w",)):
-        key = (source, root, tuple(defines))
-        if key not in self.objects:
-            target = os.path.join(self.folder, f"{len(self.objects)}.o")
+        def make():
+            place = tempfile.mkdtemp(dir=self.folder)
+            target = os.path.join(place, "one.o")
             status, said = run(["gcc", "-c", *FLAGS, *warnings, *(f"-D{d}" for d in defines),
                                 "-include", os.path.join(ROOT, MODEL, "limits.h"),
-                                f"-I{root}", f"-I{ROOT}", "-o", target, source], self.folder)
+                                f"-I{root}", f"-I{ROOT}", "-o", target, source], place)
             if status != 0:
                 raise RuntimeError(f"{os.path.basename(source)} does not build:\n{said}")
-            self.objects[key] = target
-        return self.objects[key]
+            return target
+        return self.once((source, root, tuple(defines)), make)
 
     def generate(self, model, progress):
-        if (model, progress) not in self.generated:
+        def make():
             place = tempfile.mkdtemp(dir=self.folder)
             shutil.copy(os.path.join(ROOT, MODEL, f"{model}.pml"), place)
             status, said = run(["spin", "-a", *(["-DPROGRESS"] if progress else []),
                                 f"{model}.pml"], place)
             if status != 0:
                 raise RuntimeError(f"spin: {said}")
-            self.generated[model, progress] = os.path.join(place, "pan.c")
-        return self.generated[model, progress]
+            return os.path.join(place, "pan.c")
+        return self.once((model, progress), make)
 
     def build(self, size, extra=(), root=ROOT):
         """Returns the folder with `pan` in it. Of another root only what it has is taken."""
@@ -303,37 +203,40 @@ def reach(builder, size, witness, what):
     return good
 
 
-def mutate(folder, path, old, new):
+def mutate(folder, mutant):
     """A folder in which only the changed file stands."""
-    with open(os.path.join(ROOT, "consensus", path), encoding="utf-8") as source:
-        text = source.read()
-    if text.count(old) != 1:
-        raise RuntimeError(f"its text stands {text.count(old)} times in {path}")
     root = tempfile.mkdtemp(dir=folder)
-    os.mkdir(os.path.join(root, "consensus"))
-    with open(os.path.join(root, "consensus", path), "w", encoding="utf-8") as target:
-        target.write(text.replace(old, new))
+    mutant.write(root)
     return root
 
 
-def kill(builder, name, path, old, new, size):
+def kill(builder, mutant):
+    """What to tell of it, and whether it is found."""
+    size = mutant.spin
     try:
-        root = mutate(builder.folder, path, old, new)
-        found = search(builder.build(size, root=root), is_progress(size))
+        found = search(builder.build(size, root=mutate(builder.folder, mutant)), is_progress(size))
     except (RuntimeError, subprocess.TimeoutExpired) as error:
-        print(f"mutant: {name}: {error}", flush=True)
-        return False
+        return f"mutant: {mutant.name}: NOT FOUND: {error}", False
     found_it = found["errors"] == 1 and found["violated"] in INVARIANTS
-    print(f"mutant: {name}: {'found' if found_it else 'NOT FOUND'} "
-          f"({found['violated']}; {size})", flush=True)
-    return found_it
+    return (f"mutant: {mutant.name}: {'found' if found_it else 'NOT FOUND'} "
+            f"({found['violated']}; {size})"), found_it
+
+
+def kill_all(builder):
+    results = []
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        for told, found_it in pool.map(lambda one: kill(builder, one), mutants.load("spin")):
+            print(told, flush=True)
+            results.append(found_it)
+    return results
 
 
 def trail(builder, name):
     """The events of a counterexample, as the model's C tells them."""
-    for mutant, path, old, new, size in MUTANTS:
-        if mutant == name:
-            place = builder.build(size, ["TELL=1"], mutate(builder.folder, path, old, new))
+    for mutant in mutants.load("spin"):
+        if mutant.name == name:
+            size = mutant.spin
+            place = builder.build(size, ["TELL=1"], mutate(builder.folder, mutant))
             break
     else:
         for size, witness, what in WITNESSES:
@@ -371,7 +274,7 @@ def main():
             results += [prove(builder, size) for size in SIZES]
             results += [reach(builder, *witness) for witness in WITNESSES]
         if sys.argv[1:] != ["sizes"]:
-            results += [kill(builder, *mutant) for mutant in MUTANTS]
+            results += kill_all(builder)
     print(f"{results.count(True)} passed, {results.count(False)} failed")
     sys.exit(0 if results and all(results) else 1)
 

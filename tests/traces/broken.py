@@ -1,0 +1,123 @@
+#!/usr/bin/env python3
+"""The checker against broken C: the simulator with one rule taken away (consensus/proof/mutants.toml)
+records its runs, and paxwire-check must refuse them.
+
+Only what a rule's file changes is compiled anew, into objects beside those of build/.
+"""
+
+import concurrent.futures
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tempfile
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.join(ROOT, "tools"))
+
+import mutants  # pylint: disable=wrong-import-position
+
+BUILD = os.path.join(ROOT, "build")
+SIM = "tests/sim/paxwire-sim"
+CHECKER = os.path.join(BUILD, "proof", "paxwire-check")
+SECONDS = 120
+
+
+class Broken(Exception):
+    """A simulator that can not be built."""
+
+
+def run(command):
+    done = subprocess.run(command, cwd=BUILD, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise Broken(f"{command[0]}: {done.stderr[-500:]}")
+    return done.stdout
+
+
+class Simulator:
+    """How build/ makes the simulator, and which of its objects read which file of consensus/."""
+
+    def __init__(self):
+        self.link = shlex.split(run(["ninja", "-t", "commands", "-s", SIM]))
+        library = "consensus/libconsensus.a"
+        self.commands = {one["output"]: shlex.split(one["command"])
+                         for one in json.loads(run(["ninja", "-t", "compdb"]))
+                         if one["output"].startswith((library + ".p/", SIM + ".p/"))
+                         and one["output"].endswith(".o")}
+        self.read_by = {}
+        for part in run(["ninja", "-t", "deps", *self.commands]).strip().split("\n\n"):
+            output, *read = part.split("\n")
+            for file in read:
+                self.read_by.setdefault(file.strip(), []).append(output.split(":")[0])
+
+    def build(self, mutant, folder):
+        """The program with that rule taken away, in the folder."""
+        mutant.write(folder)
+        path = f"../consensus/{mutant.file}"
+        changed = {}
+        for number, output in enumerate(self.read_by[path]):
+            changed[output] = os.path.join(folder, f"{number}.o")
+            self.compile(self.commands[output], path, folder, changed[output])
+        program = os.path.join(folder, "paxwire-sim")
+        # An object that is named stands before the library's own of the same functions.
+        named = [one for output, one in changed.items() if not output.startswith(SIM)]
+        link = [changed.get(one, one) for one in self.link]
+        link[link.index("-o") + 1] = program
+        run(link[:link.index("-o") + 2] + named + link[link.index("-o") + 2:])
+        return program
+
+    @staticmethod
+    def compile(command, path, folder, target):
+        # Optimised less: a header is read by many, and each seed is short.
+        command = ["-O1" if one == "-O3" else one for one in command
+                   if one not in ("-Werror", "-MD")]
+        for option in ("-MQ", "-MF"):
+            at = command.index(option)
+            del command[at:at + 2]
+        command[command.index("-o") + 1] = target
+        if command[-1] == path:
+            command[-1] = os.path.join(folder, "consensus", os.path.basename(path))
+        run([command[0], f"-I{folder}", *command[1:]])
+
+
+def judge(program, arguments):
+    """What the checker says of what the simulator records, in one line. The simulator may stop at its own
+    invariants, or at a CHECK: what it recorded until then is what counts."""
+    with subprocess.Popen(["timeout", str(SECONDS), program, "--record", "-", *arguments.split()],
+                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as sim:
+        done = subprocess.run([CHECKER, "-"], stdin=sim.stdout, capture_output=True, text=True,
+                              check=False)
+        sim.stdout.close()
+    return done.stdout.strip().split("\n")[0] or done.stderr.strip()
+
+
+def kill(simulator, mutant):
+    """What to tell of it, and whether the checker refuses it."""
+    try:
+        with tempfile.TemporaryDirectory(prefix="paxwire-broken-") as folder:
+            said = judge(simulator.build(mutant, folder), mutant.checker)
+    except Broken as error:
+        return f"mutant: {mutant.name}: NOT REFUSED: {error}", False
+    found = re.match(r"REFUSED step \d+ of run (\d+): (.*)", said)
+    if not found:
+        return f"mutant: {mutant.name}: NOT REFUSED: {said}", False
+    first = re.search(r"--first (\d+)", mutant.checker)
+    seed = int(found[1]) + (int(first[1]) - 1 if first else 0)
+    return f"mutant: {mutant.name}: refused (seed {seed}: {found[2]})", True
+
+
+def main():
+    simulator = Simulator()
+    results = []
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        for told, refused in pool.map(lambda one: kill(simulator, one), mutants.load("checker")):
+            print(told, flush=True)
+            results.append(refused)
+    print(f"{results.count(True)} passed, {results.count(False)} failed")
+    sys.exit(0 if results and all(results) else 1)
+
+
+if __name__ == "__main__":
+    main()
