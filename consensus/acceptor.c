@@ -113,7 +113,7 @@ static enum acceptor_answer compare_votes(const struct acceptor *a, const struct
 	bool conflict = false;
 
 	/*@ loop invariant 0 <= i <= run->count && same <= i;
-	    loop invariant !conflict && same == 0 ==>
+	    loop invariant A3_A4: !conflict && same == 0 ==>
 	      \forall integer j; run->first <= j < run->first + i && holds_vote(a, j) ==>
 	        a->votes[j % VOTES_MAX].state != VOTE_CHOSEN &&
 	        a->votes[j % VOTES_MAX].ballot != run->ballot;

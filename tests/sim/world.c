@@ -409,7 +409,8 @@ static bool settled(const struct world *w)
 struct world_result world_run(struct world *w, const struct plan *plan)
 {
 	world_start(w, plan);
-	while (!w->oracle.violated) {
+	/* A record goes on past a violation: who reads it has to see for itself what is wrong. */
+	while (!w->oracle.violated || w->record != NULL) {
 		world_step(w);
 		if (!w->calm && enough(w)) {
 			customer_stop(&w->customer, w->commits);
@@ -417,11 +418,13 @@ struct world_result world_run(struct world *w, const struct plan *plan)
 		}
 		if (w->calm && settled(w))
 			break;
-		if (w->calm && w->now_ns - w->calm_since_ns > CALM_MS * WORLD_MS)
+		if (w->calm && w->now_ns - w->calm_since_ns > CALM_MS * WORLD_MS) {
 			oracle_violation(&w->oracle,
 				"progress: %u ms after the last fault, %" PRIu64 " of %" PRIu64
 				" commands are acknowledged",
 				CALM_MS, w->oracle.acknowledged, w->commits);
+			break;
+		}
 	}
 	checks_end(w);
 	return (struct world_result){

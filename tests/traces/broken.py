@@ -100,11 +100,11 @@ def kill(simulator, mutant):
             said = judge(simulator.build(mutant, folder), mutant.checker)
     except Broken as error:
         return f"mutant: {mutant.name}: NOT REFUSED: {error}", False
-    found = re.match(r"REFUSED step \d+ of run (\d+): (.*)", said)
+    found = re.match(r"REFUSED (?:step \d+ of run (\d+): )?(.*)", said)
     if not found:
         return f"mutant: {mutant.name}: NOT REFUSED: {said}", False
     first = re.search(r"--first (\d+)", mutant.checker)
-    seed = int(found[1]) + (int(first[1]) - 1 if first else 0)
+    seed = int(found[1] or 1) - 1 + int(first[1] if first else 1)
     return f"mutant: {mutant.name}: refused (seed {seed}: {found[2]})", True
 
 
