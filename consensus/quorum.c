@@ -102,7 +102,7 @@ bool quorum_intersects(const struct quorum *q)
 	    loop variant MEMBER_SETS - a; */
 	for (uint32_t a = 0; a < MEMBER_SETS; a++)
 		/*@ loop invariant 0 <= b <= MEMBER_SETS;
-		    loop invariant \forall integer j; 0 <= j < b ==> meet(q, a, j);
+		    loop invariant met: \forall integer j; 0 <= j < b ==> meet(q, a, j);
 		    loop assigns b;
 		    loop variant MEMBER_SETS - b; */
 		for (uint32_t b = 0; b < MEMBER_SETS; b++)
@@ -154,7 +154,7 @@ enum quorum_result quorum_init_threshold(struct quorum *q, uint32_t members, uin
 	const uint32_t sets = place_of(members);
 
 	/*@ loop invariant 0 <= subset <= sets;
-	    loop invariant \forall integer k; 0 <= k < subset ==>
+	    loop invariant table: \forall integer k; 0 <= k < subset ==>
 	      (q->phase1[k] == 1 <==> size(k, MEMBER_MAX) >= q1) &&
 	      (q->phase2[k] == 1 <==> size(k, MEMBER_MAX) >= q2);
 	    loop invariant \forall integer k; subset <= k < MEMBER_SETS ==>

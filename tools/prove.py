@@ -193,7 +193,9 @@ def proved_in(mutant):
 def goal_options(function, goal):
     """Only the goals of a label, where the goal has one: others would wait for their timeouts."""
     options = ["-wp-timeout", str(MUTANT_TIMEOUT_S), "-wp-fct", function]
-    label = re.match(r"(?:ensures|loop_invariant|assert)_([A-Za-z]\w*?)(?:_preserved|_established)?$", goal)
+    # Of several with one label the later ones have a number: they are looked at together.
+    label = re.match(r"(?:ensures|loop_invariant|assert)_([A-Za-z]\w*?)(?:_\d+)?"
+                     r"(?:_preserved|_established)?$", goal)
     return options + (["-wp-prop", label.group(1)] if label else [])
 
 

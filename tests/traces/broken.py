@@ -2,7 +2,7 @@
 """The checker against broken C: the simulator with one rule taken away (consensus/proof/mutants.toml)
 records its runs, and paxwire-check must refuse them.
 
-Only what a rule's file changes is compiled anew, into objects beside those of build/.
+Only the changed file is compiled anew; all else is build/'s own.
 """
 
 import concurrent.futures
@@ -37,54 +37,38 @@ def run(command):
 
 
 class Simulator:
-    """How build/ makes the simulator, and which of its objects read which file of consensus/."""
+    """How build/ makes the simulator."""
 
     def __init__(self):
         self.link = shlex.split(run(["ninja", "-t", "commands", "-s", SIM]))
-        library = "consensus/libconsensus.a"
         self.commands = {one["output"]: shlex.split(one["command"])
-                         for one in json.loads(run(["ninja", "-t", "compdb"]))
-                         if one["output"].startswith((library + ".p/", SIM + ".p/"))
-                         and one["output"].endswith(".o")}
-        self.read_by = {}
-        for part in run(["ninja", "-t", "deps", *self.commands]).strip().split("\n\n"):
-            output, *read = part.split("\n")
-            for file in read:
-                self.read_by.setdefault(file.strip(), []).append(output.split(":")[0])
+                         for one in json.loads(run(["ninja", "-t", "compdb"]))}
 
     def build(self, mutant, folder):
         """The program with that rule taken away, in the folder."""
         mutant.write(folder)
-        path = f"../consensus/{mutant.file}"
-        changed = {}
-        for number, output in enumerate(self.read_by[path]):
-            changed[output] = os.path.join(folder, f"{number}.o")
-            self.compile(self.commands[output], path, folder, changed[output])
+        command = self.commands[f"consensus/libconsensus.a.p/{mutant.file}.o"]
+        changed = os.path.join(folder, "changed.o")
+        self.compile(command, os.path.join(folder, "consensus", mutant.file), changed)
         program = os.path.join(folder, "paxwire-sim")
+        link = list(self.link)
         # An object that is named stands before the library's own of the same functions.
-        named = [one for output, one in changed.items() if not output.startswith(SIM)]
-        link = [changed.get(one, one) for one in self.link]
-        link[link.index("-o") + 1] = program
-        run(link[:link.index("-o") + 2] + named + link[link.index("-o") + 2:])
+        link[link.index("-o"):link.index("-o") + 2] = ["-o", program, changed]
+        run(link)
         return program
 
     @staticmethod
-    def compile(command, path, folder, target):
-        # Optimised less: a header is read by many, and each seed is short.
-        command = ["-O1" if one == "-O3" else one for one in command
-                   if one not in ("-Werror", "-MD")]
-        for option in ("-MQ", "-MF"):
+    def compile(command, source, target):
+        command = [one for one in command if one not in ("-Werror", "-MD")]
+        for option in ("-MQ", "-MF", "-o", "-c"):
             at = command.index(option)
             del command[at:at + 2]
-        command[command.index("-o") + 1] = target
-        if command[-1] == path:
-            command[-1] = os.path.join(folder, "consensus", os.path.basename(path))
-        run([command[0], f"-I{folder}", *command[1:]])
+        run([*command, "-o", target, "-c", source])
 
 
 def judge(program, arguments):
-    """What the checker says of what the simulator records, in one line. The simulator may stop at its own
-    invariants, or at a CHECK: what it recorded until then is what counts."""
+    """What the checker says of what the simulator records, in one line. A CHECK may end the simulator: what
+    it recorded until then is what counts."""
     with subprocess.Popen(["timeout", str(SECONDS), program, "--record", "-", *arguments.split()],
                           stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as sim:
         done = subprocess.run([CHECKER, "-"], stdin=sim.stdout, capture_output=True, text=True,
@@ -100,11 +84,12 @@ def kill(simulator, mutant):
             said = judge(simulator.build(mutant, folder), mutant.checker)
     except Broken as error:
         return f"mutant: {mutant.name}: NOT REFUSED: {error}", False
-    found = re.match(r"REFUSED (?:step \d+ of run (\d+): )?(.*)", said)
+    # Not what has no step: the end of a file that an abort cut short.
+    found = re.match(r"REFUSED step \d+ of run (\d+): (.*)", said)
     if not found:
         return f"mutant: {mutant.name}: NOT REFUSED: {said}", False
     first = re.search(r"--first (\d+)", mutant.checker)
-    seed = int(found[1] or 1) - 1 + int(first[1] if first else 1)
+    seed = int(found[1]) - 1 + int(first[1] if first else 1)
     return f"mutant: {mutant.name}: refused (seed {seed}: {found[2]})", True
 
 
