@@ -43,7 +43,8 @@ SOURCES = {
     "quorum": (["quorum.c"], []),
 }
 
-# Name, program, limits, arguments (each program's head names them), and the least of each count.
+# Name, program, limits, arguments (each program's head names them), and the least of each count. Of a
+# program the longest comes last: most mutants need not wait for it.
 RUNS = [
     ("one block", "acceptor", BLOCKS, [2, 4, 2, 2],
      {"states": 8000, "on_prepare": 32000, "on_accept": 350000, "on_chosen": 90000,
@@ -53,11 +54,11 @@ RUNS = [
       "trim": 130000, "install": 130000, "drop": 130000, "reports": 100000}),
     ("three of a block of four", "acceptor", FOUR, [3, 2, 1, 3],
      {"states": 19000, "on_accept": 650000, "on_chosen": 300000, "reports": 55000}),
-    ("a block of four", "acceptor", FOUR, [4, 1, 1, 4],
-     {"states": 120000, "on_accept": 2500000, "on_chosen": 2500000, "reports": 500000}),
     ("the index wraps", "acceptor", WRAPS, [6, 2, 0, 2],
      {"states": 30000, "on_accept": 500000, "on_chosen": 250000, "trim": 200000,
       "overwritten": 60000}),
+    ("a block of four", "acceptor", FOUR, [4, 1, 1, 4],
+     {"states": 120000, "on_accept": 2500000, "on_chosen": 2500000, "reports": 500000}),
     ("three members", "recovery", BLOCKS, [], {"sequences": 700000, "selections": 900000}),
     ("both members", "window", FLIGHTS, [3, 2, 2],
      {"states": 130000, "tallies": 180000, "advances": 75000}),
