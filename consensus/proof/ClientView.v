@@ -2,9 +2,8 @@
    deliver.
 
    A node's view is the sequence of commands that its session table executes as it applies what it
-   delivered. A node that restarts from a snapshot carries on from the table in it, which is the
-   same (snapshot_then_carry_on). [meaning] reads an entry from a value, which is any function: the
-   protocol looks into no value. *)
+   delivered; where it starts from a snapshot, with those that are in it (tables_replay in Tables.v).
+   [meaning] reads an entry from a value, and is any function: the protocol looks into no value. *)
 From Coq Require Import List Arith Lia Bool.
 From Paxwire Require Import Maps Acceptor Protocol Facts Steps Agreement Nodes Invariant Learner.
 From Paxwire Require Import Quorum Deployed.
