@@ -103,6 +103,17 @@ Proof.
     + rewrite nth_error_app2, Nat.sub_diag; auto.
 Qed.
 
+Lemma history_in log i c q v r : at_instance log i c q (Ran r) ->
+  nth_error log i = Some (Command c q v) -> In (c, q, v, r) (history log).
+Proof.
+  induction log as [|e log IH] using rev_ind; intros A N; [destruct i; discriminate N|].
+  rewrite history_snoc, in_app_iff. apply at_snoc in A; [|apply inv_replay].
+  destruct A as [A|(-> & _ & E)].
+  - left. apply IH; [exact A|]. rewrite nth_error_app1 in N; [exact N | eapply at_lt, A].
+  - right. rewrite nth_error_app2, Nat.sub_diag in N; auto. injection N as ->. rewrite E.
+    now left.
+Qed.
+
 Lemma nodup_snoc {A} (l : list A) x : NoDup l -> ~ In x l -> NoDup (l ++ [x]).
 Proof.
   induction l as [|y l IH]; simpl; intros N H.
