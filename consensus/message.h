@@ -7,7 +7,8 @@
  *              covers the body's checksum, the checksum covers the body.
  *          W2  every truncation and every single-bit flip is refused.
  *          W3  what decodes has the form of its type, and nothing beyond its length is read.
- * Proofs:  contracts below, by Frama-C/WP (tools/run prove): W3; tests/unit/test_message.c.
+ *          W4  message_read reads each field from its own bytes: where message_encode wrote it.
+ * Proofs:  contracts below, by Frama-C/WP (tools/run prove): W3, W4; tests/unit/test_message.c.
  *
  * Little-endian throughout. The body begins HEADER_BYTES after the header's first byte.
  */
@@ -257,6 +258,10 @@ static inline uint32_t entry_bytes(uint32_t length)
   @   \forall integer i; 0 <= i < count ==>
   @     0 <= entries_end(body, i) && entries_end(body, i) + ENTRY_BYTES <= bytes &&
   @     entries_end(body, i) + step_of(body + entries_end(body, i)) <= bytes;
+  @ // Numbers as they stand on the wire.
+  @ logic integer quarter_of{L}(uint8_t *at) = at[0] + 0x100 * at[1];
+  @ logic integer half_of{L}(uint8_t *at) = quarter_of(at) + 0x10000 * quarter_of(at + 2);
+  @ logic integer word_of{L}(uint8_t *at) = half_of(at) + 0x100000000 * half_of(at + 4);
   @*/
 
 /* Bytes of the entry that begins here, which may be anywhere, with its value. */
@@ -281,7 +286,12 @@ struct record {
 	uint8_t flags;  /* FLAG_NOOP: no entries. */
 	uint8_t reserved[7];
 };
+static_assert(offsetof(struct record, bytes) == 22, "wire");
 static_assert(sizeof(struct record) == RECORD_BYTES, "wire");
+
+/*@ // The length of the entries that the record which begins here says it has.
+  @ logic integer record_entries{L}(uint8_t *record) = quarter_of(record + 22);
+  @*/
 
 /* ACCEPTED: votes for [first, first + count). */
 struct range {
@@ -377,9 +387,12 @@ uint32_t message_crc(const void *bytes, size_t length);
 /* Of what was summed up to `crc` (0: nothing), and these. */
 uint32_t message_crc_more(uint32_t crc, const void *bytes, size_t length);
 
-/* Writes m as a header and seals it with the tag. m->payload_len and m->checksum must be those of
- * the body that follows. */
-void message_encode(const struct message *m, struct message_wire *wire);
+/* Writes m as a header of HEADER_BYTES and seals it with the tag. m->payload_len and m->checksum must
+ * be those of the body that follows. */
+/*@ requires \valid_read(m) && \valid(wire + (0 .. HEADER_BYTES - 1));
+    requires \separated(m, wire + (0 .. HEADER_BYTES - 1));
+    assigns wire[0 .. HEADER_BYTES - 1]; */
+void message_encode(const struct message *m, uint8_t *wire);
 
 /* Decodes `length` bytes (header and body; trailing Ethernet padding is cut by the caller).
  * DROP_NONE: *m is filled (but `from`), and the body's form is right for its type: every count
@@ -402,7 +415,15 @@ enum drop message_decode(const uint8_t *bytes, size_t length, struct message *m)
 /*@ requires \valid_read(bytes + (0 .. HEADER_BYTES - 1)) && \valid(m);
     requires \separated(m, bytes + (0 .. HEADER_BYTES - 1));
     assigns *m;
-    ensures m->type == \old(bytes[1]); */
+    ensures W4: m->type == bytes[1] && m->flags == bytes[2] && m->sender == bytes[3];
+    ensures W4: m->count == quarter_of(bytes + 4) && m->payload_len == quarter_of(bytes + 54) &&
+      m->shard == quarter_of(bytes + 56);
+    ensures W4: m->ballot == word_of(bytes + 6) && m->first == word_of(bytes + 14) &&
+      m->watermark == word_of(bytes + 22) && m->counter == word_of(bytes + 30) &&
+      m->uuid == word_of(bytes + 38);
+    ensures W4: m->cluster == half_of(bytes + 46) && m->epoch == half_of(bytes + 50) &&
+      m->checksum == half_of(bytes + 58) && m->echo == half_of(bytes + 62) &&
+      m->life == half_of(bytes + 66); */
 void message_read(const uint8_t *bytes, struct message *m);
 
 /* Is the body a well-formed sequence of exactly `count` entries? */
@@ -413,6 +434,14 @@ bool entries_valid(const uint8_t *body, uint32_t bytes, uint32_t count);
 
 /* The record at *offset of a body; advances *offset past its entries. NULL at the end. Only for
  * bodies that message_decode accepted, standing at a multiple of 8 as every body in an mbuf does. */
+/*@ requires \valid_read(body + (0 .. bytes - 1)) && \valid(offset);
+    requires \separated(offset, body + (0 .. bytes - 1));
+    requires checked: *offset < bytes ==>
+      *offset + RECORD_BYTES + record_entries(body + *offset) <= bytes;
+    assigns *offset;
+    ensures end: \old(*offset) >= bytes ==> \result == \null && *offset == \old(*offset);
+    ensures next: \old(*offset) < bytes ==> \result != \null && *offset <= bytes &&
+      *offset == \old(*offset) + RECORD_BYTES + \old(record_entries(body + *offset)); */
 const struct record *record_next(const uint8_t *body, uint32_t bytes, uint32_t *offset);
 
 /* Round and node of a ballot. */

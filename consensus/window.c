@@ -120,11 +120,11 @@ void window_vote(struct window *w, uint32_t member, uint64_t first, uint64_t cou
 	    loop assigns run, w->flights[0 .. WINDOW_INSTANCES - 1].votes;
 	    loop variant w->next - run; */
 	for (; run < w->next; run++) {
+		/*@ assert joined(w, run) && starts(w, run + 1) <= w->end; */
 		struct flight *f = flight_at(w, run);
 
 		if (f->first + f->count > first + count)
 			break;
-		/*@ assert joined(w, run); */
 		f->votes = quorum_with(f->votes, member);
 		/*@ assert \forall integer r; in_flight(w, r) && r != run ==>
 		      r % WINDOW_INSTANCES != run % WINDOW_INSTANCES; */

@@ -36,7 +36,7 @@ static rte_be16_t checksum_with_length(rte_be16_t checksum, rte_be16_t length)
 
 void frame_seal(struct rte_mbuf *mbuf, const struct message *m)
 {
-	message_encode(m, rte_pktmbuf_mtod_offset(mbuf, struct message_wire *, FRAME_NET_BYTES));
+	message_encode(m, rte_pktmbuf_mtod_offset(mbuf, uint8_t *, FRAME_NET_BYTES));
 	mbuf->data_len = (uint16_t)(FRAME_BODY_OFFSET + m->payload_len);
 	mbuf->pkt_len = mbuf->data_len;
 }

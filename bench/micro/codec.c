@@ -96,7 +96,7 @@ static void encode(void *state, struct harness *h)
 		for (uint32_t i = 0; i < BATCH; i++) {
 			c->m.counter++;
 			c->m.checksum = message_crc(c->wire + HEADER_BYTES, c->m.payload_len);
-			message_encode(&c->m, (struct message_wire *)(void *)c->wire);
+			message_encode(&c->m, c->wire);
 		}
 	conclude(h, c, reads_back(c, harness_iterations(h)), "what was encoded does not decode");
 }

@@ -23,11 +23,11 @@ WELL = ("echo '#200000 DONE   cov: 500 ft: 1 corp: 1/1b'\n"
 LIARS = {
     "a prover that says nothing and exits with 0 proves nothing": "exit 0\n",
     "a prover that a signal ends proves nothing": "kill -SEGV $$\n",
-    "goals that are not proved prove nothing": "echo 'Proved goals: 499 / 500'\n",
+    "goals that are not proved prove nothing": "echo 'Proved goals: 899 / 900'\n",
     "fewer goals than there are prove nothing": "echo 'Proved goals:   3 / 3'\n",
-    "a proof that proves the mutants too proves nothing": "echo 'Proved goals: 500 / 500'\n",
+    "a proof that names no goal proves nothing": "echo 'Proved goals: 900 / 900'\n",
     "functions without contracts prove nothing":
-        "echo 'Missing RTE guards'; echo 'Proved goals: 500 / 500'\n",
+        "echo 'Missing RTE guards'; echo 'Proved goals: 900 / 900'\n",
 }
 
 # The canary, the target, and why that is no fuzzing.
@@ -56,16 +56,20 @@ def run(command, folder=None):
                           check=False).returncode
 
 
-def honest_prover(tools):
-    """Proves each file, and of a mutant fails each goal that a mutant must fail."""
+def prover_of(tools, honest):
+    """Proves each file. Of a mutant the honest one fails each goal that a mutant must fail."""
     sys.path.insert(0, tools)
     import mutants  # pylint: disable=import-outside-toplevel
-    goals = sorted({one.wp[1] for one in mutants.load("wp")})
-    fails = "".join(f"echo \"[Failed] Goal typed_ref_${{function}}_{goal}\"\n" for goal in goals)
+    named = sorted({one.wp for one in mutants.load("wp")})
+    proved, failed = ("".join(f"echo '[{prover}] Goal typed_ref_{function}_{goal}{said}'\n"
+                              for function, goal in named)
+                      for prover, said in (("Z3", " : Valid (Qed:1ms) (20ms)"), ("CVC4", " : Timeout (1s)")))
+    of_mutant = failed + "echo 'Proved goals: 3 / 4'\n"
+    of_file = proved + "echo 'Proved goals: 900 / 900'\n"
     return ("function=\nwhile [ $# -gt 0 ]; do\n"
             '[ "$1" = -wp-fct ] && function=$2\nshift\ndone\n'
-            f"if [ -n \"$function\" ]; then\n{fails}"
-            "echo 'Proved goals: 3 / 4'\nelse\necho 'Proved goals: 500 / 500'\nfi\n")
+            f"if [ -n \"$function\" ]; then\n{of_mutant if honest else of_file}"
+            f"else\n{of_file}fi\n")
 
 
 def prove(tools, script):
@@ -87,7 +91,9 @@ def main():
     tools = sys.argv[1]
     results = [(rule, prove(tools, script) == 1) for rule, script in LIARS.items()]
     results += [(rule, fuzz(tools, *scripts) == 1) for rule, scripts in SLEEPERS.items()]
-    honest = honest_prover(tools)
+    honest = prover_of(tools, honest=True)
+    results.append(("a proof that proves the mutants too proves nothing",
+                    prove(tools, prover_of(tools, honest=False)) == 1))
     results.append(("a prover that a signal ends after it proved all proves nothing",
                     prove(tools, honest + "kill -SEGV $$\n") == 1))
     results.append(("a prover that fails after it proved all proves nothing",

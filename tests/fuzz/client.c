@@ -85,7 +85,7 @@ static void then_request(uint32_t count, uint32_t bytes)
 	if (count == 0)
 		return;
 	CHECK(bytes <= BODY && client.leader < MEMBERS);
-	message_encode(&m, (struct message_wire *)(void *)frame);
+	message_encode(&m, frame);
 	memcpy(frame + HEADER_BYTES, body, bytes);
 	CHECK(message_decode(frame, HEADER_BYTES + bytes, &decoded) == DROP_NONE);
 }
@@ -169,7 +169,7 @@ static void reply(struct input *in)
 		memcpy(frame.body + i * sizeof(r), &r, sizeof(r));
 	}
 	m.checksum = message_crc(frame.body, m.payload_len);
-	message_encode(&m, (struct message_wire *)(void *)frame.header);
+	message_encode(&m, frame.header);
 	CHECK(message_decode(frame.header, HEADER_BYTES + (size_t)m.payload_len, &m) == DROP_NONE);
 	client_on_reply(&client, &m, frame.body, now_ns);
 }

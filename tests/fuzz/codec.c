@@ -55,7 +55,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (reason != DROP_NONE)
 		return 0;
 	CHECK(size == HEADER_BYTES + (size_t)m.payload_len);
-	message_encode(&m, (struct message_wire *)(void *)wire);
+	message_encode(&m, wire);
 	CHECK(memcmp(wire, data, HEADER_BYTES) == 0);
 	message_read(wire, &again);
 	CHECK(memcmp(&m, &again, sizeof(m)) == 0);

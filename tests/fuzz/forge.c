@@ -233,7 +233,7 @@ uint16_t forge(struct input *in, const struct forge_view *v, uint8_t *bytes)
 		m.first = 0; /* Any image. */
 	put_body(in, v, &m, bytes + HEADER_BYTES);
 	m.shard = (uint16_t)(m.first / BLOCK % v->shards);
-	message_encode(&m, (struct message_wire *)(void *)bytes);
+	message_encode(&m, bytes);
 	if (flags % 32 != 31)
 		seal_records(bytes, HEADER_BYTES + (size_t)m.payload_len);
 	seal_message(bytes, HEADER_BYTES + (size_t)m.payload_len);

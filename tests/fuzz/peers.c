@@ -118,7 +118,7 @@ uint16_t peers_answer(struct peers *p, uint8_t *bytes)
 		out.cluster = 1;
 		out.uuid = peers_uuid(member);
 		out.checksum = out.payload_len == 0 ? 0 : message_crc(body, out.payload_len);
-		message_encode(&out, (struct message_wire *)(void *)bytes);
+		message_encode(&out, bytes);
 		return (uint16_t)(HEADER_BYTES + out.payload_len);
 	}
 	return 0;
@@ -134,5 +134,5 @@ void peers_sign(uint8_t *bytes, size_t length)
 	m.cluster = 1;
 	m.epoch = 0;
 	m.uuid = peers_uuid(m.sender);
-	message_encode(&m, (struct message_wire *)(void *)bytes);
+	message_encode(&m, bytes);
 }

@@ -44,7 +44,7 @@ void seal_message(uint8_t *bytes, size_t length)
 	message_read(bytes, &m);
 	m.payload_len = (uint16_t)(length - HEADER_BYTES);
 	m.checksum = m.payload_len == 0 ? 0 : message_crc(bytes + HEADER_BYTES, m.payload_len);
-	message_encode(&m, (struct message_wire *)(void *)bytes);
+	message_encode(&m, bytes);
 }
 
 static void put_be16(uint8_t *at, size_t value)

@@ -132,7 +132,7 @@ static size_t put_message(uint8_t *bytes, uint8_t type)
 	m.uuid = peers_uuid(m.sender);
 	size_t length = HEADER_BYTES + put_body(&m, bytes + HEADER_BYTES);
 
-	message_encode(&m, (struct message_wire *)(void *)bytes);
+	message_encode(&m, bytes);
 	seal_records(bytes, length);
 	seal_message(bytes, length);
 	return length;

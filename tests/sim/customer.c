@@ -99,7 +99,7 @@ static uint16_t seal_request(struct customer *c, uint8_t *packet, struct message
 	m->sender = MESSAGE_SENDER_CLIENT;
 	m->payload_len = (uint16_t)bytes;
 	m->checksum = message_crc(body, bytes);
-	message_encode(m, (struct message_wire *)(void *)packet);
+	message_encode(m, packet);
 	memcpy(packet + HEADER_BYTES, body, bytes);
 	return (uint16_t)(HEADER_BYTES + bytes);
 }

@@ -51,7 +51,7 @@ uint16_t forge_truncate(uint16_t length, struct random *r)
 
 static void seal(uint8_t *bytes, const struct message *m)
 {
-	message_encode(m, (struct message_wire *)(void *)bytes);
+	message_encode(m, bytes);
 }
 
 void forge_foreign(uint8_t *bytes, uint16_t length, struct random *r)

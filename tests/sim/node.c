@@ -58,7 +58,7 @@ static void send_wire(struct node *n, const struct frame *f, uint16_t to)
 {
 	uint8_t bytes[PACKET_BYTES_MAX];
 
-	message_encode(&f->m, (struct message_wire *)(void *)bytes);
+	message_encode(&f->m, bytes);
 	memcpy(bytes + HEADER_BYTES, f->body, f->m.payload_len);
 	trace_message(n->trace, n->now_ns, (uint16_t)n->settings.self, "sends", to, &f->m);
 	network_send(n->network, n->now_ns, (uint16_t)n->settings.self, to, bytes,

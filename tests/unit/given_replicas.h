@@ -122,7 +122,7 @@ static inline void answer(uint32_t replica, const struct sockaddr_in *to, const 
 		.checksum = message_crc(body, body_bytes),
 	};
 
-	message_encode(&m, (struct message_wire *)(void *)(bytes + FRAME_ALIGN));
+	message_encode(&m, bytes + FRAME_ALIGN);
 	(void)!sendto(sockets[t->strange_address ? REPLICAS : replica], bytes + FRAME_ALIGN,
 		HEADER_BYTES + body_bytes, 0, (const struct sockaddr *)to, sizeof(*to));
 }

@@ -55,7 +55,7 @@ static void seal(uint32_t bytes)
 {
 	given.payload_len = (uint16_t)bytes;
 	given.checksum = bytes == 0 ? 0 : message_crc(frame + HEADER_BYTES, bytes);
-	message_encode(&given, (struct message_wire *)(void *)frame);
+	message_encode(&given, frame);
 	frame_length = HEADER_BYTES + bytes;
 }
 
