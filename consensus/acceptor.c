@@ -168,6 +168,8 @@ static void cast_votes(struct acceptor *a, const struct run *run)
 		      j % VOTES_MAX != (run->first + i) % VOTES_MAX; */
 		/*@ assert \forall integer j; run->first <= j < run->first + i ==>
 		      slot_same{LoopCurrent,Here}(a, j % VOTES_MAX); */
+		/*@ assert \forall integer k; 0 <= k < VOTES_MAX && apart(k, run->first, i + 1) ==>
+		      slot_same{LoopCurrent,Here}(a, k); */
 	}
 }
 
