@@ -257,6 +257,10 @@ static inline uint32_t entry_bytes(uint32_t length)
   @   \forall integer i; 0 <= i < count ==>
   @     0 <= entries_end(body, i) && entries_end(body, i) + ENTRY_BYTES <= bytes &&
   @     entries_end(body, i) + step_of(body + entries_end(body, i)) <= bytes;
+  @ // Numbers as they stand on the wire.
+  @ logic integer quarter_of{L}(uint8_t *at) = at[0] + 0x100 * at[1];
+  @ logic integer half_of{L}(uint8_t *at) = quarter_of(at) + 0x10000 * quarter_of(at + 2);
+  @ logic integer word_of{L}(uint8_t *at) = half_of(at) + 0x100000000 * half_of(at + 4);
   @*/
 
 /* Bytes of the entry that begins here, which may be anywhere, with its value. */
@@ -288,6 +292,13 @@ struct range {
 	uint64_t first;
 	uint64_t count;
 };
+static_assert(sizeof(struct range) == RANGE_BYTES, "wire");
+
+/*@ logic integer range_first{L}(uint8_t *body, integer i) = word_of(body + i * RANGE_BYTES);
+  @ logic integer range_count{L}(uint8_t *body, integer i) = word_of(body + i * RANGE_BYTES + 8);
+  @ predicate ranges_in{L}(uint8_t *body, integer count) = \forall integer i; 0 <= i < count ==>
+  @   range_first(body, i) < INSTANCE_TOP && 1 <= range_count(body, i) <= ACCEPTOR_WINDOW;
+  @*/
 
 enum reply_status {
 	REPLY_OK = 0,
@@ -363,7 +374,8 @@ enum drop {
   @   (m->type == MESSAGE_ACCEPT && m->flags != FLAG_NOOP ==>
   @     entries_in(body, m->count, m->payload_len)) &&
   @   (m->type == MESSAGE_ACCEPT && m->flags == FLAG_NOOP ==> m->payload_len == 0) &&
-  @   (m->type == MESSAGE_ACCEPTED ==> m->payload_len == m->count * sizeof(struct range)) &&
+  @   (m->type == MESSAGE_ACCEPTED ==>
+  @     m->payload_len == m->count * RANGE_BYTES && ranges_in(body, m->count)) &&
   @   (m->type == MESSAGE_HELLO ==> m->payload_len == HELLO_BYTES);
   @*/
 
