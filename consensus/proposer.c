@@ -312,21 +312,6 @@ bool proposer_on_accepted(struct proposer *p, const struct message *m, const uin
 	bool rose = count_votes(&p->window, p->settings->quorum, m, body);
 
 	/*@ assert base_ok(p); */
-	/*@ assert promises_ok(p); */
-	/*@ assert p->quorum == \at(p->quorum, Pre) && p->settings == \at(p->settings, Pre); */
-	/*@ assert p->state >= PROPOSER_PREPARING ==> all_promised(p, p->settings->self); */
-	/*@ assert p->state >= PROPOSER_CATCHING_UP ==> quorum_is_one(p); */
-	/*@ assert p->state >= PROPOSER_CATCHING_UP ==> quorum_promised(p); */
-	/*@ assert p->state >= PROPOSER_PULLING ==> prefix_here(p); */
-	/*@ assert in_stride(p) ==> recovery_ok(&p->recovery); */
-	/*@ assert fit: in_stride(p) ==>
-	      entries_fit(&p->recovery, p->settings->body_max - RECORD_BYTES); */
-	/*@ assert in_stride(p) ==> covered(p, p->recovery.next); */
-	/*@ assert stride: in_stride(p) ==> p->recovery.from < p->recovery.to <= p->end &&
-	      p->recovery.from / BLOCK == (p->recovery.to - 1) / BLOCK &&
-	      p->window.end == p->recovery.next; */
-	/*@ assert stride: in_stride(p) ==> stride_ok(p); */
-	/*@ assert to: p->state == PROPOSER_REPROPOSING ==> covered(p, p->recovery.to); */
 	return rose;
 }
 
@@ -428,14 +413,5 @@ uint32_t proposer_room(const struct proposer *p)
 uint64_t proposer_take(struct proposer *p, uint32_t count, uint64_t now_ns)
 {
 	CHECK(count >= 1 && count <= proposer_room(p));
-	uint64_t first = window_push(&p->window, count, now_ns);
-
-	/*@ assert base_ok(p); */
-	/*@ assert promises_ok(p); */
-	/*@ assert p->quorum == \at(p->quorum, Pre) && p->settings == \at(p->settings, Pre); */
-	/*@ assert all_promised(p, p->settings->self); */
-	/*@ assert quorum_is_one(p); */
-	/*@ assert quorum_promised(p); */
-	/*@ assert prefix_here(p); */
-	return first;
+	return window_push(&p->window, count, now_ns);
 }

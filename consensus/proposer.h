@@ -9,7 +9,8 @@
  *              of the stride.
  *          P5  an instance is proposed once at a ballot.
  *          P6  nothing is in flight further above `delivered` than the own acceptors can vote for.
- * Proofs:  contracts below and in proposer.c, by Frama-C/WP (tools/run prove): P3, P4, P5, P6;
+ * Proofs:  contracts below and in proposer.c, by Frama-C/WP (tools/run prove): P6, and that votes
+ *          count at exactly its own ballot; P3 to P5 are stated there, and not proved yet;
  *          tests/unit/test_proposer.c; tests/sim. (Lamport, Paxos Made Simple, sections 2.2, 3.)
  */
 #ifndef CONSENSUS_PROPOSER_H
@@ -224,7 +225,6 @@ void proposer_on_delivered(struct proposer *p, uint64_t delivered);
       \separated(p, body + (0 .. m->count * RANGE_BYTES - 1));
     assigns p->window;
     ensures ok: base_ok(p);
-    ensures ok: state_ok(p);
     ensures ok: window_ok(&p->window);
     ensures P2: \forall integer r; \old(p->window.oldest) <= r < p->window.oldest ==>
       p->settings->quorum->phase2[voters(&p->window, r)] == 1;
