@@ -40,6 +40,7 @@ enum {
 	RECORD_BYTES =
 		32, /* The header of a record in a log, a votes chunk or a catch-up answer. */
 	ENTRY_BYTES = 16,
+	RANGE_BYTES = 16,
 	HELLO_BYTES = 16,
 	BODY_MAX = MTU_MAX - IP_UDP_BYTES - HEADER_BYTES,
 

@@ -321,12 +321,12 @@ static bool records_valid(const uint8_t *body, uint32_t bytes, const struct mess
 
 /*@ requires \valid_read(body + (0 .. bytes - 1)) && count <= 65535;
     assigns \nothing;
-    ensures \result ==> bytes == count * sizeof(struct range); */
+    ensures \result ==> bytes == count * RANGE_BYTES && ranges_in(body, count); */
 static bool ranges_valid(const uint8_t *body, uint32_t bytes, uint32_t count)
 {
 	if (bytes != count * sizeof(struct range))
 		return false;
-	/*@ loop invariant 0 <= i <= count;
+	/*@ loop invariant 0 <= i <= count && ranges_in(body, i);
 	    loop assigns i;
 	    loop variant count - i; */
 	for (uint32_t i = 0; i < count; i++) {

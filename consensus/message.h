@@ -298,6 +298,13 @@ struct range {
 	uint64_t first;
 	uint64_t count;
 };
+static_assert(sizeof(struct range) == RANGE_BYTES, "wire");
+
+/*@ logic integer range_first{L}(uint8_t *body, integer i) = word_of(body + i * RANGE_BYTES);
+  @ logic integer range_count{L}(uint8_t *body, integer i) = word_of(body + i * RANGE_BYTES + 8);
+  @ predicate ranges_in{L}(uint8_t *body, integer count) = \forall integer i; 0 <= i < count ==>
+  @   range_first(body, i) < INSTANCE_TOP && 1 <= range_count(body, i) <= ACCEPTOR_WINDOW;
+  @*/
 
 enum reply_status {
 	REPLY_OK = 0,
@@ -373,7 +380,8 @@ enum drop {
   @   (m->type == MESSAGE_ACCEPT && m->flags != FLAG_NOOP ==>
   @     entries_in(body, m->count, m->payload_len)) &&
   @   (m->type == MESSAGE_ACCEPT && m->flags == FLAG_NOOP ==> m->payload_len == 0) &&
-  @   (m->type == MESSAGE_ACCEPTED ==> m->payload_len == m->count * sizeof(struct range)) &&
+  @   (m->type == MESSAGE_ACCEPTED ==>
+  @     m->payload_len == m->count * RANGE_BYTES && ranges_in(body, m->count)) &&
   @   (m->type == MESSAGE_HELLO ==> m->payload_len == HELLO_BYTES);
   @*/
 

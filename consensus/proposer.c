@@ -15,6 +15,10 @@ void proposer_init(struct proposer *p, const struct replica_settings *settings)
 	window_init(&p->window, 0);
 }
 
+/*@ requires proposer_apart(p) && base_ok(p) && state <= PROPOSER_LEADING;
+    assigns p->state, p->due;
+    ensures p->state == state;
+    ensures ok: base_ok(p); */
 static void enter(struct proposer *p, enum proposer_state state)
 {
 	p->state = state;
@@ -27,6 +31,11 @@ void proposer_start(struct proposer *p, uint64_t ballot)
 	p->ballot = ballot;
 	p->quorum = 0;
 	p->end = 0;
+	/*@ loop invariant 0 <= i <= MEMBER_MAX;
+	    loop invariant \forall integer k; 0 <= k < i ==> p->promises[k].shards == 0 &&
+	      p->promises[k].lo == 0 && p->promises[k].high == 0 && p->promises[k].covered == 0;
+	    loop assigns i, p->promises[0 .. MEMBER_MAX - 1];
+	    loop variant MEMBER_MAX - i; */
 	for (uint32_t i = 0; i < MEMBER_MAX; i++)
 		p->promises[i] = (struct proposer_promise){0};
 	enter(p, PROPOSER_PREPARING_SELF);
@@ -39,17 +48,35 @@ void proposer_step_down(struct proposer *p)
 	window_init(&p->window, p->window.end);
 }
 
+/*@ // Coq: promised_all.
+    requires proposer_apart(p) && settings_ok(p->settings) && member < MEMBER_MAX;
+    assigns \nothing;
+    ensures all: \result <==> all_promised(p, member); */
 static bool promised(const struct proposer *p, uint32_t member)
 {
+	/*@ assert p->settings->shards == 1 ==> (1u << p->settings->shards) - 1 == 0x1; */
+	/*@ assert p->settings->shards == 2 ==> (1u << p->settings->shards) - 1 == 0x3; */
+	/*@ assert p->settings->shards == 4 ==> (1u << p->settings->shards) - 1 == 0xf; */
 	return p->promises[member].shards == (1u << p->settings->shards) - 1;
 }
 
+/*@ requires proposer_apart(p) && settings_ok(p->settings);
+    assigns \nothing;
+    ensures set: \result < MEMBER_SETS;
+    ensures those: \forall integer i; 0 <= i < MEMBER_MAX ==>
+      (among(i, \result) <==> i < p->settings->members && all_promised(p, i)); */
 static uint32_t promised_members(const struct proposer *p)
 {
 	uint32_t members = 0;
 
+	/*@ loop invariant 0 <= i <= p->settings->members && members < MEMBER_SETS;
+	    loop invariant those: \forall integer k; 0 <= k < MEMBER_MAX ==>
+	      (among(k, members) <==> k < i && all_promised(p, k));
+	    loop assigns i, members;
+	    loop variant p->settings->members - i; */
 	for (uint32_t i = 0; i < p->settings->members; i++)
-		members |= promised(p, i) ? 1u << i : 0;
+		if (promised(p, i))
+			members = quorum_with(members, i);
 	return members;
 }
 
@@ -57,8 +84,15 @@ uint64_t proposer_prefix(const struct proposer *p, uint32_t *member)
 {
 	uint64_t lo = 0;
 
+	/*@ loop invariant 0 <= i <= p->settings->members;
+	    loop invariant P4: \forall integer k; 0 <= k < i && among(k, p->quorum) ==>
+	      p->promises[k].lo <= lo;
+	    loop invariant whose: lo == 0 ||
+	      (among(*member, p->quorum) && p->promises[*member].lo == lo);
+	    loop assigns i, lo, *member;
+	    loop variant p->settings->members - i; */
 	for (uint32_t i = 0; i < p->settings->members; i++) {
-		if ((p->quorum & 1u << i) == 0 || p->promises[i].lo < lo)
+		if (!quorum_has(p->quorum, i) || p->promises[i].lo < lo)
 			continue;
 		lo = p->promises[i].lo;
 		*member = i;
@@ -67,24 +101,64 @@ uint64_t proposer_prefix(const struct proposer *p, uint32_t *member)
 }
 
 /* The next stride, or the end of phase 1. */
+/*@ requires proposer_apart(p) && base_ok(p) && promises_ok(p);
+    requires quorum_is_one(p) && quorum_promised(p);
+    requires all_promised(p, p->settings->self) && prefix_here(p);
+    requires next: from == p->window.end;
+    assigns p->state, p->due, p->recovery.from, p->recovery.to, p->recovery.next,
+      p->recovery.cells[0 .. BLOCK - 1], p->promises[0 .. MEMBER_MAX - 1].covered;
+    ensures ok: base_ok(p);
+    ensures ok: state_ok(p);
+    ensures P4: p->state == PROPOSER_LEADING || p->state == PROPOSER_PULLING;
+    ensures P4: p->state == PROPOSER_LEADING <==> from >= p->end; */
 static void pull_from(struct proposer *p, uint64_t from)
 {
 	uint64_t to = (from / BLOCK + 1) * BLOCK;
 
 	if (from >= p->end) {
 		enter(p, PROPOSER_LEADING);
+		/*@ assert promises_ok(p); */
+		/*@ assert quorum_is_one(p); */
+		/*@ assert quorum_promised(p); */
+		/*@ assert prefix_here(p); */
 		return;
 	}
 	if (to > p->end)
 		to = p->end;
+	enter(p, PROPOSER_PULLING);
 	recovery_begin(&p->recovery, from, to);
+	/*@ loop invariant 0 <= i <= MEMBER_MAX;
+	    loop invariant \forall integer k; 0 <= k < i ==> p->promises[k].covered == from;
+	    loop invariant \forall integer k; 0 <= k < MEMBER_MAX ==> promise_same{Pre,Here}(p, k);
+	    loop invariant base_ok(p) && recovery_ok(&p->recovery);
+	    loop assigns i, p->promises[0 .. MEMBER_MAX - 1].covered;
+	    loop variant MEMBER_MAX - i; */
 	for (uint32_t i = 0; i < MEMBER_MAX; i++)
 		p->promises[i].covered = from;
-	enter(p, PROPOSER_PULLING);
+	/*@ assert promises_ok(p); */
+	/*@ assert quorum_is_one(p); */
+	/*@ assert quorum_promised(p); */
+	/*@ assert prefix_here(p); */
+	/*@ assert entries_fit(&p->recovery, 0); */
+	/*@ assert stride_ok(p); */
 }
 
 /* A phase-1 quorum is there. Below its largest lo a vote need not be reported: only what was
  * chosen there will do, and comes by catch-up. */
+/*@ // Coq: EBegin.
+    requires proposer_apart(p) && base_ok(p) && promises_ok(p);
+    requires quorum_is_one(p) && quorum_promised(p);
+    requires all_promised(p, p->settings->self);
+    requires window_ok(&p->window) && p->window.next == 0;
+    assigns p->state, p->due, p->end, p->window, p->recovery.from, p->recovery.to,
+      p->recovery.next, p->recovery.cells[0 .. BLOCK - 1],
+      p->promises[0 .. MEMBER_MAX - 1].covered;
+    ensures ok: base_ok(p);
+    ensures ok: state_ok(p);
+    ensures ok: window_ok(&p->window);
+    ensures state: p->state >= PROPOSER_CATCHING_UP;
+    ensures P4: p->state == PROPOSER_CATCHING_UP || (p->window.chosen == p->delivered &&
+      p->window.end == p->delivered && p->window.next == 0); */
 static void catch_up_or_pull(struct proposer *p)
 {
 	uint32_t member = 0;
@@ -93,12 +167,24 @@ static void catch_up_or_pull(struct proposer *p)
 		enter(p, PROPOSER_CATCHING_UP);
 		return;
 	}
+	/*@ loop invariant 0 <= i <= p->settings->members && p->end < INSTANCE_TOP;
+	    loop invariant P4: \forall integer k; 0 <= k < i && among(k, p->quorum) ==>
+	      p->promises[k].high <= p->end;
+	    loop assigns i, p->end;
+	    loop variant p->settings->members - i; */
 	for (uint32_t i = 0; i < p->settings->members; i++)
-		if ((p->quorum & 1u << i) != 0 && p->promises[i].high > p->end)
+		if (quorum_has(p->quorum, i) && p->promises[i].high > p->end)
 			p->end = p->promises[i].high;
 	/* Nothing was proposed yet at this ballot: the start may still move up. */
 	window_init(&p->window, p->delivered);
+	/*@ assert base_ok(p); */
+	/*@ assert promises_ok(p); */
+	/*@ assert quorum_is_one(p); */
+	/*@ assert quorum_promised(p); */
+	/*@ assert prefix_here(p); */
 	pull_from(p, p->delivered);
+	/*@ assert p->window.next == 0 && p->window.end == p->delivered &&
+	      p->window.chosen == p->delivered && p->window.oldest == 0; */
 }
 
 void proposer_on_promise(struct proposer *p, const struct message *m)
@@ -109,7 +195,7 @@ void proposer_on_promise(struct proposer *p, const struct message *m)
 		return;
 	struct proposer_promise *promise = &p->promises[m->sender];
 
-	promise->shards |= 1u << m->shard;
+	promise->shards = quorum_with(promise->shards, m->shard);
 	if (m->first > promise->lo)
 		promise->lo = m->first;
 	if (m->watermark > promise->high)
@@ -126,7 +212,7 @@ void proposer_on_promise(struct proposer *p, const struct message *m)
 void proposer_on_votes(struct proposer *p, const struct message *m, const uint8_t *body)
 {
 	if (p->state != PROPOSER_PULLING || m->ballot != p->ballot ||
-		m->sender >= p->settings->members || (p->quorum & 1u << m->sender) == 0 ||
+		m->sender >= p->settings->members || !quorum_has(p->quorum, m->sender) ||
 		m->shard != shard_of(p->recovery.from, p->settings->shards))
 		return;
 	struct proposer_promise *promise = &p->promises[m->sender];
@@ -134,11 +220,19 @@ void proposer_on_votes(struct proposer *p, const struct message *m, const uint8_
 	/* In no chunk means unknown: coverage grows without a hole. */
 	if (m->first > promise->covered || m->watermark <= promise->covered)
 		return;
+	/* An entry longer than what a frame of ours carries would fit no run. */
+	if (m->payload_len > p->settings->body_max)
+		return;
 	recovery_add(&p->recovery, body, m->payload_len);
 	promise->covered = m->watermark < p->recovery.to ? m->watermark : p->recovery.to;
 	p->due = promise->covered < p->recovery.to;
+	/*@ loop invariant 0 <= i <= p->settings->members;
+	    loop invariant \forall integer k; 0 <= k < i && among(k, p->quorum) ==>
+	      p->promises[k].covered >= p->recovery.to;
+	    loop assigns i;
+	    loop variant p->settings->members - i; */
 	for (uint32_t i = 0; i < p->settings->members; i++)
-		if ((p->quorum & 1u << i) != 0 && p->promises[i].covered < p->recovery.to)
+		if (quorum_has(p->quorum, i) && p->promises[i].covered < p->recovery.to)
 			return;
 	enter(p, PROPOSER_REPROPOSING);
 }
@@ -167,17 +261,58 @@ void proposer_on_delivered(struct proposer *p, uint64_t delivered)
 		catch_up_or_pull(p);
 }
 
+/* The body stands at a multiple of 8, as every body in an mbuf does. */
+/*@ requires \valid_read(body + (i * RANGE_BYTES .. (i + 1) * RANGE_BYTES - 1));
+    assigns \nothing;
+    ensures \valid_read(\result) && \result->first == range_first(body, i) &&
+      \result->count == range_count(body, i); */
+static const struct range *range_at(const uint8_t *body, uint32_t i)
+{
+	return (const struct range *)(const void *)body + i;
+}
+
+/*@ // Coq: Protocol.counts, EAdvance.
+    requires \valid(w) && window_ok(w) && \valid_read(q) && \valid_read(m);
+    requires \separated(w, q, m) && m->sender < MEMBER_MAX && ranges_in(body, m->count);
+    requires \valid_read(body + (0 .. m->count * RANGE_BYTES - 1)) &&
+      \separated(w, body + (0 .. m->count * RANGE_BYTES - 1));
+    assigns *w;
+    ensures ok: window_ok(w) && w->chosen >= \old(w->chosen) && w->oldest >= \old(w->oldest);
+    ensures P1: same_runs{Pre,Post}(w) && w->next == \old(w->next) && w->end == \old(w->end);
+    ensures P2: \forall integer r; \old(w->oldest) <= r < w->oldest ==>
+      q->phase2[voters(w, r)] == 1;
+    ensures counts: \forall integer r; in_flight{Pre}(w, r) ==>
+      voters(w, r) == \old(voters(w, r)) || (told(w, r, body, m->count) &&
+        adds_member(voters(w, r), \old(voters(w, r)), m->sender));
+    ensures rose: \result <==> w->chosen > \old(w->chosen); */
+static bool count_votes(struct window *w, const struct quorum *q, const struct message *m,
+	const uint8_t *body)
+{
+	/*@ loop invariant 0 <= i <= m->count;
+	    loop invariant ok: window_ok(w);
+	    loop invariant P1: same_runs{Pre,Here}(w);
+	    loop invariant counts: \forall integer r; in_flight(w, r) ==>
+	      voters(w, r) == \at(voters(w, r), Pre) || (told(w, r, body, i) &&
+	        adds_member(voters(w, r), \at(voters(w, r), Pre), m->sender));
+	    loop assigns i, w->hint[m->sender], w->flights[0 .. WINDOW_INSTANCES - 1].votes;
+	    loop variant m->count - i; */
+	for (uint32_t i = 0; i < m->count; i++) {
+		const struct range *r = range_at(body, i);
+
+		window_vote(w, m->sender, r->first, r->count);
+	}
+	return window_advance(w, q);
+}
+
 bool proposer_on_accepted(struct proposer *p, const struct message *m, const uint8_t *body)
 {
 	/* Votes for one stride may come while the next one is pulled. */
 	if (m->ballot != p->ballot || p->state == PROPOSER_IDLE)
 		return false;
-	for (uint32_t i = 0; i < m->count; i++) {
-		const struct range *r = (const struct range *)(const void *)body + i;
+	bool rose = count_votes(&p->window, p->settings->quorum, m, body);
 
-		window_vote(&p->window, m->sender, r->first, r->count);
-	}
-	return window_advance(&p->window, p->settings->quorum);
+	/*@ assert base_ok(p); */
+	return rose;
 }
 
 bool proposer_asks(struct proposer *p, uint64_t now_ns)
@@ -191,23 +326,45 @@ bool proposer_asks(struct proposer *p, uint64_t now_ns)
 	return true;
 }
 
+/*@ requires proposer_apart(p) && base_ok(p) && member < p->settings->members;
+    assigns \nothing;
+    ensures P3: p->state == PROPOSER_PREPARING_SELF ==>
+      (\result <==> member == p->settings->self);
+    ensures P4: p->state == PROPOSER_PREPARING ==> (\result <==> !all_promised(p, member));
+    ensures P4: p->state == PROPOSER_PULLING ==>
+      (\result <==> among(member, p->quorum) && p->promises[member].covered < p->recovery.to); */
+static bool waits_for(const struct proposer *p, uint32_t member)
+{
+	switch (p->state) {
+	case PROPOSER_PREPARING_SELF:
+		return member == p->settings->self;
+	case PROPOSER_PREPARING:
+		return !promised(p, member);
+	case PROPOSER_PULLING:
+		return quorum_has(p->quorum, member) &&
+			p->promises[member].covered < p->recovery.to;
+	default:
+		return false;
+	}
+}
+
 uint32_t proposer_unanswered(const struct proposer *p)
 {
 	uint32_t members = 0;
 
-	switch (p->state) {
-	case PROPOSER_PREPARING_SELF:
-		return 1u << p->settings->self;
-	case PROPOSER_PREPARING:
-		return ((1u << p->settings->members) - 1) & ~promised_members(p);
-	case PROPOSER_PULLING:
-		for (uint32_t i = 0; i < p->settings->members; i++)
-			if ((p->quorum & 1u << i) != 0 && p->promises[i].covered < p->recovery.to)
-				members |= 1u << i;
-		return members;
-	default:
-		return 0;
-	}
+	/*@ loop invariant 0 <= i <= p->settings->members && members < MEMBER_SETS;
+	    loop invariant P3: p->state == PROPOSER_PREPARING_SELF ==>
+	      \forall integer k; 0 <= k < MEMBER_MAX ==>
+	        (among(k, members) <==> k < i && k == p->settings->self);
+	    loop invariant P4: p->state == PROPOSER_PULLING ==>
+	      \forall integer k; 0 <= k < MEMBER_MAX ==> (among(k, members) <==>
+	        k < i && among(k, p->quorum) && p->promises[k].covered < p->recovery.to);
+	    loop assigns i, members;
+	    loop variant p->settings->members - i; */
+	for (uint32_t i = 0; i < p->settings->members; i++)
+		if (waits_for(p, i))
+			members = quorum_with(members, i);
+	return members;
 }
 
 uint32_t proposer_capacity(const struct proposer *p)

@@ -8,7 +8,10 @@
  *              largest `lo` is delivered here, and every member of it has reported every instance
  *              of the stride.
  *          P5  an instance is proposed once at a ballot.
- * Proofs:  tests/unit/test_proposer.c; tests/sim. (Lamport, Paxos Made Simple, sections 2.2, 3.)
+ *          P6  nothing is in flight further above `delivered` than the own acceptors can vote for.
+ * Proofs:  contracts below and in proposer.c, by Frama-C/WP (tools/run prove): P6, and that votes
+ *          count at exactly its own ballot; P3 to P5 are stated there, and not proved yet;
+ *          tests/unit/test_proposer.c; tests/sim. (Lamport, Paxos Made Simple, sections 2.2, 3.)
  */
 #ifndef CONSENSUS_PROPOSER_H
 #define CONSENSUS_PROPOSER_H
@@ -53,47 +56,257 @@ struct proposer {
 	struct recovery recovery;
 };
 
+/*@ // All shards of a member: the set of the first `shards` ones.
+  @ predicate all_promised{L}(struct proposer *p, integer member) =
+  @   p->promises[member].shards == (p->settings->shards == 1 ? 0x1 : p->settings->shards == 2 ? 0x3 : 0xf);
+  @ predicate promises_ok{L}(struct proposer *p) =
+  @   \forall integer i; 0 <= i < MEMBER_MAX ==>
+  @     p->promises[i].shards < MEMBER_SETS && p->promises[i].lo < INSTANCE_TOP &&
+  @     p->promises[i].high < INSTANCE_TOP && p->promises[i].covered <= INSTANCE_TOP;
+  @ // In each state. P6: the span that the own acceptors can vote for.
+  @ predicate base_ok{L}(struct proposer *p) =
+  @   settings_ok(p->settings) && p->window.chosen <= p->window.end && p->state <= PROPOSER_LEADING &&
+  @   (p->ballot == 0 || p->ballot % BALLOT_NODES == p->settings->self) &&
+  @   p->quorum < MEMBER_SETS && p->end < INSTANCE_TOP &&
+  @   p->delivered <= INSTANCE_TOP - ACCEPTOR_WINDOW &&
+  @   p->window.end <= p->delivered + ACCEPTOR_WINDOW - 2 * BLOCK;
+  @ // Coq: Q1, promised_all.
+  @ predicate quorum_is_one{L}(struct proposer *p) =
+  @   p->settings->quorum->phase1[p->quorum] == 1;
+  @ predicate quorum_promised{L}(struct proposer *p) = \forall integer i;
+  @   0 <= i < MEMBER_MAX && among(i, p->quorum) ==>
+  @     i < p->settings->members && all_promised(p, i);
+  @ // Coq: low_enough. What may be proposed, from window.chosen on, is at or above each lo.
+  @ predicate prefix_here{L}(struct proposer *p) =
+  @   \forall integer i; 0 <= i < MEMBER_MAX && among(i, p->quorum) ==>
+  @     p->promises[i].lo <= p->window.chosen && p->promises[i].high <= p->end;
+  @ predicate covered{L}(struct proposer *p, integer to) =
+  @   \forall integer i; 0 <= i < MEMBER_MAX && among(i, p->quorum) ==> p->promises[i].covered >= to;
+  @ predicate in_stride{L}(struct proposer *p) =
+  @   p->state == PROPOSER_PULLING || p->state == PROPOSER_REPROPOSING;
+  @ // What is proposed next is what the stride comes to next.
+  @ predicate stride_ok{L}(struct proposer *p) =
+  @   recovery_ok(&p->recovery) && p->recovery.from < p->recovery.to <= p->end &&
+  @   p->recovery.from / BLOCK == (p->recovery.to - 1) / BLOCK &&
+  @   entries_fit(&p->recovery, p->settings->body_max - RECORD_BYTES) &&
+  @   p->window.end == p->recovery.next && covered(p, p->recovery.next);
+  @ // Coq: select has all reports of [from, to), above_all those from `end` on.
+  @ predicate state_ok{L}(struct proposer *p) =
+  @   (p->state != PROPOSER_IDLE ==> promises_ok(p)) &&
+  @   (p->state >= PROPOSER_PREPARING ==> all_promised(p, p->settings->self)) &&
+  @   (p->state >= PROPOSER_CATCHING_UP ==> quorum_is_one(p) && quorum_promised(p)) &&
+  @   (p->state <= PROPOSER_CATCHING_UP ==> p->window.next == 0) &&
+  @   (p->state >= PROPOSER_PULLING ==> prefix_here(p)) &&
+  @   (in_stride(p) ==> stride_ok(p)) &&
+  @   (p->state == PROPOSER_REPROPOSING ==> covered(p, p->recovery.to)) &&
+  @   (p->state == PROPOSER_LEADING ==> p->end <= p->window.end);
+  @ predicate proposer_ok{L}(struct proposer *p) =
+  @   base_ok(p) && state_ok(p) && window_ok(&p->window);
+  @ // Settings stand apart, and live as long.
+  @ predicate proposer_apart{L}(struct proposer *p) =
+  @   \valid(p) && \valid_read(p->settings) && \valid_read(p->settings->quorum) &&
+  @   \separated(p, p->settings, p->settings->quorum);
+  @ predicate told{L}(struct window *w, integer r, uint8_t *ranges, integer count) =
+  @   \exists integer i; 0 <= i < count &&
+  @     within(w, r, range_first(ranges, i), range_count(ranges, i));
+  @ // P6: within the span of the settings, and of what the own acceptors can vote for.
+  @ logic integer capacity{L}(struct proposer *p) = \max(0,
+  @   \min(p->settings->window - (p->window.end - p->window.chosen),
+  @     p->delivered + ACCEPTOR_WINDOW - 2 * BLOCK - p->window.end));
+  @ predicate promise_same{A,B}(struct proposer *p, integer i) =
+  @   \at(p->promises[i].shards, A) == \at(p->promises[i].shards, B) &&
+  @   \at(p->promises[i].lo, A) == \at(p->promises[i].lo, B) &&
+  @   \at(p->promises[i].high, A) == \at(p->promises[i].high, B);
+  @*/
+
+/*@ requires \valid(p) && \valid_read(settings) && \valid_read(settings->quorum);
+    requires \separated(p, settings, settings->quorum) && settings_ok(settings);
+    assigns *p;
+    ensures apart: proposer_apart(p);
+    ensures ok: base_ok(p);
+    ensures ok: state_ok(p);
+    ensures ok: window_ok(&p->window);
+    ensures idle: p->state == PROPOSER_IDLE && p->ballot == 0; */
 void proposer_init(struct proposer *p, const struct replica_settings *settings);
 
 /* Phase 1 of `ballot`, whose node is ours and which we never used before. */
+/*@ // Coq: EStart.
+    requires proposer_apart(p) && proposer_ok(p) && p->state == PROPOSER_IDLE;
+    requires own: ballot > p->ballot && ballot % BALLOT_NODES == p->settings->self;
+    assigns p->ballot, p->quorum, p->end, p->promises[0 .. MEMBER_MAX - 1], p->state, p->due;
+    ensures ok: base_ok(p);
+    ensures ok: state_ok(p);
+    ensures ok: window_ok(&p->window);
+    ensures state: p->state == PROPOSER_PREPARING_SELF;
+    ensures P5: p->ballot == ballot && p->ballot > \old(p->ballot) && p->window.next == 0;
+    ensures none: \forall integer i; 0 <= i < MEMBER_MAX ==> p->promises[i].shards == 0; */
 void proposer_start(struct proposer *p, uint64_t ballot);
 
+/*@ // Coq: EStop.
+    requires proposer_apart(p) && proposer_ok(p);
+    assigns p->state, p->due, p->window;
+    ensures ok: base_ok(p);
+    ensures ok: state_ok(p);
+    ensures ok: window_ok(&p->window);
+    ensures state: p->state == PROPOSER_IDLE; */
 void proposer_step_down(struct proposer *p);
 
+/*@ // Coq: EHearPromise; EBegin where it makes the quorum.
+    requires proposer_apart(p) && proposer_ok(p) && \valid_read(m) && \separated(p, m);
+    requires decoded: m->type == MESSAGE_PROMISE && numbers_ok(m);
+    assigns p->state, p->due, p->quorum, p->end, p->window, p->recovery.from, p->recovery.to,
+      p->recovery.next, p->recovery.cells[0 .. BLOCK - 1], p->promises[0 .. MEMBER_MAX - 1];
+    ensures ok: base_ok(p);
+    ensures ok: state_ok(p);
+    ensures ok: window_ok(&p->window);
+    ensures P5: m->ballot != p->ballot ==> \forall integer i; 0 <= i < MEMBER_MAX ==>
+      promise_same{Pre,Post}(p, i);
+    ensures P5: m->ballot != p->ballot ==> p->state == \old(p->state);
+    ensures late: \old(p->state) != PROPOSER_PREPARING_SELF &&
+      \old(p->state) != PROPOSER_PREPARING ==> p->state == \old(p->state);
+    ensures one: \forall integer i; 0 <= i < MEMBER_MAX && i != m->sender ==>
+      promise_same{Pre,Post}(p, i);
+    ensures P3: p->state == \old(p->state) || (\old(p->state) == PROPOSER_PREPARING_SELF &&
+      m->sender == p->settings->self) || \old(p->state) == PROPOSER_PREPARING; */
 void proposer_on_promise(struct proposer *p, const struct message *m);
+
+/*@ // Coq: EHearVotes.
+    requires proposer_apart(p) && proposer_ok(p) && \valid_read(m) && \separated(p, m);
+    requires decoded: m->type == MESSAGE_VOTES && numbers_ok(m) &&
+      \valid_read(body + (0 .. m->payload_len - 1)) &&
+      \separated(p, body + (0 .. m->payload_len - 1));
+    assigns p->state, p->due, p->promises[0 .. MEMBER_MAX - 1].covered,
+      p->recovery.cells[0 .. BLOCK - 1],
+      p->recovery.entries[0 .. BLOCK - 1][0 .. RECOVERY_ENTRY_MAX - 1];
+    ensures ok: base_ok(p);
+    ensures ok: state_ok(p);
+    ensures ok: window_ok(&p->window);
+    ensures P4: \forall integer i; 0 <= i < MEMBER_MAX ==>
+      p->promises[i].covered == \old(p->promises[i].covered) ||
+      (i == m->sender && m->ballot == p->ballot && m->first <= \old(p->promises[i].covered) &&
+        m->shard == p->recovery.from / BLOCK % p->settings->shards &&
+        \old(p->promises[i].covered) < p->promises[i].covered <= m->watermark);
+    ensures P4: p->state == \old(p->state) || (\old(p->state) == PROPOSER_PULLING &&
+      p->state == PROPOSER_REPROPOSING && covered(p, p->recovery.to)); */
 void proposer_on_votes(struct proposer *p, const struct message *m, const uint8_t *body);
 
 /* A pull was answered TRIMMED: what lies below m->watermark must be delivered here first. */
+/*@ requires proposer_apart(p) && proposer_ok(p) && \valid_read(m) && \separated(p, m);
+    requires decoded: m->type == MESSAGE_REFUSED && numbers_ok(m);
+    assigns p->state, p->due, p->end, p->window, p->recovery.from, p->recovery.to,
+      p->recovery.next, p->recovery.cells[0 .. BLOCK - 1],
+      p->promises[0 .. MEMBER_MAX - 1].lo, p->promises[0 .. MEMBER_MAX - 1].covered;
+    ensures ok: base_ok(p);
+    ensures ok: state_ok(p);
+    ensures ok: window_ok(&p->window);
+    ensures P4: p->state >= PROPOSER_PULLING ==> p->window.chosen >= \old(p->window.chosen) ||
+      \old(p->window.next) == 0;
+    ensures P5: p->state == \old(p->state) || \old(p->state) == PROPOSER_PULLING;
+    ensures P5: \old(p->state) == PROPOSER_PULLING && \old(p->window.next) > 0 ==>
+      p->state == PROPOSER_IDLE || p->state == PROPOSER_PULLING; */
 void proposer_on_trimmed(struct proposer *p, const struct message *m);
 
+/*@ requires proposer_apart(p) && proposer_ok(p) && delivered <= INSTANCE_TOP - ACCEPTOR_WINDOW;
+    assigns p->delivered, p->state, p->due, p->end, p->window, p->recovery.from, p->recovery.to,
+      p->recovery.next, p->recovery.cells[0 .. BLOCK - 1],
+      p->promises[0 .. MEMBER_MAX - 1].covered;
+    ensures ok: base_ok(p);
+    ensures ok: state_ok(p);
+    ensures ok: window_ok(&p->window);
+    ensures up: p->delivered == \max(\old(p->delivered), delivered);
+    ensures P4: p->state == \old(p->state) || \old(p->state) == PROPOSER_CATCHING_UP; */
 void proposer_on_delivered(struct proposer *p, uint64_t delivered);
 
 /* Ranges of votes at exactly our ballot. True: the chosen index went up. */
+/*@ // Coq: Protocol.counts, EAdvance.
+    requires proposer_apart(p) && proposer_ok(p) && \valid_read(m) && \separated(p, m);
+    requires decoded: m->type == MESSAGE_ACCEPTED && m->sender < MEMBER_MAX &&
+      ranges_in(body, m->count) && \valid_read(body + (0 .. m->count * RANGE_BYTES - 1)) &&
+      \separated(p, body + (0 .. m->count * RANGE_BYTES - 1));
+    assigns p->window;
+    ensures ok: base_ok(p);
+    ensures ok: window_ok(&p->window);
+    ensures P2: \forall integer r; \old(p->window.oldest) <= r < p->window.oldest ==>
+      p->settings->quorum->phase2[voters(&p->window, r)] == 1;
+    ensures own: m->ballot != p->ballot ==> !\result &&
+      p->window.oldest == \old(p->window.oldest) &&
+      \forall integer r; voters(&p->window, r) == \old(voters(&p->window, r));
+    ensures rose: \result <==> p->window.chosen > \old(p->window.chosen); */
 bool proposer_on_accepted(struct proposer *p, const struct message *m, const uint8_t *body);
 
 /* Is phase 1's current question to be asked (again) now? Sets the timer. The caller reads `state`
  * and asks: who has not answered is told by proposer_unanswered. */
+/*@ requires proposer_apart(p) && now_ns >= p->sent_ns;
+    assigns p->due, p->sent_ns;
+    ensures \result ==> PROPOSER_IDLE < p->state < PROPOSER_REPROPOSING && p->sent_ns == now_ns; */
 bool proposer_asks(struct proposer *p, uint64_t now_ns);
 
 /* Bitmask of the members whose answer the current state waits for. */
+/*@ requires proposer_apart(p) && proposer_ok(p);
+    assigns \nothing;
+    ensures set: \result < MEMBER_SETS;
+    ensures P3: p->state == PROPOSER_PREPARING_SELF ==> \forall integer i; 0 <= i < MEMBER_MAX ==>
+      (among(i, \result) <==> i == p->settings->self);
+    ensures P4: p->state == PROPOSER_PULLING ==> \forall integer i; 0 <= i < MEMBER_MAX ==>
+      (among(i, \result) <==> among(i, p->quorum) && p->promises[i].covered < p->recovery.to); */
 uint32_t proposer_unanswered(const struct proposer *p);
 
 /* The largest lo of the quorum, and who reported it: CATCHING_UP waits for it. */
+/*@ requires proposer_apart(p) && base_ok(p) && quorum_promised(p) && \valid(member);
+    requires \separated(member, p, p->settings);
+    assigns *member;
+    ensures P4: \forall integer i; 0 <= i < MEMBER_MAX && among(i, p->quorum) ==> p->promises[i].lo <= \result;
+    ensures whose: \result == 0 || (among(*member, p->quorum) && p->promises[*member].lo == \result); */
 uint64_t proposer_prefix(const struct proposer *p, uint32_t *member);
 
 /* REPROPOSING: the next run to send again, put into the window: count 0 when there is none now
  * (all done, or the window is full). Entries are in `body`; *bytes 0 is a no-op run. */
+/*@ // Coq: EPropose of what `select` gave.
+    requires proposer_apart(p) && proposer_ok(p) && \valid(bytes) && \valid(first);
+    requires \valid(body + (0 .. p->settings->body_max - 1));
+    requires \separated(p, p->settings, p->settings->quorum, bytes, first,
+      body + (0 .. p->settings->body_max - 1));
+    assigns p->state, p->due, p->window, p->recovery.from, p->recovery.to, p->recovery.next,
+      p->recovery.cells[0 .. BLOCK - 1], p->promises[0 .. MEMBER_MAX - 1].covered,
+      *bytes, *first, body[0 .. p->settings->body_max - 1];
+    ensures ok: base_ok(p);
+    ensures ok: state_ok(p);
+    ensures ok: window_ok(&p->window);
+    ensures P4: \result > 0 ==> \old(p->state) == PROPOSER_REPROPOSING &&
+      covered{Pre}(p, *first + \result);
+    ensures P5: \result > 0 ==> *first == \old(p->window.end) && p->window.end == *first + \result;
+    ensures P5: \result == 0 ==> p->window.end == \old(p->window.end);
+    ensures P1: same_runs{Pre,Post}(&p->window);
+    ensures P6: \result > 0 ==> p->window.end - p->window.chosen <= p->settings->window; */
 uint32_t proposer_repropose(struct proposer *p, uint8_t *body, uint32_t *bytes, uint64_t *first,
 	uint64_t now_ns);
 
 /* Instances that may still be put in flight: by the window, and by what the own acceptors, whose
  * `lo` follows what is delivered here, can vote for. */
+/*@ requires proposer_apart(p) && base_ok(p);
+    assigns \nothing;
+    ensures P6: \result == capacity(p); */
 uint32_t proposer_capacity(const struct proposer *p);
 
 /* LEADING: instances that the next run may have: to the block's end, and within the capacity. */
+/*@ requires proposer_apart(p) && base_ok(p);
+    assigns \nothing;
+    ensures P4: p->state != PROPOSER_LEADING ==> \result == 0;
+    ensures P6: p->state == PROPOSER_LEADING ==>
+      \result == \min(capacity(p), BLOCK - p->window.end % BLOCK); */
 uint32_t proposer_room(const struct proposer *p);
 
 /* LEADING: a new run of `count` <= proposer_room instances; returns its first instance. */
+/*@ // Coq: EPropose.
+    requires proposer_apart(p) && proposer_ok(p) && p->state == PROPOSER_LEADING;
+    requires room: 1 <= count <= capacity(p) && count <= BLOCK - p->window.end % BLOCK;
+    assigns p->window;
+    ensures ok: base_ok(p);
+    ensures ok: state_ok(p);
+    ensures ok: window_ok(&p->window);
+    ensures P4: \result >= p->end;
+    ensures P5: \result == \old(p->window.end) && p->window.end == \result + count;
+    ensures P1: same_runs{Pre,Post}(&p->window); */
 uint64_t proposer_take(struct proposer *p, uint32_t count, uint64_t now_ns);
 
 #endif

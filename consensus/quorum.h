@@ -54,6 +54,11 @@ enum quorum_result {
   @ predicate adds_member(integer more, integer subset, integer member) =
   @   more < MEMBER_SETS && has(more, member) &&
   @   (\forall integer i; 0 <= i < MEMBER_MAX && i != member ==> (has(more, i) <==> has(subset, i)));
+  @ // As `has`, but not told to the provers: where sets are only handed on they need no arithmetic.
+  @ axiomatic Sets {
+  @   predicate among(integer member, integer subset);
+  @   axiom nobody: \forall integer i; !among(i, 0);
+  @ }
   @ predicate meet{L}(struct quorum *q, integer a, integer b) =
   @   q->phase1[a] == 1 && q->phase2[b] == 1 ==> share(a, b);
   @ predicate intersects{L}(struct quorum *q) =
@@ -121,10 +126,19 @@ enum quorum_result quorum_init_explicit(struct quorum *q, uint32_t members, cons
 /* The set with one more member. */
 /*@ requires subset < MEMBER_SETS && member < MEMBER_MAX;
     assigns \nothing;
-    ensures adds_member(\result, subset, member); */
+    ensures adds_member(\result, subset, member);
+    ensures \forall integer i; among(i, \result) <==> i == member || among(i, subset); */
 static inline uint32_t quorum_with(uint32_t subset, uint32_t member)
 {
 	return subset | 1u << member;
+}
+
+/*@ requires subset < MEMBER_SETS && member < MEMBER_MAX;
+    assigns \nothing;
+    ensures \result <==> among(member, subset); */
+static inline bool quorum_has(uint32_t subset, uint32_t member)
+{
+	return (subset & 1u << member) != 0;
 }
 
 /* Does every phase-1 quorum share a member with every phase-2 quorum? All pairs are looked at. */

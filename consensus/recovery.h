@@ -53,6 +53,11 @@ struct recovery {
   @   \at(r->cells[k].state, A) == \at(r->cells[k].state, B);
   @*/
 
+/*@ // Each entry fits a run of `limit` bytes.
+  @ predicate entries_fit{L}(struct recovery *r, integer limit) =
+  @   \forall integer k; 0 <= k < BLOCK ==> r->cells[k].bytes <= limit;
+  @*/
+
 /* A new stride, all cells empty. to - from <= BLOCK, one block. */
 /*@ requires \valid(r) && from <= to <= INSTANCE_TOP;
     assigns r->from, r->to, r->next, r->cells[0 .. BLOCK - 1];
@@ -62,6 +67,12 @@ struct recovery {
 void recovery_begin(struct recovery *r, uint64_t from, uint64_t to);
 
 /* The records of one votes chunk. Instances outside the stride are passed over. */
+/*@ requires \valid(r) && recovery_ok(r) && bytes <= BODY_MAX;
+    requires \valid_read(body + (0 .. bytes - 1)) && \separated(r, body + (0 .. bytes - 1));
+    assigns r->cells[0 .. BLOCK - 1], r->entries[0 .. BLOCK - 1][0 .. RECOVERY_ENTRY_MAX - 1];
+    ensures ok: recovery_ok(r);
+    ensures fit: \forall integer limit; entries_fit{Pre}(r, limit) && bytes <= limit + RECORD_BYTES ==>
+      entries_fit(r, limit); */
 void recovery_add(struct recovery *r, const uint8_t *body, uint32_t bytes);
 
 /* The next run to propose again: its length in instances, 0 at the stride's end. *bytes is 0 for a
@@ -73,6 +84,7 @@ void recovery_add(struct recovery *r, const uint8_t *body, uint32_t bytes);
     ensures ok: recovery_ok(r);
     ensures within: \result <= count_max && *bytes <= limit &&
       r->next == \old(r->next) + \result;
+    ensures all: \result == 0 && count_max > 0 && entries_fit{Pre}(r, limit) ==> r->next == r->to;
     ensures R2: \forall integer i; \old(r->next) <= i < r->next ==>
       (r->cells[i % BLOCK].bytes == 0 <==> *bytes == 0); */
 uint32_t recovery_next(struct recovery *r, uint8_t *body, uint32_t limit, uint32_t count_max,

@@ -101,6 +101,12 @@ struct replica_settings {
 	const struct quorum *quorum;
 };
 
+/*@ // What who fills them in makes sure of.
+  @ predicate settings_ok{L}(struct replica_settings *s) =
+  @   s->self < s->members <= MEMBER_MAX && (s->shards == 1 || s->shards == 2 || s->shards == 4) &&
+  @   RECORD_BYTES < s->body_max <= BODY_MAX && s->window <= WINDOW_INSTANCES;
+  @*/
+
 enum stage_kind {
 	STAGE_LEADER,
 	STAGE_LEARNER,
@@ -153,6 +159,9 @@ static inline enum stage_kind stage_of(const struct message *m)
 	}
 }
 
+/*@ requires shards == 1 || shards == 2 || shards == 4;
+    assigns \nothing;
+    ensures \result == instance / BLOCK % shards; */
 static inline uint32_t shard_of(uint64_t instance, uint32_t shards)
 {
 	return (uint32_t)(instance / BLOCK) & (shards - 1);

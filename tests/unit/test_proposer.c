@@ -136,6 +136,36 @@ static void every_member_of_the_quorum_must_cover_the_stride(void **state)
 	assert_int_equal(p.state, PROPOSER_REPROPOSING);
 }
 
+/* Else: the entry fits no run, its instance is passed over, and the next one leaves a hole. */
+static void a_chunk_longer_than_a_frame_covers_nothing(void **state)
+{
+	enum {
+		VALUE_BYTES = 1376
+	};
+	struct record *record = (struct record *)(void *)body;
+	struct entry *entry = (struct entry *)(void *)(record + 1);
+	struct message m = {
+		.type = MESSAGE_VOTES,
+		.ballot = BALLOT,
+		.sender = 1,
+		.first = 0,
+		.watermark = 1,
+		.count = 1,
+		.payload_len = RECORD_BYTES + ENTRY_BYTES + VALUE_BYTES,
+	};
+
+	(void)state;
+	*record = (struct record){.ballot = 1, .count = 1, .bytes = ENTRY_BYTES + VALUE_BYTES};
+	*entry = (struct entry){.sequence_length = entry_pack(ENTRY_COMMAND, 1, VALUE_BYTES)};
+	assert_true(m.payload_len > settings.body_max);
+	promise_of(0, 0, 1);
+	promise_of(1, 0, 1);
+	votes_of(0, BALLOT, 0, 1);
+	proposer_on_votes(&p, &m, body);
+	assert_int_equal(p.state, PROPOSER_PULLING);
+	assert_int_equal(proposer_unanswered(&p), 1u << 1);
+}
+
 static void chunks_of_another_ballot_or_member_do_not_combine(void **state)
 {
 	(void)state;
@@ -286,6 +316,21 @@ static void questions_are_asked_again_after_a_while(void **state)
 	assert_true(proposer_asks(&p, 1100));
 }
 
+/* Every count of shards that there may be: what is proved takes the contract on trust. */
+static void shards_own_blocks_by_turns(void **state)
+{
+	(void)state;
+	for (uint32_t shards = 1; shards <= SHARD_MAX; shards *= 2)
+		for (uint64_t block = 0; block < 64; block++) {
+			const uint64_t high = INSTANCE_TOP - 64 * BLOCK + block * BLOCK;
+
+			assert_int_equal(shard_of(block * BLOCK, shards), block % shards);
+			assert_int_equal(shard_of(block * BLOCK + BLOCK - 1, shards),
+				block % shards);
+			assert_int_equal(shard_of(high, shards), high / BLOCK % shards);
+		}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -296,6 +341,8 @@ int main(void)
 		cmocka_unit_test_setup(nothing_is_proposed_before_the_prefix_below_the_largest_lo,
 			setup),
 		cmocka_unit_test_setup(every_member_of_the_quorum_must_cover_the_stride, setup),
+		cmocka_unit_test(shards_own_blocks_by_turns),
+		cmocka_unit_test_setup(a_chunk_longer_than_a_frame_covers_nothing, setup),
 		cmocka_unit_test_setup(chunks_of_another_ballot_or_member_do_not_combine, setup),
 		cmocka_unit_test_setup(what_was_reported_is_proposed_again_before_anything_new,
 			setup),
