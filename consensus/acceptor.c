@@ -98,34 +98,37 @@ static void set_vote(struct acceptor *a, const struct run *run, uint32_t index, 
 	v->state = (uint8_t)state;
 }
 
-/* What the slots of the run's instances say of it: VOTED if it may be voted for. */
+/* What the slots of the run's instances say of it: VOTED if it may be voted for. What is known chosen
+ * says nothing: were a run refused for it, one that others may not vote for either would never be
+ * chosen. */
 /*@ requires \valid_read(a) && \valid_read(run) && \separated(a, run) && run_ok(run);
     assigns \nothing;
     ensures \result == ACCEPTOR_VOTED || \result == ACCEPTOR_REPEATED ||
-      \result == ACCEPTOR_TRIMMED || \result == ACCEPTOR_CONFLICT;
+      \result == ACCEPTOR_CONFLICT;
     ensures \result == ACCEPTOR_VOTED ==>
-      \forall integer i; run->first <= i < run->first + run->count && holds_vote(a, i) ==>
-        a->votes[i % VOTES_MAX].state != VOTE_CHOSEN &&
-        a->votes[i % VOTES_MAX].ballot != run->ballot; */
+      \forall integer i; run->first <= i < run->first + run->count && holds_vote(a, i) &&
+        !known_chosen(a, i) ==> a->votes[i % VOTES_MAX].ballot != run->ballot; */
 static enum acceptor_answer compare_votes(const struct acceptor *a, const struct run *run)
 {
 	uint32_t same = 0;
+	uint32_t known = 0;
 	bool conflict = false;
 
-	/*@ loop invariant 0 <= i <= run->count && same <= i;
-	    loop invariant A3_A4: !conflict && same == 0 ==>
-	      \forall integer j; run->first <= j < run->first + i && holds_vote(a, j) ==>
-	        a->votes[j % VOTES_MAX].state != VOTE_CHOSEN &&
-	        a->votes[j % VOTES_MAX].ballot != run->ballot;
-	    loop assigns i, same, conflict;
+	/*@ loop invariant 0 <= i <= run->count && same + known <= i;
+	    loop invariant A3: !conflict && same == 0 ==>
+	      \forall integer j; run->first <= j < run->first + i && holds_vote(a, j) &&
+	        !known_chosen(a, j) ==> a->votes[j % VOTES_MAX].ballot != run->ballot;
+	    loop assigns i, same, known, conflict;
 	    loop variant run->count - i; */
 	for (uint32_t i = 0; i < run->count; i++) {
 		const struct vote *v = &a->votes[(run->first + i) % VOTES_MAX];
 
 		if (!holds(v, run->first + i))
 			continue;
-		if (v->state == VOTE_CHOSEN)
-			return ACCEPTOR_TRIMMED;
+		if (v->state == VOTE_CHOSEN) {
+			known++;
+			continue;
+		}
 		if (v->ballot != run->ballot)
 			continue;
 		if (v->index == i && v->count == run->count && v->checksum == run->checksum)
@@ -133,9 +136,28 @@ static enum acceptor_answer compare_votes(const struct acceptor *a, const struct
 		else
 			conflict = true;
 	}
-	if (conflict || (same > 0 && same < run->count))
+	if (conflict || (same > 0 && same + known < run->count))
 		return ACCEPTOR_CONFLICT;
 	return same > 0 ? ACCEPTOR_REPEATED : ACCEPTOR_VOTED;
+}
+
+/* One vote of a run; what is known chosen stays so. */
+/*@ requires \valid(a) && \valid_read(run) && \separated(a, run) && run_ok(run);
+    requires run->ballot <= a->promised && index < run->count;
+    requires \forall integer k; 0 <= k < VOTES_MAX ==> slot_ok(a, k);
+    assigns a->votes[0 .. VOTES_MAX - 1];
+    ensures ok: \forall integer k; 0 <= k < VOTES_MAX ==> slot_ok(a, k);
+    ensures cast: !\old(known_chosen(a, run->first + index)) ==>
+      is_cast(a, run->first + index, run);
+    ensures A4: \old(known_chosen(a, run->first + index)) ==> all_same{Pre,Post}(a);
+    ensures others: \forall integer k; 0 <= k < VOTES_MAX &&
+      k != (run->first + index) % VOTES_MAX ==> slot_same{Pre,Post}(a, k); */
+static void cast_vote(struct acceptor *a, const struct run *run, uint32_t index)
+{
+	const struct vote *v = &a->votes[(run->first + index) % VOTES_MAX];
+
+	if (!holds(v, run->first + index) || v->state != VOTE_CHOSEN)
+		set_vote(a, run, index, run->ballot, VOTE_CAST);
 }
 
 /* Writes the votes of a run into the slots of its instances, and into no others. */
@@ -144,27 +166,29 @@ static enum acceptor_answer compare_votes(const struct acceptor *a, const struct
     requires \forall integer k; 0 <= k < VOTES_MAX ==> slot_ok(a, k);
     assigns a->votes[0 .. VOTES_MAX - 1];
     ensures \forall integer k; 0 <= k < VOTES_MAX ==> slot_ok(a, k);
-    ensures cast: \forall integer i; run->first <= i < run->first + run->count ==>
-      a->votes[i % VOTES_MAX].ballot == run->ballot &&
-      a->votes[i % VOTES_MAX].instance == i &&
-      a->votes[i % VOTES_MAX].position == run->position &&
-      a->votes[i % VOTES_MAX].state == VOTE_CAST;
+    ensures cast: \forall integer i; run->first <= i < run->first + run->count &&
+      !\at(known_chosen(a, i), Pre) ==> is_cast(a, i, run);
+    ensures A4: \forall integer i; run->first <= i < run->first + run->count &&
+      \at(known_chosen(a, i), Pre) ==> slot_same{Pre,Post}(a, i % VOTES_MAX);
     ensures others: others_same{Pre,Post}(a, run->first, run->count); */
 static void cast_votes(struct acceptor *a, const struct run *run)
 {
 	/*@ loop invariant 0 <= i <= run->count;
-	    loop invariant \forall integer j; run->first <= j < run->first + i ==>
-	      a->votes[j % VOTES_MAX].ballot == run->ballot &&
-	      a->votes[j % VOTES_MAX].instance == j &&
-	      a->votes[j % VOTES_MAX].position == run->position &&
-	      a->votes[j % VOTES_MAX].state == VOTE_CAST;
+	    loop invariant cast: \forall integer j; run->first <= j < run->first + i &&
+	      !\at(known_chosen(a, j), Pre) ==> is_cast(a, j, run);
+	    loop invariant A4: \forall integer j; run->first <= j < run->first + i &&
+	      \at(known_chosen(a, j), Pre) ==> slot_same{Pre,Here}(a, j % VOTES_MAX);
+	    loop invariant \forall integer j; run->first + i <= j < run->first + run->count ==>
+	      slot_same{Pre,Here}(a, j % VOTES_MAX);
 	    loop invariant others_same{Pre,Here}(a, run->first, i);
 	    loop invariant \forall integer k; 0 <= k < VOTES_MAX ==> slot_ok(a, k);
 	    loop assigns i, a->votes[0 .. VOTES_MAX - 1];
 	    loop variant run->count - i; */
 	for (uint32_t i = 0; i < run->count; i++) {
-		set_vote(a, run, i, run->ballot, VOTE_CAST);
+		cast_vote(a, run, i);
 		/*@ assert \forall integer j; run->first <= j < run->first + i ==>
+		      j % VOTES_MAX != (run->first + i) % VOTES_MAX; */
+		/*@ assert \forall integer j; run->first + i < j < run->first + run->count ==>
 		      j % VOTES_MAX != (run->first + i) % VOTES_MAX; */
 		/*@ assert \forall integer j; run->first <= j < run->first + i ==>
 		      slot_same{LoopCurrent,Here}(a, j % VOTES_MAX); */

@@ -66,7 +66,7 @@ enum acceptor_answer {
 	ACCEPTOR_STORED,   /* on_chosen: append the record at run.position. */
 	ACCEPTOR_KNOWN,    /* on_chosen: all of it was known chosen already: append nothing. */
 	ACCEPTOR_REFUSED,  /* ballot < promised */
-	ACCEPTOR_TRIMMED,  /* first < lo, or an instance of it is known chosen */
+	ACCEPTOR_TRIMMED,  /* first < lo; on_chosen: all of it is below lo */
 	ACCEPTOR_BEHIND,   /* first + count > lo + window */
 	ACCEPTOR_CONFLICT, /* a vote at this ballot with other boundaries or checksum: alarm */
 	ACCEPTOR_TOO_HIGH, /* the round is more than 2^32 above our promise's */
@@ -94,6 +94,11 @@ enum acceptor_answer {
   @   \forall integer k; 0 <= k < VOTES_MAX && apart(k, first, count) ==> slot_same{A,B}(a, k);
   @ predicate holds_vote(struct acceptor *a, integer i) =
   @   a->votes[i % VOTES_MAX].state != VOTE_NONE && a->votes[i % VOTES_MAX].instance == i;
+  @ predicate known_chosen(struct acceptor *a, integer i) =
+  @   holds_vote(a, i) && a->votes[i % VOTES_MAX].state == VOTE_CHOSEN;
+  @ predicate is_cast(struct acceptor *a, integer i, struct run *r) =
+  @   a->votes[i % VOTES_MAX].ballot == r->ballot && a->votes[i % VOTES_MAX].instance == i &&
+  @   a->votes[i % VOTES_MAX].position == r->position && a->votes[i % VOTES_MAX].state == VOTE_CAST;
   @ predicate run_ok(struct run *r) = 1 <= r->count <= RUN_COUNT_MAX && r->first < INSTANCE_TOP;
   @*/
 
@@ -117,10 +122,10 @@ void acceptor_init(struct acceptor *a, uint64_t window);
 enum acceptor_answer acceptor_on_prepare(struct acceptor *a, uint64_t ballot);
 
 /* Checked in this order: REFUSED, TOO_HIGH, TRIMMED (first < lo), BEHIND, then per instance
- * TRIMMED (chosen), CONFLICT, REPEATED (slot of `first` holds exactly this run: same ballot,
- * index 0, count and checksum; and so do all others). VOTED: promised = ballot, each instance's
- * slot is this run's, high covers it; all other slots unchanged. REPEATED: promised = ballot,
- * slots unchanged. Anything else: nothing changed. (Phase 2b, >=.) */
+ * CONFLICT, REPEATED (each slot but those known chosen holds exactly this run: same ballot, its
+ * index, count and checksum). VOTED: promised = ballot, each instance's slot is this run's, but of
+ * those known chosen, which stay so; high covers it; all other slots unchanged. REPEATED: promised =
+ * ballot, slots unchanged. Anything else: nothing changed. (Phase 2b, >=.) */
 /*@ // Coq: Acceptor.on_accept.
     requires \valid(a) && \valid_read(run) && \separated(a, run);
     requires acceptor_ok(a) && run_ok(run);
@@ -134,16 +139,14 @@ enum acceptor_answer acceptor_on_prepare(struct acceptor *a, uint64_t ballot);
       a->promised == run->ballot && a->high == \old(a->high) && all_same{Pre,Post}(a);
     ensures voted: \result == ACCEPTOR_VOTED ==>
       a->promised == run->ballot && a->high >= run->first + run->count &&
-      (\forall integer i; run->first <= i < run->first + run->count ==>
-        a->votes[i % VOTES_MAX].ballot == run->ballot &&
-        a->votes[i % VOTES_MAX].instance == i &&
-        a->votes[i % VOTES_MAX].position == run->position &&
-        a->votes[i % VOTES_MAX].state == VOTE_CAST);
-    ensures A3_A4: \result == ACCEPTOR_VOTED ==>
+      (\forall integer i; run->first <= i < run->first + run->count &&
+        !\at(known_chosen(a, i), Pre) ==> is_cast(a, i, run));
+    ensures A3: \result == ACCEPTOR_VOTED ==>
       \forall integer i; run->first <= i < run->first + run->count &&
-        \at(holds_vote(a, i), Pre) ==>
-        \at(a->votes[i % VOTES_MAX].state, Pre) != VOTE_CHOSEN &&
+        \at(holds_vote(a, i) && !known_chosen(a, i), Pre) ==>
         \at(a->votes[i % VOTES_MAX].ballot, Pre) != run->ballot;
+    ensures A4: \forall integer i; run->first <= i < run->first + run->count &&
+      \at(known_chosen(a, i), Pre) ==> slot_same{Pre,Post}(a, i % VOTES_MAX);
     ensures others: others_same{Pre,Post}(a, run->first, run->count);
     ensures A6: \result == ACCEPTOR_VOTED ==>
       a->lo <= run->first && run->first + run->count <= a->lo + a->window; */

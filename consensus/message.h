@@ -136,7 +136,7 @@ enum {
 
 enum refusal {
 	REFUSAL_BALLOT = 1, /* promised is higher */
-	REFUSAL_TRIMMED,    /* below lo, or known chosen */
+	REFUSAL_TRIMMED,    /* below lo */
 	REFUSAL_BEHIND,     /* beyond the window, or the log is full */
 	REFUSAL_CONFLICT,   /* same ballot, other run: alarmed */
 	REFUSAL_UNKNOWN, /* what was promised or voted below `watermark` is lost to a damaged disk */

@@ -129,10 +129,26 @@ static void what_is_chosen_is_never_replaced(void **state)
 	(void)state;
 	accept_run(1, 0, 4, 1);
 	assert_int_equal(choose(2, 4), ACCEPTOR_STORED);
-	assert_int_equal(accept_run(9, 2, 1, 3), ACCEPTOR_TRIMMED);
+	assert_int_equal(accept_run(9, 2, 1, 3), ACCEPTOR_VOTED);
 	assert_int_equal(choose(2, 4), ACCEPTOR_KNOWN);
 	assert_int_equal(acceptor_vote(&a, 2)->state, VOTE_CHOSEN);
 	assert_int_equal(acceptor_vote(&a, 1)->state, VOTE_CAST);
+}
+
+static void votes_for_a_run_of_which_it_knows_a_part_chosen(void **state)
+{
+	(void)state;
+	assert_int_equal(choose(2, 1), ACCEPTOR_STORED);
+	assert_int_equal(accept_run(9, 0, 4, 3), ACCEPTOR_VOTED);
+	assert_int_equal(acceptor_vote(&a, 1)->ballot, 9);
+	assert_int_equal(acceptor_vote(&a, 2)->state, VOTE_CHOSEN);
+	assert_int_equal(acceptor_vote(&a, 3)->ballot, 9);
+	assert_int_equal(accept_run(9, 0, 4, 3), ACCEPTOR_REPEATED);
+	assert_int_equal(accept_run(9, 1, 2, 3), ACCEPTOR_CONFLICT);
+	/* Chosen meanwhile. */
+	assert_int_equal(choose(1, 1), ACCEPTOR_STORED);
+	assert_int_equal(accept_run(9, 0, 4, 3), ACCEPTOR_REPEATED);
+	assert_int_equal(a.promised, 9);
 }
 
 static void stores_what_is_chosen_whatever_it_promised(void **state)
@@ -215,6 +231,7 @@ int main(void)
 			setup),
 		cmocka_unit_test_setup(trimming_leaves_the_values_for_catch_up, setup),
 		cmocka_unit_test_setup(what_is_chosen_is_never_replaced, setup),
+		cmocka_unit_test_setup(votes_for_a_run_of_which_it_knows_a_part_chosen, setup),
 		cmocka_unit_test_setup(stores_what_is_chosen_whatever_it_promised, setup),
 		cmocka_unit_test_setup(a_ballot_from_nowhere_is_refused, setup),
 		cmocka_unit_test_setup(pieces_are_cut_at_every_boundary, setup),
