@@ -106,6 +106,7 @@ uint64_t proposer_prefix(const struct proposer *p, uint32_t *member)
     requires proposer_apart(p) && p->end < INSTANCE_TOP && from <= INSTANCE_TOP;
     assigns p->state, p->due, p->recovery.from, p->recovery.to, p->recovery.next,
       p->recovery.cells[0 .. BLOCK - 1], p->promises[0 .. MEMBER_MAX - 1].covered;
+    ensures end: p->end == \old(p->end);
     ensures P4: from >= p->end ==> p->state == PROPOSER_LEADING;
     ensures P4: from < p->end ==> p->state == PROPOSER_PULLING && p->recovery.from == from &&
       p->recovery.next == from && from < p->recovery.to <= p->end &&
@@ -128,7 +129,7 @@ static void pull_from(struct proposer *p, uint64_t from)
 	recovery_begin(&p->recovery, from, to);
 	/*@ assert entries_fit(&p->recovery, 0); */
 	/*@ loop invariant 0 <= i <= MEMBER_MAX;
-	    loop invariant \forall integer k; 0 <= k < i ==> p->promises[k].covered == from;
+	    loop invariant P4: \forall integer k; 0 <= k < i ==> p->promises[k].covered == from;
 	    loop invariant p->recovery.from == from && p->recovery.to == to && p->recovery.next == from;
 	    loop assigns i, p->promises[0 .. MEMBER_MAX - 1].covered;
 	    loop variant MEMBER_MAX - i; */
@@ -144,10 +145,8 @@ static void pull_from(struct proposer *p, uint64_t from)
     assigns p->state, p->due, p->end, p->window, p->recovery.from, p->recovery.to,
       p->recovery.next, p->recovery.cells[0 .. BLOCK - 1],
       p->promises[0 .. MEMBER_MAX - 1].covered;
-    ensures state: p->state >= PROPOSER_CATCHING_UP && p->end < INSTANCE_TOP;
-    ensures P4: p->state == PROPOSER_CATCHING_UP || (p->window.chosen == p->delivered &&
-      p->window.end == p->delivered && p->window.next == 0);
-    ensures ok: p->state != PROPOSER_CATCHING_UP ==> window_ok(&p->window);
+    ensures state: p->state >= PROPOSER_CATCHING_UP;
+    ensures end: p->end < INSTANCE_TOP;
     ensures P4: p->state != PROPOSER_CATCHING_UP ==> \forall integer i;
       0 <= i < MEMBER_MAX && among(i, p->quorum) ==> p->promises[i].lo <= p->delivered;
     ensures high: p->state != PROPOSER_CATCHING_UP ==> \forall integer i;
@@ -171,11 +170,19 @@ static void catch_up_or_pull(struct proposer *p)
 			p->end = p->promises[i].high;
 	/* Nothing was proposed yet at this ballot: the start may still move up. */
 	window_init(&p->window, p->delivered);
+	/*@ assert window_ok(&p->window) && p->window.next == 0 &&
+	      p->window.chosen == p->delivered && p->window.end == p->delivered; */
 	/*@ assert high: \forall integer i; 0 <= i < MEMBER_MAX && among(i, p->quorum) ==>
 	      p->promises[i].high <= p->end; */
 	/*@ assert P4: \forall integer i; 0 <= i < MEMBER_MAX && among(i, p->quorum) ==>
 	      p->promises[i].lo <= p->delivered; */
 	pull_from(p, p->delivered);
+	/*@ assert p->state == PROPOSER_LEADING || p->state == PROPOSER_PULLING; */
+	/*@ assert p->end < INSTANCE_TOP; */
+	/*@ assert high: \forall integer i; 0 <= i < MEMBER_MAX && among(i, p->quorum) ==>
+	      p->promises[i].high <= p->end; */
+	/*@ assert P4: \forall integer i; 0 <= i < MEMBER_MAX && among(i, p->quorum) ==>
+	      p->promises[i].lo <= p->delivered; */
 }
 
 void proposer_on_promise(struct proposer *p, const struct message *m)
@@ -217,10 +224,8 @@ void proposer_on_votes(struct proposer *p, const struct message *m, const uint8_
 	recovery_add(&p->recovery, body, m->payload_len);
 	promise->covered = m->watermark < p->recovery.to ? m->watermark : p->recovery.to;
 	p->due = promise->covered < p->recovery.to;
-	/*@ assert p->state == PROPOSER_PULLING; */
-	/*@ assert recovery_ok(&p->recovery); */
 	/*@ loop invariant 0 <= i <= p->settings->members;
-	    loop invariant P4: \forall integer k; 0 <= k < i && among(k, p->quorum) ==>
+	    loop invariant \forall integer k; 0 <= k < i && among(k, p->quorum) ==>
 	      p->promises[k].covered >= p->recovery.to;
 	    loop assigns i;
 	    loop variant p->settings->members - i; */

@@ -9,8 +9,9 @@
  *              of the stride.
  *          P5  an instance is proposed once at a ballot.
  *          P6  nothing is in flight further above `delivered` than the own acceptors can vote for.
- * Proofs:  contracts below and in proposer.c, by Frama-C/WP (tools/run prove): P6, and that votes
- *          count at exactly its own ballot; P3 to P5 are stated there, and not proved yet;
+ * Proofs:  contracts below and in proposer.c, by Frama-C/WP (tools/run prove): P6, that votes
+ *          count at exactly its own ballot, and where runs and strides begin; the rest of P3 to P5
+ *          is stated there, and not proved yet;
  *          tests/unit/test_proposer.c; tests/sim. (Lamport, Paxos Made Simple, sections 2.2, 3.)
  */
 #ifndef CONSENSUS_PROPOSER_H
@@ -117,19 +118,6 @@ struct proposer {
   @   \at(p->promises[i].shards, A) == \at(p->promises[i].shards, B) &&
   @   \at(p->promises[i].lo, A) == \at(p->promises[i].lo, B) &&
   @   \at(p->promises[i].high, A) == \at(p->promises[i].high, B);
-  @ predicate settings_same{A,B}(struct proposer *p) =
-  @   \at(p->settings, A) == \at(p->settings, B) &&
-  @   \at(p->settings->self, A) == \at(p->settings->self, B) &&
-  @   \at(p->settings->members, A) == \at(p->settings->members, B) &&
-  @   \at(p->settings->shards, A) == \at(p->settings->shards, B) &&
-  @   \at(p->settings->body_max, A) == \at(p->settings->body_max, B) &&
-  @   \at(p->settings->window, A) == \at(p->settings->window, B) &&
-  @   \at(p->settings->quorum, A) == \at(p->settings->quorum, B);
-  @ predicate numbers_same{A,B}(struct proposer *p) =
-  @   \at(p->ballot, A) == \at(p->ballot, B) && \at(p->delivered, A) == \at(p->delivered, B) &&
-  @   \at(p->quorum, A) == \at(p->quorum, B) && \at(p->end, A) == \at(p->end, B) &&
-  @   \at(p->window.chosen, A) == \at(p->window.chosen, B) &&
-  @   \at(p->window.end, A) == \at(p->window.end, B);
   @*/
 
 /*@ requires \valid(p) && \valid_read(settings) && \valid_read(settings->quorum);
@@ -182,22 +170,24 @@ void proposer_step_down(struct proposer *p);
       m->sender == p->settings->self) || \old(p->state) == PROPOSER_PREPARING; */
 void proposer_on_promise(struct proposer *p, const struct message *m);
 
-/*@ // Coq: EHearVotes. What else base_ok and state_ok speak of is not assigned.
-    requires proposer_apart(p) && base_ok(p) && \valid_read(m) && \separated(p, m);
-    requires stride: p->state == PROPOSER_PULLING ==> recovery_ok(&p->recovery) &&
-      entries_fit(&p->recovery, p->settings->body_max - RECORD_BYTES);
-    requires decoded: m->type == MESSAGE_VOTES &&
+/*@ // Coq: EHearVotes.
+    requires proposer_apart(p) && proposer_ok(p) && \valid_read(m) && \separated(p, m);
+    requires decoded: m->type == MESSAGE_VOTES && numbers_ok(m) &&
       \valid_read(body + (0 .. m->payload_len - 1)) &&
       \separated(p, body + (0 .. m->payload_len - 1));
-    assigns p->state, p->due, p->promises[0 .. MEMBER_MAX - 1].covered, p->recovery;
-    ensures P4: p->state == \old(p->state) || (p->state == PROPOSER_REPROPOSING &&
-      \old(p->state) == PROPOSER_PULLING && m->ballot == p->ballot);
-    ensures P4: p->state != \old(p->state) ==> \forall integer i;
-      0 <= i < p->settings->members && among(i, p->quorum) ==>
-        p->promises[i].covered >= p->recovery.to;
-    ensures stride: \old(p->state) == PROPOSER_PULLING ==> recovery_ok(&p->recovery);
-    ensures stride: \old(p->state) == PROPOSER_PULLING ==>
-      entries_fit(&p->recovery, p->settings->body_max - RECORD_BYTES); */
+    assigns p->state, p->due, p->promises[0 .. MEMBER_MAX - 1].covered,
+      p->recovery.cells[0 .. BLOCK - 1],
+      p->recovery.entries[0 .. BLOCK - 1][0 .. RECOVERY_ENTRY_MAX - 1];
+    ensures ok: base_ok(p);
+    ensures ok: state_ok(p);
+    ensures ok: window_ok(&p->window);
+    ensures P4: \forall integer i; 0 <= i < MEMBER_MAX ==>
+      p->promises[i].covered == \old(p->promises[i].covered) ||
+      (i == m->sender && m->ballot == p->ballot && m->first <= \old(p->promises[i].covered) &&
+        m->shard == p->recovery.from / BLOCK % p->settings->shards &&
+        \old(p->promises[i].covered) < p->promises[i].covered <= m->watermark);
+    ensures P4: p->state == \old(p->state) || (\old(p->state) == PROPOSER_PULLING &&
+      p->state == PROPOSER_REPROPOSING && covered(p, p->recovery.to)); */
 void proposer_on_votes(struct proposer *p, const struct message *m, const uint8_t *body);
 
 /* A pull was answered TRIMMED: what lies below m->watermark must be delivered here first. */
@@ -205,7 +195,7 @@ void proposer_on_votes(struct proposer *p, const struct message *m, const uint8_
     requires decoded: m->type == MESSAGE_REFUSED && numbers_ok(m);
     assigns p->state, p->due, p->end, p->window, p->recovery.from, p->recovery.to,
       p->recovery.next, p->recovery.cells[0 .. BLOCK - 1],
-      p->promises[0 .. MEMBER_MAX - 1];
+      p->promises[0 .. MEMBER_MAX - 1].lo, p->promises[0 .. MEMBER_MAX - 1].covered;
     ensures ok: base_ok(p);
     ensures ok: state_ok(p);
     ensures ok: window_ok(&p->window);
@@ -219,7 +209,7 @@ void proposer_on_trimmed(struct proposer *p, const struct message *m);
 /*@ requires proposer_apart(p) && proposer_ok(p) && delivered <= INSTANCE_TOP - ACCEPTOR_WINDOW;
     assigns p->delivered, p->state, p->due, p->end, p->window, p->recovery.from, p->recovery.to,
       p->recovery.next, p->recovery.cells[0 .. BLOCK - 1],
-      p->promises[0 .. MEMBER_MAX - 1];
+      p->promises[0 .. MEMBER_MAX - 1].covered;
     ensures ok: base_ok(p);
     ensures ok: state_ok(p);
     ensures ok: window_ok(&p->window);
@@ -277,7 +267,7 @@ uint64_t proposer_prefix(const struct proposer *p, uint32_t *member);
     requires \separated(p, p->settings, p->settings->quorum, bytes, first,
       body + (0 .. p->settings->body_max - 1));
     assigns p->state, p->due, p->window, p->recovery.from, p->recovery.to, p->recovery.next,
-      p->recovery.cells[0 .. BLOCK - 1], p->promises[0 .. MEMBER_MAX - 1],
+      p->recovery.cells[0 .. BLOCK - 1], p->promises[0 .. MEMBER_MAX - 1].covered,
       *bytes, *first, body[0 .. p->settings->body_max - 1];
     ensures ok: base_ok(p);
     ensures ok: state_ok(p);
