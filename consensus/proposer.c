@@ -15,10 +15,9 @@ void proposer_init(struct proposer *p, const struct replica_settings *settings)
 	window_init(&p->window, 0);
 }
 
-/*@ requires proposer_apart(p) && base_ok(p) && state <= PROPOSER_LEADING;
+/*@ requires \valid(p);
     assigns p->state, p->due;
-    ensures p->state == state;
-    ensures ok: base_ok(p); */
+    ensures p->state == state; */
 static void enter(struct proposer *p, enum proposer_state state)
 {
 	p->state = state;
@@ -32,8 +31,10 @@ void proposer_start(struct proposer *p, uint64_t ballot)
 	p->quorum = 0;
 	p->end = 0;
 	/*@ loop invariant 0 <= i <= MEMBER_MAX;
-	    loop invariant \forall integer k; 0 <= k < i ==> p->promises[k].shards == 0 &&
-	      p->promises[k].lo == 0 && p->promises[k].high == 0 && p->promises[k].covered == 0;
+	    loop invariant \forall integer k; 0 <= k < i ==> p->promises[k].shards == 0;
+	    loop invariant \forall integer k; 0 <= k < i ==> p->promises[k].lo == 0;
+	    loop invariant \forall integer k; 0 <= k < i ==> p->promises[k].high == 0;
+	    loop invariant \forall integer k; 0 <= k < i ==> p->promises[k].covered == 0;
 	    loop assigns i, p->promises[0 .. MEMBER_MAX - 1];
 	    loop variant MEMBER_MAX - i; */
 	for (uint32_t i = 0; i < MEMBER_MAX; i++)
@@ -101,64 +102,56 @@ uint64_t proposer_prefix(const struct proposer *p, uint32_t *member)
 }
 
 /* The next stride, or the end of phase 1. */
-/*@ requires proposer_apart(p) && base_ok(p) && promises_ok(p);
-    requires quorum_is_one(p) && quorum_promised(p);
-    requires all_promised(p, p->settings->self) && prefix_here(p);
-    requires next: from == p->window.end;
+/*@ // What else base_ok and state_ok speak of is not assigned.
+    requires proposer_apart(p) && p->end < INSTANCE_TOP && from <= INSTANCE_TOP;
     assigns p->state, p->due, p->recovery.from, p->recovery.to, p->recovery.next,
       p->recovery.cells[0 .. BLOCK - 1], p->promises[0 .. MEMBER_MAX - 1].covered;
-    ensures ok: base_ok(p);
-    ensures ok: state_ok(p);
-    ensures P4: p->state == PROPOSER_LEADING || p->state == PROPOSER_PULLING;
-    ensures P4: p->state == PROPOSER_LEADING <==> from >= p->end; */
+    ensures end: p->end == \old(p->end);
+    ensures P4: from >= p->end ==> p->state == PROPOSER_LEADING;
+    ensures P4: from < p->end ==> p->state == PROPOSER_PULLING && p->recovery.from == from &&
+      p->recovery.next == from && from < p->recovery.to <= p->end &&
+      p->recovery.to <= (from / BLOCK + 1) * BLOCK;
+    ensures P4: from < p->end ==> recovery_ok(&p->recovery);
+    ensures R2: from < p->end ==> entries_fit(&p->recovery, 0);
+    ensures P4: from < p->end ==> \forall integer i; 0 <= i < MEMBER_MAX ==>
+      p->promises[i].covered == from; */
 static void pull_from(struct proposer *p, uint64_t from)
 {
 	uint64_t to = (from / BLOCK + 1) * BLOCK;
 
 	if (from >= p->end) {
 		enter(p, PROPOSER_LEADING);
-		/*@ assert promises_ok(p); */
-		/*@ assert quorum_is_one(p); */
-		/*@ assert quorum_promised(p); */
-		/*@ assert prefix_here(p); */
 		return;
 	}
 	if (to > p->end)
 		to = p->end;
 	enter(p, PROPOSER_PULLING);
 	recovery_begin(&p->recovery, from, to);
+	/*@ assert entries_fit(&p->recovery, 0); */
 	/*@ loop invariant 0 <= i <= MEMBER_MAX;
-	    loop invariant \forall integer k; 0 <= k < i ==> p->promises[k].covered == from;
-	    loop invariant \forall integer k; 0 <= k < MEMBER_MAX ==> promise_same{Pre,Here}(p, k);
-	    loop invariant base_ok(p) && recovery_ok(&p->recovery);
+	    loop invariant P4: \forall integer k; 0 <= k < i ==> p->promises[k].covered == from;
+	    loop invariant p->recovery.from == from && p->recovery.to == to && p->recovery.next == from;
 	    loop assigns i, p->promises[0 .. MEMBER_MAX - 1].covered;
 	    loop variant MEMBER_MAX - i; */
 	for (uint32_t i = 0; i < MEMBER_MAX; i++)
 		p->promises[i].covered = from;
-	/*@ assert promises_ok(p); */
-	/*@ assert quorum_is_one(p); */
-	/*@ assert quorum_promised(p); */
-	/*@ assert prefix_here(p); */
-	/*@ assert entries_fit(&p->recovery, 0); */
-	/*@ assert stride_ok(p); */
 }
 
 /* A phase-1 quorum is there. Below its largest lo a vote need not be reported: only what was
  * chosen there will do, and comes by catch-up. */
 /*@ // Coq: EBegin.
-    requires proposer_apart(p) && base_ok(p) && promises_ok(p);
-    requires quorum_is_one(p) && quorum_promised(p);
-    requires all_promised(p, p->settings->self);
-    requires window_ok(&p->window) && p->window.next == 0;
+    requires proposer_apart(p) && base_ok(p) && quorum_promised(p);
+    requires \forall integer i; 0 <= i < MEMBER_MAX ==> p->promises[i].high < INSTANCE_TOP;
     assigns p->state, p->due, p->end, p->window, p->recovery.from, p->recovery.to,
       p->recovery.next, p->recovery.cells[0 .. BLOCK - 1],
       p->promises[0 .. MEMBER_MAX - 1].covered;
-    ensures ok: base_ok(p);
-    ensures ok: state_ok(p);
-    ensures ok: window_ok(&p->window);
     ensures state: p->state >= PROPOSER_CATCHING_UP;
-    ensures P4: p->state == PROPOSER_CATCHING_UP || (p->window.chosen == p->delivered &&
-      p->window.end == p->delivered && p->window.next == 0); */
+    ensures end: p->end < INSTANCE_TOP;
+    ensures P4: p->state != PROPOSER_CATCHING_UP ==> \forall integer i;
+      0 <= i < MEMBER_MAX && among(i, p->quorum) ==> p->promises[i].lo <= p->delivered;
+    ensures high: p->state != PROPOSER_CATCHING_UP ==> \forall integer i;
+      0 <= i < MEMBER_MAX && among(i, p->quorum) ==> p->promises[i].high <= p->end;
+    ensures P4: p->state == PROPOSER_LEADING ==> p->end <= p->delivered; */
 static void catch_up_or_pull(struct proposer *p)
 {
 	uint32_t member = 0;
@@ -177,14 +170,19 @@ static void catch_up_or_pull(struct proposer *p)
 			p->end = p->promises[i].high;
 	/* Nothing was proposed yet at this ballot: the start may still move up. */
 	window_init(&p->window, p->delivered);
-	/*@ assert base_ok(p); */
-	/*@ assert promises_ok(p); */
-	/*@ assert quorum_is_one(p); */
-	/*@ assert quorum_promised(p); */
-	/*@ assert prefix_here(p); */
+	/*@ assert window_ok(&p->window) && p->window.next == 0 &&
+	      p->window.chosen == p->delivered && p->window.end == p->delivered; */
+	/*@ assert high: \forall integer i; 0 <= i < MEMBER_MAX && among(i, p->quorum) ==>
+	      p->promises[i].high <= p->end; */
+	/*@ assert P4: \forall integer i; 0 <= i < MEMBER_MAX && among(i, p->quorum) ==>
+	      p->promises[i].lo <= p->delivered; */
 	pull_from(p, p->delivered);
-	/*@ assert p->window.next == 0 && p->window.end == p->delivered &&
-	      p->window.chosen == p->delivered && p->window.oldest == 0; */
+	/*@ assert p->state == PROPOSER_LEADING || p->state == PROPOSER_PULLING; */
+	/*@ assert p->end < INSTANCE_TOP; */
+	/*@ assert high: \forall integer i; 0 <= i < MEMBER_MAX && among(i, p->quorum) ==>
+	      p->promises[i].high <= p->end; */
+	/*@ assert P4: \forall integer i; 0 <= i < MEMBER_MAX && among(i, p->quorum) ==>
+	      p->promises[i].lo <= p->delivered; */
 }
 
 void proposer_on_promise(struct proposer *p, const struct message *m)
@@ -257,6 +255,10 @@ void proposer_on_delivered(struct proposer *p, uint64_t delivered)
 
 	if (delivered > p->delivered)
 		p->delivered = delivered;
+	/*@ assert up: p->delivered == \max(\at(p->delivered, Pre), delivered); */
+	/*@ assert base_ok(p); */
+	/*@ assert state_ok(p); */
+	/*@ assert window_ok(&p->window); */
 	if (p->state == PROPOSER_CATCHING_UP && p->delivered >= proposer_prefix(p, &member))
 		catch_up_or_pull(p);
 }

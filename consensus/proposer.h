@@ -9,8 +9,9 @@
  *              of the stride.
  *          P5  an instance is proposed once at a ballot.
  *          P6  nothing is in flight further above `delivered` than the own acceptors can vote for.
- * Proofs:  contracts below and in proposer.c, by Frama-C/WP (tools/run prove): P6, and that votes
- *          count at exactly its own ballot; P3 to P5 are stated there, and not proved yet;
+ * Proofs:  contracts below and in proposer.c, by Frama-C/WP (tools/run prove): P6, that votes
+ *          count at exactly its own ballot, and where runs and strides begin; the rest of P3 to P5
+ *          is stated there, and not proved yet;
  *          tests/unit/test_proposer.c; tests/sim. (Lamport, Paxos Made Simple, sections 2.2, 3.)
  */
 #ifndef CONSENSUS_PROPOSER_H
@@ -131,12 +132,11 @@ void proposer_init(struct proposer *p, const struct replica_settings *settings);
 
 /* Phase 1 of `ballot`, whose node is ours and which we never used before. */
 /*@ // Coq: EStart.
-    requires proposer_apart(p) && proposer_ok(p) && p->state == PROPOSER_IDLE;
+    requires proposer_apart(p) && base_ok(p) && p->state == PROPOSER_IDLE && p->window.next == 0;
     requires own: ballot > p->ballot && ballot % BALLOT_NODES == p->settings->self;
     assigns p->ballot, p->quorum, p->end, p->promises[0 .. MEMBER_MAX - 1], p->state, p->due;
     ensures ok: base_ok(p);
     ensures ok: state_ok(p);
-    ensures ok: window_ok(&p->window);
     ensures state: p->state == PROPOSER_PREPARING_SELF;
     ensures P5: p->ballot == ballot && p->ballot > \old(p->ballot) && p->window.next == 0;
     ensures none: \forall integer i; 0 <= i < MEMBER_MAX ==> p->promises[i].shards == 0; */
@@ -297,15 +297,15 @@ uint32_t proposer_capacity(const struct proposer *p);
 uint32_t proposer_room(const struct proposer *p);
 
 /* LEADING: a new run of `count` <= proposer_room instances; returns its first instance. */
-/*@ // Coq: EPropose.
+/*@ // Coq: EPropose. What else base_ok and state_ok speak of is not assigned.
     requires proposer_apart(p) && proposer_ok(p) && p->state == PROPOSER_LEADING;
     requires room: 1 <= count <= capacity(p) && count <= BLOCK - p->window.end % BLOCK;
     assigns p->window;
-    ensures ok: base_ok(p);
-    ensures ok: state_ok(p);
     ensures ok: window_ok(&p->window);
-    ensures P4: \result >= p->end;
+    ensures P4: \result >= p->end && p->window.chosen == \old(p->window.chosen);
     ensures P5: \result == \old(p->window.end) && p->window.end == \result + count;
+    ensures P6: p->window.end <= p->delivered + ACCEPTOR_WINDOW - 2 * BLOCK;
+    ensures P6: p->window.end - p->window.chosen <= p->settings->window;
     ensures P1: same_runs{Pre,Post}(&p->window); */
 uint64_t proposer_take(struct proposer *p, uint32_t count, uint64_t now_ns);
 
