@@ -34,6 +34,12 @@ MUTANTS = [
      "  if b <? promised x then (x, Refused)",
      "Definition on_accept (x : acceptor) (b first : nat) (vs : list nat) : acceptor * answer :=\n"
      "  if b <? 0 then (x, Refused)", ("Acceptor.v", "Facts.v", "Steps.v")),
+    ("what is known chosen stands in the way", "Acceptor.v",
+     "  if conflict || ((0 <? same)", "  if (0 <? known) || conflict || ((0 <? same)",
+     ("Acceptor.v", "Progress.v")),
+    ("a vote replaces what is known chosen", "Acceptor.v",
+     "        (if is_chosen x i then m else put i (Cast b index run v) m)\n  end.",
+     "        (put i (Cast b index run v) m)\n  end.", ("Acceptor.v", "Steps.v")),
     ("a value of its own where another is reported", "Protocol.v",
      "  | Some (Decided u) | Some (Vote _ u) => u =? v\n",
      "  | Some (Decided u) | Some (Vote _ u) => true\n", ("Agreement.v", "Steps.v", "Nodes.v")),

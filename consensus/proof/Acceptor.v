@@ -1,16 +1,16 @@
 (* The acceptor: consensus/acceptor.c, function by function, on numbers instead of bytes.
 
    What differs from the C, and why it is the same. The C keeps a run's body in a log and its
-   checksum in each slot; here each slot keeps its instance's value, and runs are compared by values,
-   so the checksum is taken to tell bodies apart. The C finds a slot at instance % VOTES_MAX, and a
+   checksum in each slot; here each slot keeps its run's values and its own, and runs are compared by
+   values, so the checksum is taken to tell bodies apart. The C finds a slot at instance % VOTES_MAX, and a
    later instance overwrites an earlier one; here [bottom] says from where on slots are still there:
    [forget] may raise it to what the C may have overwritten, at any time. *)
 From Coq Require Import List Arith Lia Bool SetoidList.
 From Paxwire Require Import Maps.
 Import ListNotations.
 
-(* enum vote_state. Cast: struct vote's ballot, index, count, and the value at that index. *)
-Inductive slot := Cast (ballot index count value : nat) | Chosen (value : nat).
+(* enum vote_state. Cast: struct vote's ballot and index, the run, and its value at that index. *)
+Inductive slot := Cast (ballot index : nat) (run : list nat) (value : nat) | Chosen (value : nat).
 
 (* struct acceptor *)
 Record acceptor := mkAcceptor {
@@ -34,6 +34,9 @@ Definition acceptor_init := mkAcceptor 0 0 0 0 0 0 0 empty.
 Definition slot_at (x : acceptor) (i : nat) : option slot :=
   if i <? bottom x then None else find i (slots x).
 
+Definition is_chosen (x : acceptor) (i : nat) : bool :=
+  match slot_at x i with Some (Chosen _) => true | _ => false end.
+
 Definition value_of (v : slot) : nat := match v with Cast _ _ _ u => u | Chosen u => u end.
 
 Section Acceptor.
@@ -51,33 +54,43 @@ Definition on_prepare (x : acceptor) (b : nat) : acceptor * answer :=
   else if too_high (promised x) b then (x, TooHigh)
   else (promise b x, Promised).
 
-(* compare_votes: is one chosen; does one conflict; how many are the same. *)
-Fixpoint compare (x : acceptor) (b i index count : nat) (vs : list nat) : bool * bool * nat :=
+Fixpoint same_values (vs us : list nat) : bool :=
+  match vs, us with
+  | [], [] => true
+  | v :: r, u :: s => (v =? u) && same_values r s
+  | _, _ => false
+  end.
+
+(* compare_votes: how many are known chosen; does one conflict; how many are the same. *)
+Fixpoint compare (x : acceptor) (b i index : nat) (run vs : list nat) : nat * bool * nat :=
   match vs with
-  | [] => (false, false, 0)
-  | v :: rest =>
-      let '(chosen, conflict, same) := compare x b (S i) (S index) count rest in
+  | [] => (0, false, 0)
+  | _ :: rest =>
+      let '(known, conflict, same) := compare x b (S i) (S index) run rest in
       match slot_at x i with
-      | None => (chosen, conflict, same)
-      | Some (Chosen _) => (true, conflict, same)
-      | Some (Cast c k n u) =>
-          if negb (c =? b) then (chosen, conflict, same)
-          else if (k =? index) && (n =? count) && (u =? v) then (chosen, conflict, S same)
-          else (chosen, true, same)
+      | None => (known, conflict, same)
+      | Some (Chosen _) => (S known, conflict, same)
+      | Some (Cast c k r _) =>
+          if negb (c =? b) then (known, conflict, same)
+          else if (k =? index) && same_values r run then (known, conflict, S same)
+          else (known, true, same)
       end
   end.
 
+(* What is known chosen does not stand in the way. A run that is known chosen whole is voted for all the
+   same: a vote has a record, and with it the promise that it raises. *)
 Definition judge (x : acceptor) (b first : nat) (vs : list nat) : answer :=
-  let '(chosen, conflict, same) := compare x b first 0 (length vs) vs in
-  if chosen then Trimmed
-  else if conflict || ((0 <? same) && (same <? length vs)) then Conflict
+  let '(known, conflict, same) := compare x b first 0 vs vs in
+  if conflict || ((0 <? same) && (same + known <? length vs)) then Conflict
   else if 0 <? same then Repeated else Voted.
 
-(* cast_votes *)
-Fixpoint cast (b i index count : nat) (vs : list nat) (m : map slot) : map slot :=
+(* cast_votes: a slot that is known chosen is left alone. *)
+Fixpoint cast (x : acceptor) (b i index : nat) (run vs : list nat) (m : map slot) : map slot :=
   match vs with
   | [] => m
-  | v :: rest => cast b (S i) (S index) count rest (put i (Cast b index count v) m)
+  | v :: rest =>
+      cast x b (S i) (S index) run rest
+        (if is_chosen x i then m else put i (Cast b index run v) m)
   end.
 
 (* acceptor_on_accept *)
@@ -89,7 +102,7 @@ Definition on_accept (x : acceptor) (b first : nat) (vs : list nat) : acceptor *
   else match judge x b first vs with
        | Voted => (mkAcceptor b (lo x) (delivered x) (tail x) (noted x)
                      (Nat.max (high x) (first + length vs)) (bottom x)
-                     (cast b first 0 (length vs) vs (slots x)), Voted)
+                     (cast x b first 0 vs vs (slots x)), Voted)
        | Repeated => (promise b x, Repeated)
        | a => (x, a)
        end.
@@ -99,7 +112,7 @@ Fixpoint store (x : acceptor) (i : nat) (vs : list nat) (m : map slot) : map slo
   match vs with
   | [] => (m, false)
   | v :: rest =>
-      let known := (i <? lo x) || match slot_at x i with Some (Chosen _) => true | _ => false end in
+      let known := (i <? lo x) || is_chosen x i in
       let '(m', stored) := store x (S i) rest (if known then m else put i (Chosen v) m) in
       (m', negb known || stored)
   end.
@@ -161,6 +174,10 @@ Definition covers (o : option slot) (c : nat) : Prop :=
 Definition remembers (x : acceptor) (c i : nat) : Prop :=
   c <= promised x /\ (bottom x <= i -> covers (slot_at x i) c).
 
+(* What it holds for [i] is no vote at [b]. *)
+Definition unvoted (x : acceptor) (b i : nat) : Prop :=
+  match slot_at x i with Some (Cast c _ _ _) => c <> b | _ => True end.
+
 (* What an acceptor promised and voted for it never takes back. *)
 Definition later (x y : acceptor) : Prop :=
   promised x <= promised y /\ bottom x <= bottom y /\ tail x <= tail y /\
@@ -196,20 +213,24 @@ Proof.
 Qed.
 
 (* What a cast run's slots hold. *)
-Lemma find_cast b vs : forall i index count m k,
-  find k (cast b i index count vs m) =
-  if (i <=? k) && (k <? i + length vs)
-  then Some (Cast b (index + (k - i)) count (nth (k - i) vs 0)) else find k m.
+Lemma find_cast x b run vs : forall i index m k,
+  find k (cast x b i index run vs m) =
+  if (i <=? k) && (k <? i + length vs) && negb (is_chosen x k)
+  then Some (Cast b (index + (k - i)) run (nth (k - i) vs 0)) else find k m.
 Proof.
-  induction vs as [|v r IH]; intros; simpl.
+  induction vs as [|v r IH]; intros; cbn [cast length].
   - destruct (Nat.leb_spec i k), (Nat.ltb_spec k (i + 0)); simpl; auto; lia.
-  - rewrite IH, find_put.
-    destruct (Nat.eqb_spec i k); subst.
-    + replace (k - k) with 0 by lia.
-      destruct (Nat.leb_spec (S k) k), (Nat.leb_spec k k), (Nat.ltb_spec k (k + S (length r)));
-        simpl; try lia. now rewrite Nat.add_0_r.
-    + destruct (Nat.leb_spec (S i) k), (Nat.leb_spec i k), (Nat.ltb_spec k (S i + length r)),
+  - rewrite IH. destruct (Nat.eq_dec k i) as [->|N].
+    + destruct (Nat.leb_spec (S i) i), (Nat.leb_spec i i), (Nat.ltb_spec i (i + S (length r)));
+        try lia. simpl.
+      replace (i - i) with 0 by lia. destruct (is_chosen x i); simpl; auto.
+      now rewrite find_put, Nat.eqb_refl, Nat.add_0_r.
+    + assert (F : find k (if is_chosen x i then m else put i (Cast b index run v) m) = find k m).
+      { destruct (is_chosen x i); auto. rewrite find_put. destruct (Nat.eqb_spec i k); auto; lia. }
+      rewrite F.
+      destruct (Nat.leb_spec (S i) k), (Nat.leb_spec i k), (Nat.ltb_spec k (S i + length r)),
         (Nat.ltb_spec k (i + S (length r))); simpl; auto; try lia.
+      destruct (is_chosen x k); simpl; auto.
       replace (k - i) with (S (k - S i)) by lia. simpl. f_equal. f_equal. lia.
 Qed.
 
@@ -218,56 +239,81 @@ Proof.
   intros (A & B & C). pose proof (floor_mono _ _ B). pose proof (floor_le (tail x)). lia.
 Qed.
 
-Lemma compare_voted x b vs : forall i index count,
-  compare x b i index count vs = (false, false, 0) ->
-  forall k, i <= k < i + length vs ->
-  match slot_at x k with None => True | Some (Cast c _ _ _) => c <> b | Some (Chosen _) => False end.
+Lemma same_values_spec vs : forall us, same_values vs us = true -> vs = us.
 Proof.
-  induction vs as [|v r IH]; intros i index count; simpl; intros H k K; [lia|].
-  destruct (compare x b (S i) (S index) count r) as [[ch co] sa] eqn:E.
-  assert (ch = false /\ co = false /\ sa = 0 /\ match slot_at x i with None => True
-    | Some (Cast c _ _ _) => c <> b | Some (Chosen _) => False end) as (-> & -> & -> & Hi).
-  { destruct (slot_at x i) as [[c k0 n u|u]|]; try (inversion H; subst; tauto).
+  induction vs as [|v r IH]; intros [|u s]; simpl; try discriminate; auto. intros H.
+  apply andb_true_iff in H. destruct H as [E H]. apply Nat.eqb_eq in E. subst. f_equal. auto.
+Qed.
+
+Lemma compare_voted x b run vs : forall i index ch,
+  compare x b i index run vs = (ch, false, 0) ->
+  forall k, i <= k < i + length vs -> unvoted x b k.
+Proof.
+  induction vs as [|v r IH]; intros i index ch; simpl; intros H k K; [lia|].
+  destruct (compare x b (S i) (S index) run r) as [[ch' co] sa] eqn:E.
+  assert (co = false /\ sa = 0 /\ unvoted x b i) as (-> & -> & Hi).
+  { unfold unvoted. destruct (slot_at x i) as [[c k0 n u|u]|]; try (inversion H; subst; tauto).
     destruct (Nat.eqb_spec c b); simpl in H; [|inversion H; subst; tauto].
     destruct (_ && _); inversion H. }
   destruct (Nat.eq_dec k i) as [->|]; auto. apply (IH _ _ _ E). lia.
 Qed.
 
-Lemma compare_count x b vs : forall i index count,
-  snd (compare x b i index count vs) <= length vs.
+Lemma compare_unvoted x b run vs : forall i index,
+  (forall k, i <= k < i + length vs -> unvoted x b k) ->
+  exists known, compare x b i index run vs = (known, false, 0).
+Proof.
+  induction vs as [|v r IH]; intros i index H; simpl in *; [now exists 0|].
+  destruct (IH (S i) (S index)) as (known & ->); [intros; apply H; lia|].
+  specialize (H i). unfold unvoted in H.
+  destruct (slot_at x i) as [[c k n u|u]|]; [|now exists (S known)|now exists known].
+  destruct (Nat.eqb_spec c b); [exfalso; apply H; auto; lia|now exists known].
+Qed.
+
+Lemma compare_count x b run vs : forall i index,
+  let '(known, _, same) := compare x b i index run vs in same + known <= length vs.
 Proof.
   induction vs as [|v r IH]; intros; simpl; auto.
-  specialize (IH (S i) (S index) count).
-  destruct (compare x b (S i) (S index) count r) as [[ch co] sa]. simpl in IH.
+  specialize (IH (S i) (S index)).
+  destruct (compare x b (S i) (S index) run r) as [[ch co] sa].
   destruct (slot_at x i) as [[c k n u|u]|]; simpl; try lia.
   destruct (negb _); simpl; [lia|]. destruct (_ && _); simpl; lia.
 Qed.
 
-(* All slots are the same: each holds its value, at this ballot. *)
-Lemma compare_same x b vs : forall i index count ch co,
-  compare x b i index count vs = (ch, co, length vs) ->
+(* Each slot is the same, so holds its place in this run at this ballot, or is known chosen. *)
+Lemma compare_same x b run vs : forall i index ch co sa,
+  compare x b i index run vs = (ch, co, sa) -> sa + ch = length vs ->
   forall k, i <= k < i + length vs ->
-  exists n, slot_at x k = Some (Cast b (index + (k - i)) n (nth (k - i) vs 0)).
+  match slot_at x k with
+  | Some (Cast c j r _) => c = b /\ j = index + (k - i) /\ r = run
+  | Some (Chosen _) => True
+  | None => False
+  end.
 Proof.
-  induction vs as [|v r IH]; intros i index count ch co; simpl; intros H k K; [lia|].
-  pose proof (compare_count x b r (S i) (S index) count) as L.
-  destruct (compare x b (S i) (S index) count r) as [[ch' co'] sa] eqn:E. simpl in L.
-  destruct (slot_at x i) as [[c k0 n u|u]|] eqn:Es; [|inversion H; lia|inversion H; lia].
-  destruct (Nat.eqb_spec c b); simpl in H; [|inversion H; lia].
-  destruct (_ && _) eqn:T; inversion H; subst; [|lia].
-  apply andb_true_iff in T. destruct T as [T T3]. apply andb_true_iff in T. destruct T as [T1 T2].
-  apply Nat.eqb_eq in T1, T2, T3. subst.
-  destruct (Nat.eq_dec k i) as [->|].
-  - exists count. rewrite Es. replace (i - i) with 0 by lia. simpl. now rewrite Nat.add_0_r.
-  - destruct (IH _ _ _ _ _ E k) as [n0 ->]; [lia|]. exists n0.
-    replace (k - i) with (S (k - S i)) by lia. simpl. do 2 f_equal. lia.
+  induction vs as [|v r IH]; intros i index ch co sa; simpl; intros H L k K; [lia|].
+  pose proof (compare_count x b run r (S i) (S index)) as B.
+  destruct (compare x b (S i) (S index) run r) as [[ch' co'] sa'] eqn:E.
+  assert (sa' + ch' = length r /\ match slot_at x i with
+    | Some (Cast c j n _) => c = b /\ j = index /\ n = run
+    | Some (Chosen _) => True
+    | None => False
+    end) as (L' & Hi).
+  { destruct (slot_at x i) as [[c k0 n u|u]|]; [|inversion H; lia|inversion H; lia].
+    destruct (Nat.eqb_spec c b); simpl in H; [|inversion H; lia].
+    destruct (_ && _) eqn:T; inversion H; subst; [|lia].
+    apply andb_true_iff in T. destruct T as [T1 T2].
+    apply Nat.eqb_eq in T1. apply same_values_spec in T2. split; [lia|auto]. }
+  destruct (Nat.eq_dec k i) as [->|N].
+  - replace (i - i) with 0 by lia. rewrite Nat.add_0_r. exact Hi.
+  - specialize (IH _ _ _ _ _ E L' k). replace (k - i) with (S (k - S i)) by lia.
+    destruct (slot_at x k) as [[c j n u|u]|]; auto; try (apply IH; lia).
+    replace (index + S (k - S i)) with (S index + (k - S i)) by lia. apply IH. lia.
 Qed.
 
 (* What a stored run's slots hold. *)
 Lemma find_store x vs : forall i m k,
   find k (fst (store x i vs m)) =
   if (i <=? k) && (k <? i + length vs)
-     && negb ((k <? lo x) || match slot_at x k with Some (Chosen _) => true | _ => false end)
+     && negb ((k <? lo x) || is_chosen x k)
   then Some (Chosen (nth (k - i) vs 0)) else find k m.
 Proof.
   induction vs as [|v r IH]; intros i m k.
@@ -290,8 +336,7 @@ Proof.
 Qed.
 
 Lemma store_known x vs : forall i m, snd (store x i vs m) = false ->
-  forall k, i <= k < i + length vs -> (k <? lo x) || match slot_at x k with Some (Chosen _) => true
-    | _ => false end = true.
+  forall k, i <= k < i + length vs -> (k <? lo x) || is_chosen x k = true.
 Proof.
   induction vs as [|v r IH]; intros i m; cbn [store length]; intros H k K; [lia|].
   set (known := (i <? lo x) || _) in *.
@@ -301,16 +346,16 @@ Proof.
   destruct (Nat.eq_dec k i) as [->|]; auto. apply IH; auto. lia.
 Qed.
 
-(* The slots that an accepted run is in hold it; the others are as they were. *)
+(* The slots that an accepted run is in hold it, but for those known chosen before; the others are as
+   they were. *)
 Lemma accept_slots x b first vs : in_order x -> snd (on_accept x b first vs) = Voted ->
   let y := fst (on_accept x b first vs) in
   (promised x <= b /\ promised y = b /\ high x <= high y /\ first + length vs <= high y /\
    lo y = lo x /\ delivered y = delivered x /\ tail y = tail x /\ noted y = noted x /\
    bottom y = bottom x) /\
-  forall i, if (first <=? i) && (i <? first + length vs)
-    then slot_at y i = Some (Cast b (i - first) (length vs) (nth (i - first) vs 0)) /\
-         match slot_at x i with None => True | Some (Cast c _ _ _) => c <> b
-           | Some (Chosen _) => False end
+  forall i, if (first <=? i) && (i <? first + length vs) && negb (is_chosen x i)
+    then slot_at y i = Some (Cast b (i - first) vs (nth (i - first) vs 0)) /\
+         unvoted x b i
     else slot_at y i = slot_at x i.
 Proof.
   intros O. apply order_bottom in O. destruct O as [O1 O2]. unfold on_accept.
@@ -320,20 +365,39 @@ Proof.
   destruct (Nat.ltb_spec (lo x + window) (first + length vs)); [discriminate|].
   destruct (judge x b first vs) eqn:J; try discriminate. intros _. simpl. split.
   - repeat split; auto; lia.
-  - intros i. unfold slot_at at 1 3. simpl. rewrite find_cast.
+  - intros i. unfold slot_at at 1 2. simpl. rewrite find_cast.
     destruct (Nat.leb_spec first i), (Nat.ltb_spec i (first + length vs)); simpl; auto.
+    destruct (is_chosen x i); simpl; auto.
     destruct (Nat.ltb_spec i (bottom x)); [lia|]. split; auto.
-    unfold judge in J. destruct (compare x b first 0 (length vs) vs) as [[ch co] sa] eqn:C.
-    destruct ch; [discriminate|]. destruct co; [discriminate|]. simpl in J.
-    destruct (Nat.ltb_spec 0 sa).
-    + destruct (sa <? length vs); discriminate.
-    + assert (sa = 0) by lia. subst. apply (compare_voted _ _ _ _ _ _ C). lia.
+    unfold judge in J. destruct (compare x b first 0 vs vs) as [[ch co] sa] eqn:C.
+    destruct co; [discriminate|]. simpl in J.
+    destruct (Nat.ltb_spec 0 sa); [destruct (_ <? _); discriminate|].
+    assert (sa = 0) by lia. subst. apply (compare_voted _ _ _ _ _ _ _ C). lia.
 Qed.
 
+(* A run that fits is voted for, whatever of it is known chosen. *)
+Lemma accept_takes x b first vs : promised x <= b -> too_high (promised x) b = false ->
+  lo x <= first -> first + length vs <= lo x + window ->
+  (forall i, first <= i < first + length vs -> unvoted x b i) ->
+  snd (on_accept x b first vs) = Voted.
+Proof.
+  intros P T L W U. unfold on_accept. rewrite T.
+  destruct (Nat.ltb_spec b (promised x)); [lia|].
+  destruct (Nat.ltb_spec first (lo x)); [lia|].
+  destruct (Nat.ltb_spec (lo x + window) (first + length vs)); [lia|].
+  unfold judge. destruct (compare_unvoted x b vs vs first 0 U) as (known & ->).
+  reflexivity.
+Qed.
+
+(* Such a run's instances each hold its vote, or are known chosen, which outranks it. *)
 Lemma accept_repeated x b first vs : snd (on_accept x b first vs) = Repeated ->
   promised x <= b /\ fst (on_accept x b first vs) = promise b x /\
   forall i, first <= i < first + length vs ->
-  exists n, slot_at x i = Some (Cast b (i - first) n (nth (i - first) vs 0)).
+  match slot_at x i with
+  | Some (Cast c k r _) => c = b /\ k = i - first /\ r = vs
+  | Some (Chosen _) => True
+  | None => False
+  end.
 Proof.
   unfold on_accept.
   destruct (Nat.ltb_spec b (promised x)); [discriminate|].
@@ -342,13 +406,12 @@ Proof.
   destruct (Nat.ltb_spec (lo x + window) (first + length vs)); [discriminate|].
   destruct (judge x b first vs) eqn:J; try discriminate. intros _. simpl.
   split; [auto|split; [auto|]]. intros i I.
-  unfold judge in J. destruct (compare x b first 0 (length vs) vs) as [[ch co] sa] eqn:C.
-  destruct ch; [discriminate|]. destruct co; [discriminate|]. simpl in J.
-  destruct (Nat.ltb_spec 0 sa); simpl in J; [|discriminate].
-  destruct (Nat.ltb_spec sa (length vs)); [discriminate|].
-  pose proof (compare_count x b vs first 0 (length vs)) as L. rewrite C in L. simpl in L.
-  assert (sa = length vs) by lia. subst.
-  destruct (compare_same _ _ _ _ _ _ _ _ C i I) as [n E]. exists n. exact E.
+  unfold judge in J. destruct (compare x b first 0 vs vs) as [[ch co] sa] eqn:C.
+  pose proof (compare_count x b vs vs first 0) as B. rewrite C in B.
+  destruct co; [discriminate|]. simpl in J. destruct (0 <? sa); [|discriminate]. simpl in J.
+  destruct (Nat.ltb_spec (sa + ch) (length vs)); [discriminate|].
+  assert (L : sa + ch = length vs) by lia.
+  apply (compare_same _ _ _ _ _ _ _ _ _ C L i I).
 Qed.
 
 Lemma accept_else x b first vs :
@@ -403,8 +466,10 @@ Proof.
     intros c i I. specialize (S i).
     destruct (Nat.leb_spec first i), (Nat.ltb_spec i (first + length vs)); simpl in S;
       try (rewrite S; auto; fail).
-    destruct S as [-> S]. destruct (slot_at x i) as [[c' k n u|u]|] eqn:F; simpl; try tauto.
-    specialize (Le _ _ _ _ _ F). lia.
+    unfold is_chosen, unvoted in S. destruct (slot_at x i) as [[c' k n u|u]|] eqn:F; simpl in S.
+    + destruct S as [-> S]. specialize (Le _ _ _ _ _ F). simpl. lia.
+    + now rewrite S.
+    + simpl. tauto.
   - destruct (accept_repeated _ _ _ _ E) as (A & -> & _). now apply later_promise.
 Qed.
 

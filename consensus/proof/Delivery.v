@@ -138,8 +138,8 @@ Proof.
   intros O L X N. apply order_bottom in O. unfold on_chosen. simpl length.
   destruct (Nat.leb_spec (k + 1) (lo x)); [lia|].
   destruct (Nat.ltb_spec (lo x + window) (k + 1)); [lia|]. cbn [store].
-  assert (K : (k <? lo x) || match slot_at x k with Some (Chosen _) => true | _ => false end = false).
-  { destruct (Nat.ltb_spec k (lo x)); [lia|].
+  assert (K : (k <? lo x) || is_chosen x k = false).
+  { destruct (Nat.ltb_spec k (lo x)); [lia|]. unfold is_chosen.
     destruct (slot_at x k) as [[c i m z|z]|]; auto. now destruct (N z). }
   rewrite K. eexists. split; [reflexivity|]. unfold slot_at. simpl.
   destruct (Nat.ltb_spec k (bottom x)); [lia|]. now rewrite find_put, Nat.eqb_refl.
@@ -261,7 +261,7 @@ Proof.
     destruct (run_alone shards_some shard_in Q1_Q2 no_limit p b k q quorum1 quorum2 w v)
       as (w1 & u & K & U & A & B & H & Z); auto.
     { intros n t N T. now apply X. }
-    { intros n N. split; [now apply Xs|now apply D]. }
+    { intros n N. now apply Xs. }
     assert (R1 : reachable w1) by (apply (steps_reachable w); auto; apply K).
     destruct (all_deliver shards_some Q1_Q2 b k u q w1 R1 A B) as (w2 & K2 & H2).
     { intros n N. split; [now apply H|]. pose proof (keeps_count _ _ _ K n). specialize (C n N). lia. }

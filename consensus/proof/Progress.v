@@ -304,16 +304,9 @@ Proof.
   rewrite (Z n), Y by auto. reflexivity.
 Qed.
 
-Definition unchosen (o : option slot) : Prop :=
-  match o with
-  | None => True
-  | Some (Cast c _ _ _) => c <> b
-  | Some (Chosen _) => False
-  end.
-
 Definition votable w n : Prop :=
   let x := mem (cell_of w n s) in
-  promised x = b /\ lo x <= k /\ k + 1 <= lo x + window /\ unchosen (slot_at x k).
+  promised x = b /\ lo x <= k /\ k + 1 <= lo x + window /\ unvoted x b k.
 
 Definition has_voted w n : Prop :=
   Sent w (Accepted n s b k 1) /\ holds (mem (cell_of w n s)) b k = true.
@@ -324,12 +317,7 @@ Lemma one_vote w n u : reachable w -> Sent w (Accept b k [u]) -> votable w n ->
 Proof.
   intros R M (V1 & V2 & V3 & V4). set (x := mem (cell_of w n s)) in *.
   assert (E : snd (on_accept window too_high x b k [u]) = Voted).
-  { unfold on_accept. destruct (Nat.ltb_spec b (promised x)); [lia|]. rewrite no_limit.
-    destruct (Nat.ltb_spec k (lo x)); [lia|]. simpl length.
-    destruct (Nat.ltb_spec (lo x + window) (k + 1)); [lia|].
-    unfold judge. cbn [compare length].
-    destruct (slot_at x k) as [[c i m z|z]|]; simpl in V4; [|tauto|reflexivity].
-    destruct (Nat.eqb_spec c b); [tauto|reflexivity]. }
+  { apply accept_takes; auto; [lia|]. simpl length. intros i I. now replace i with k by lia. }
   destruct (accept_slots window block too_high x b k [u]) as (F & G); auto.
   { destruct (mem_good _ _ _ (inv_cell _ (reachable_inv w R) n s)) as (O & _). exact O. }
   set (y := fst (on_accept window too_high x b k [u])) in *.
@@ -361,7 +349,9 @@ Proof.
   - apply (N2 y ms); [|now left]. rewrite C1, !Nat.eqb_refl. simpl. apply in_or_app. right. now left.
   - rewrite M1, !Nat.eqb_refl. simpl. specialize (G k).
     destruct (Nat.leb_spec k k), (Nat.ltb_spec k (k + 1)); try lia. simpl in G.
-    destruct G as (G & _). unfold holds. rewrite G. apply Nat.leb_refl.
+    unfold holds. destruct (is_chosen x k) eqn:C; simpl in G.
+    + rewrite G. unfold is_chosen in C. now destruct (slot_at x k) as [[]|].
+    + destruct G as (-> & _). apply Nat.leb_refl.
   - intros m N. rewrite M1. destruct (Nat.eqb_spec n m); [congruence|]. reflexivity.
 Qed.
 
@@ -441,8 +431,7 @@ Hypothesis quorum2 : Q2 q = true.
 Lemma run_alone w v : reachable w -> owner b = p -> ballot (prop_of w p) < b ->
   (forall n t, promised (mem (cell_of w n t)) < b \/ ~ (n = p \/ In n q) \/ shards <= t) ->
   (forall n t, In n q -> t < shards -> lo (mem (cell_of w n t)) <= k) ->
-  (forall n, In n q -> let x := mem (cell_of w n s) in
-     k + 1 <= lo x + window /\ forall u, slot_at x k <> Some (Chosen u)) ->
+  (forall n, In n q -> k + 1 <= lo (mem (cell_of w n s)) + window) ->
   proposable w v ->
   exists w' u, keeps w w' /\ chosen w' k u /\
     Sent w' (Accept b k [u]) /\ Sent w' (Commit b (k + 1)) /\
@@ -545,13 +534,12 @@ Proof.
   (* The quorum votes. *)
   destruct (all_vote u q w7 R7 Q7) as (w8 & K8 & P8 & V8).
   { intros n N. right. unfold votable. rewrite M7. destruct (Y n s N (shard_in k)) as (D & _).
-    destruct (X n N) as (X1 & X2). split; [exact D|]. split; [apply L4; auto; apply shard_in|].
-    split; [now rewrite (keeps_lo _ _ K4)|]. rewrite Z4 by auto.
+    split; [exact D|]. split; [apply L4; auto; apply shard_in|].
+    split; [rewrite (keeps_lo _ _ K4); now apply X|]. unfold unvoted. rewrite Z4 by auto.
     destruct (mem_good _ _ _ (inv_cell _ (reachable_inv w R) n s)) as (_ & G & _).
     specialize (G k eq_refl). unfold slot_ok in G.
-    destruct (slot_at (mem (cell_of w n s)) k) as [[c i m z|z]|]; simpl; auto.
-    - destruct (P n s) as [F|[F|F]]; [lia|tauto|]. pose proof (shard_in k). unfold s in F. lia.
-    - apply (X2 z eq_refl). }
+    destruct (slot_at (mem (cell_of w n s)) k) as [[c i m z|z]|]; auto.
+    destruct (P n s) as [F|[F|F]]; [lia|tauto|]. pose proof (shard_in k). unfold s in F. lia. }
   assert (R8 : reachable w8) by (apply (steps_reachable w7); auto; apply K8).
   pose proof (keeps_trans _ _ _ (keeps_trans _ _ _ K06 K7) K8) as K08.
   rewrite P7 in P8.
@@ -640,7 +628,6 @@ Proof.
     destruct (slot_at (mem (cell_of w n (shard_of h))) h) as [[c k m u|u]|]; auto; lia. }
   destruct (run_alone p b h q A B w v) as (w' & u & K & U & _ & _ & _ & V); auto.
   - intros n t N T. now apply L.
-  - intros n N. split; auto. intros u. rewrite E; auto. discriminate.
   - now right.
   - exists w'. split; [apply K|]. now rewrite <- V.
 Qed.

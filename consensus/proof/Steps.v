@@ -238,17 +238,22 @@ Proof.
       split; auto. split; auto. split; auto. split.
       + intros i J. split; [lia|]. intros _. specialize (S i).
         destruct (Nat.leb_spec first i), (Nat.ltb_spec i (first + length vs)); simpl in S; try lia.
-        destruct S as [-> _]. simpl. auto.
+        destruct (is_chosen x i) eqn:F; simpl in S.
+        * rewrite S. unfold is_chosen in F. now destruct (slot_at x i) as [[]|].
+        * destruct S as [-> _]. simpl. auto.
       + intros i J. specialize (G i J). specialize (S i). unfold slot_ok.
         destruct (Nat.leb_spec first i), (Nat.ltb_spec i (first + length vs)); simpl in S;
           try (rewrite S; unfold slot_ok in G;
                destruct (slot_at x i) as [[c k m u|u]|]; intuition lia).
+        destruct (is_chosen x i); simpl in S;
+          [rewrite S; unfold slot_ok in G;
+           destruct (slot_at x i) as [[c k m u|u]|]; intuition lia|].
         destruct S as [-> _]. split; [lia|split; [lia|]]. apply ran_nth; auto.
     - destruct (accept_repeated _ _ _ _ _ _ E) as (P1 & P2 & S). fold y in P2. rewrite P2. simpl.
       split; auto. split; auto. split; auto. split.
-      + intros i J. destruct (S i J) as [m F]. specialize (G i (RS i J)). unfold slot_ok in G.
-        rewrite F in G. split; [simpl; lia|]. intros _.
-        change (slot_at (promise b x) i) with (slot_at x i). rewrite F. simpl. auto.
+      + intros i J. specialize (S i J). split; [simpl; lia|]. intros _.
+        change (slot_at (promise b x) i) with (slot_at x i).
+        destruct (slot_at x i) as [[c k m u|u]|]; simpl; intuition lia.
       + intros i J. specialize (G i J). unfold slot_ok in *.
         change (slot_at (promise b x) i) with (slot_at x i). simpl.
         destruct (slot_at x i) as [[c k m u|u]|]; intuition lia. }

@@ -55,7 +55,7 @@ let slot_of key k =
   let value = value_at (at 5) (at 4) in
   match at 1 with
   | 0 -> None
-  | 1 -> Some (at 0, P.Cast (at 2, at 4, at 3, value))
+  | 1 -> Some (at 0, P.Cast (at 2, at 4, values_of (at 5) (at 3), value))
   | _ -> Some (at 0, P.Chosen value)
 
 let acceptor_of key votes =
@@ -209,7 +209,7 @@ let learner () =
       let state = number () in let ballot = number () in
       match state with
       | 0 -> ()
-      | 1 -> slots := P.put i (P.Cast (ballot, 0, 1, ballot)) !slots
+      | 1 -> slots := P.put i (P.Cast (ballot, 0, [ballot], ballot)) !slots
       | _ -> slots := P.put i (P.Chosen chosen_value) !slots
     done;
     let heard = numbers ballots in
