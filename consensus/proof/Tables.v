@@ -86,16 +86,20 @@ Proof.
   eapply extends_trans; [apply extends_deliver|eauto].
 Qed.
 
+(* Of an event that is allowed: each way through it. *)
+Ltac allowed_cases E :=
+  unfold when, Protocol.done, appended in E;
+  repeat match type of E with
+  | (if ?b then _ else _) = _ => destruct b eqn:?; try discriminate E
+  | (let '(_, _) := ?x in _) = _ => destruct x eqn:?
+  | match ?x with _ => _ end = _ => destruct x eqn:?; try discriminate E
+  end; injection E as <- _ _.
+
 Lemma act_extends w e u ms a n : act w e = Some (u, ms, a) ->
   match e with EJump _ _ | ERestart _ _ => False | _ => True end ->
   extends (learn_of w n) (learn_of u n).
 Proof.
-  intros E N. destruct e; cbn [act] in E; try contradiction; unfold when, Protocol.done, appended in E;
-    repeat match type of E with
-    | (if ?b then _ else _) = _ => destruct b eqn:?; try discriminate E
-    | (let '(_, _) := ?x in _) = _ => destruct x eqn:?
-    | match ?x with _ => _ end = _ => destruct x eqn:?; try discriminate E
-    end; injection E as <- _ _;
+  intros E N. destruct e; cbn [act] in E; try contradiction; allowed_cases E;
     rewrite ?learn_set_cell, ?learn_set_prop, ?learn_set_learn;
     match goal with
     | |- extends ?x ?x => apply extends_refl
@@ -109,12 +113,7 @@ Qed.
 Lemma act_snapshots w e u ms a : act w e = Some (u, ms, a) ->
   match e with ESnapshot _ => False | _ => True end -> snapshots u = snapshots w.
 Proof.
-  intros E N. destruct e; cbn [act] in E; try contradiction; unfold when, Protocol.done, appended in E;
-    repeat match type of E with
-    | (if ?b then _ else _) = _ => destruct b eqn:?; try discriminate E
-    | (let '(_, _) := ?x in _) = _ => destruct x eqn:?
-    | match ?x with _ => _ end = _ => destruct x eqn:?; try discriminate E
-    end; injection E as <- _ _; reflexivity.
+  intros E N. destruct e; cbn [act] in E; try contradiction; allowed_cases E; reflexivity.
 Qed.
 
 (* Each node's is that of one who executed all that it delivered. *)

@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/resource.h>
 #include <time.h>
 
@@ -363,7 +362,6 @@ int main(int argc, char **argv)
 {
 	struct options o = parse(argc, argv);
 
-	madvise(&world, sizeof(world), MADV_HUGEPAGE); /* Small pages are only slower. */
 	if (o.graphs != 0)
 		return connectivity(&o);
 	if (o.trace)
