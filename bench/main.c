@@ -76,12 +76,12 @@ static void cluster_text(const struct options *o, char *text, size_t size)
 		"quorums: {kind: majority}\n"
 		"state_machine: \"%s\"\n"
 		"kv: {capacity: %u, value_max: %u}\n"
-		"tunables: {idle: %s, packing: %s, batch: 0, window: 4096}\n"
+		"tunables: {idle: %s, packing: true, batch: 0, window: 4096}\n"
 		"replicas:\n",
 		o->durability, journal, o->sessions + 64 < 16384 ? 16384 : o->sessions + 64,
 		o->kv ? "kv" : "null", o->keys,
 		o->value_bytes < KV_VALUE_FITS ? o->value_bytes : KV_VALUE_FITS,
-		crowded ? "yield" : "busy", o->packing ? "true" : "false");
+		crowded ? "yield" : "busy");
 
 	for (uint32_t i = 0; i < o->replicas; i++)
 		used += (size_t)snprintf(text + used, size - used,

@@ -96,6 +96,14 @@ static bool on_off(const char *option, const char *text)
 	return strcmp(text, "on") == 0;
 }
 
+/* A tunable, over the file's or the default: NAME=VALUE. */
+static void set(struct options *o, const char *tunable)
+{
+	if (o->sets_count == SETS_MAX)
+		refuse("--set may be given %d times at most.", SETS_MAX);
+	o->sets[o->sets_count++] = tunable;
+}
+
 static enum read_mode read_mode(const char *text)
 {
 	for (uint32_t mode = READ_LOG; mode <= READ_STALE; mode++)
@@ -214,7 +222,7 @@ static bool take_load(struct options *o, int option)
 		o->batch = whole("batch", optarg, 0, RUN_COUNT_MAX);
 		break;
 	case OPTION_PACKING:
-		o->packing = on_off("packing", optarg);
+		set(o, on_off("packing", optarg) ? "packing=true" : "packing=false");
 		break;
 	case OPTION_VALUE:
 		o->value_bytes = whole("value", optarg, 0, MTU_MAX);
@@ -338,9 +346,7 @@ static void take(struct options *o, int option)
 		o->lcores = whole("lcores", optarg, 1, EMBEDDED_LCORES_MAX);
 		break;
 	case OPTION_SET:
-		if (o->sets_count == SETS_MAX)
-			refuse("--set may be given %d times at most.", SETS_MAX);
-		o->sets[o->sets_count++] = optarg;
+		set(o, optarg);
 		break;
 	case OPTION_TRACE:
 		o->trace = optarg;
@@ -394,7 +400,6 @@ struct options options_parse(int argc, char **argv)
 		.warmup_seconds = 1,
 		.sessions = 4096,
 		.window = 1,
-		.packing = true,
 		.value_bytes = 64,
 		.keys = 100000,
 		.read_share = 0.5,

@@ -36,7 +36,6 @@ struct options {
 	uint32_t sessions;
 	uint32_t window;
 	uint32_t batch; /* 0: what fits. */
-	bool packing;
 	uint32_t value_bytes;
 	bool kv; /* Embedded without a file: its state machine is kv, not null. */
 	uint32_t keys;
