@@ -56,6 +56,12 @@ enum {
 		RTE_MBUF_PRIV_ALIGN * RTE_MBUF_PRIV_ALIGN
 };
 
+/* Where a frame of our pools begins: known without a look at the mbuf, which may still be on its way. */
+static inline const uint8_t *frame_bytes(const struct rte_mbuf *mbuf)
+{
+	return (const uint8_t *)(mbuf + 1) + FRAME_PRIVATE_BYTES + RTE_PKTMBUF_HEADROOM;
+}
+
 /* Bytes of an mbuf's data room for packets of `mtu` bytes. `device`: a driver fills it, and drivers
  * think in buffers of 2 KiB. */
 static inline uint16_t frame_room(uint32_t mtu, bool device)

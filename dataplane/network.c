@@ -7,7 +7,7 @@
 #include "dataplane/neighbour.h"
 
 enum {
-	AHEAD = 4 /* Frames whose lines are on their way while one is validated. */
+	AHEAD = 6 /* Frames whose lines are on their way while one is validated. */
 };
 
 #define ASK_EVERY_NS 50000000ull
@@ -113,11 +113,13 @@ static void other_frame(struct network *n, struct link *l, struct rte_mbuf *mbuf
 /* The headers, the begin of the body, and where the message is decoded to. */
 static void prefetch_frame(struct rte_mbuf *mbuf)
 {
-	const uint8_t *bytes = rte_pktmbuf_mtod(mbuf, const uint8_t *);
+	const uint8_t *bytes = frame_bytes(mbuf);
 
+	rte_prefetch0(mbuf);
 	rte_prefetch0(bytes);
 	rte_prefetch0(bytes + RTE_CACHE_LINE_SIZE);
 	rte_prefetch0(bytes + 2 * RTE_CACHE_LINE_SIZE);
+	rte_prefetch0(bytes + 3 * RTE_CACHE_LINE_SIZE);
 	__builtin_prefetch(frame_of(mbuf), 1);
 	__builtin_prefetch(&frame_of(mbuf)->body, 1);
 }
@@ -130,8 +132,6 @@ uint32_t network_receive(struct network *n, uint16_t link, struct rte_mbuf **fra
 	uint32_t valid = 0;
 
 	*taken = count;
-	for (uint16_t i = 0; i < count; i++)
-		rte_prefetch0(frames[i]);
 	for (uint16_t i = 0; i < count && i < AHEAD; i++)
 		prefetch_frame(frames[i]);
 	for (uint16_t i = 0; i < count; i++) {

@@ -38,8 +38,12 @@ static inline void turn_begin(struct turn *t, struct crossing *c, struct handoff
 			inputs < HANDOFF_BURST ? inputs : HANDOFF_BURST);
 	}
 	c->reserved = (t->count + 1) * STAGE_ROOM;
-	for (uint32_t i = 0; i < t->count; i++)
+	/* The message, where its body stands, and the body's begin. */
+	for (uint32_t i = 0; i < t->count; i++) {
 		rte_prefetch0(frame_of(t->elements[i].mbuf));
+		rte_prefetch0(&frame_of(t->elements[i].mbuf)->body);
+		rte_prefetch0(frame_bytes(t->elements[i].mbuf) + FRAME_BODY_OFFSET);
+	}
 }
 
 static inline bool turn_next(struct turn *t)
