@@ -4,7 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "dataplane/heap.h"
+#include "dataplane/pool.h"
 
 enum {
 	POOL_MBUFS = 16383,
@@ -46,8 +46,8 @@ bool remote_join(struct embedded *e, struct host *h, const struct config *config
 
 	memset(e, 0, sizeof(*e));
 	e->config = config;
-	e->client_pool = rte_pktmbuf_pool_create("client", POOL_MBUFS, MBUF_CACHE,
-		FRAME_PRIVATE_BYTES, frame_room(config->mtu, true), heap_socket());
+	e->client_pool = pool_create("client", POOL_MBUFS, FRAME_PRIVATE_BYTES,
+		frame_room(config->mtu, true));
 	if (e->client_pool == NULL) {
 		snprintf(error, size,
 			"the client's buffers do not fit DPDK's memory: give it more with -m.");

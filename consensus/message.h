@@ -160,8 +160,8 @@ struct message {
 	uint16_t from; /* Endpoint: set by io, not on the wire. */
 	uint8_t type;
 	uint8_t flags;
-	uint8_t sender;      /* Member id, or MESSAGE_SENDER_CLIENT. */
 	bool checksum_known; /* On its way out: checksum is that of the body. Not on the wire. */
+	uint8_t sender;      /* Member id, or MESSAGE_SENDER_CLIENT. */
 };
 
 /* The wire's header. Unaligned on purpose: it starts at byte 42 of an Ethernet frame. */

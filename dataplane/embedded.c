@@ -5,6 +5,7 @@
 
 #include "dataplane/app.h"
 #include "dataplane/heap.h"
+#include "dataplane/pool.h"
 
 enum {
 	MEMORY_MIB = 640,    /* Besides what sessions, logs and the state machine take. */
@@ -142,8 +143,8 @@ static bool client_join(struct embedded *e, char *error, size_t size)
 {
 	const struct endpoint self = endpoint_of(e, e->replicas_count);
 
-	e->client_pool = rte_pktmbuf_pool_create_by_ops("client", CLIENT_MBUFS, MBUF_CACHE,
-		FRAME_PRIVATE_BYTES, frame_room(e->config->mtu, false), heap_socket(), "lf_stack");
+	e->client_pool = pool_create("client", CLIENT_MBUFS, FRAME_PRIVATE_BYTES,
+		frame_room(e->config->mtu, false));
 	if (e->client_pool == NULL) {
 		snprintf(error, size,
 			"the client's buffers do not fit DPDK's memory: give it more with -m.");

@@ -5,18 +5,13 @@
 #include <rte_memcpy.h>
 
 #include "consensus/check.h"
-#include "dataplane/heap.h"
-
-enum {
-	LANE_CACHE = 256,
-};
+#include "dataplane/pool.h"
 
 struct rte_mempool *lane_pool_create(const char *name, uint32_t count, uint32_t entries_max)
 {
 	uint32_t room = RTE_PKTMBUF_HEADROOM + sizeof(struct lane_record) + entries_max;
 
-	return rte_pktmbuf_pool_create_by_ops(name, count, LANE_CACHE, 0, (uint16_t)room,
-		heap_socket(), "lf_stack");
+	return pool_create(name, count, 0, (uint16_t)room);
 }
 
 bool lane_create(struct lane *l, const char *name, struct rte_mempool *pool)

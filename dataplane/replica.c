@@ -11,6 +11,7 @@
 #include "consensus/replay.h"
 #include "dataplane/heap.h"
 #include "dataplane/lcore.h"
+#include "dataplane/pool.h"
 
 static void settings_from(struct replica *r, const struct config *config, uint32_t id)
 {
@@ -27,14 +28,13 @@ static void settings_from(struct replica *r, const struct config *config, uint32
 	};
 }
 
-static struct rte_mempool *pool_create(const char *kind, uint32_t id, uint32_t count, uint16_t room)
+static struct rte_mempool *frames_create(const char *kind, uint32_t id, uint32_t count,
+	uint16_t room)
 {
 	char name[RTE_MEMPOOL_NAMESIZE];
 
 	snprintf(name, sizeof(name), "%s_%u", kind, id);
-	/* A stack: what was freed last is still in the cache. */
-	return rte_pktmbuf_pool_create_by_ops(name, count, MBUF_CACHE, FRAME_PRIVATE_BYTES, room,
-		heap_socket(), "lf_stack");
+	return pool_create(name, count, FRAME_PRIVATE_BYTES, room);
 }
 
 static bool ring_create(struct replica *r, uint32_t from, uint32_t to)
@@ -252,9 +252,9 @@ bool replica_create(struct replica *r, const struct config *config, uint32_t id,
 
 	live_tune(&first, &config->tunables);
 	r->cluster = config->cluster_id;
-	r->data_pool = pool_create("data", id, DATA_MBUFS,
+	r->data_pool = frames_create("data", id, DATA_MBUFS,
 		frame_room(config->mtu, !config_is_embedded(config)));
-	r->control_pool = pool_create("control", id, CONTROL_MBUFS,
+	r->control_pool = frames_create("control", id, CONTROL_MBUFS,
 		RTE_PKTMBUF_HEADROOM + FRAME_BODY_OFFSET + CONTROL_ROOM);
 	if (r->data_pool == NULL || r->control_pool == NULL || !rings_create(r) ||
 		!memory_create(r, config, machine) || !live_publish(&r->live, &first)) {

@@ -41,7 +41,6 @@ enum {
 	CONTROL_MBUFS =
 		8191,       /* Acknowledgements, watermarks, heartbeats: a reserve of their own. */
 	CONTROL_ROOM = 512, /* Bytes of body that a control mbuf holds. */
-	MBUF_CACHE = 256,
 };
 
 /* Mbufs taken from a pool ahead of their use, so that what another lcore last wrote to them is on its
