@@ -8,7 +8,7 @@
 #include "dataplane/pool.h"
 
 enum {
-	MEMORY_MIB = 640,    /* Besides what sessions, logs and the state machine take. */
+	MEMORY_MIB = 480,    /* Besides what sessions, logs, frames and the state machine take. */
 	SESSION_BYTES = 512, /* Of one session: three tables of slots, the load's half. */
 	MEBIBYTE = 1 << 20,
 	CLIENT_MBUFS = 16383,
@@ -37,11 +37,12 @@ struct eal_request embedded_request(const struct config *config, uint32_t lcores
 	struct eal_request r = {.program = "paxwire"};
 	uint64_t each = session_slots(config->sessions_max) * sizeof(struct session) +
 		(uint64_t)config->log_mebibytes * MEBIBYTE + app_bytes(config) +
-		store_bytes(config);
-	r.heap_mebibytes = MEMORY_MIB +
-		(uint32_t)((config->replicas_count * each +
-				   (uint64_t)config->sessions_max * SESSION_BYTES) /
-			MEBIBYTE);
+		store_bytes(config) + replica_pools_bytes(config);
+	uint64_t client = (uint64_t)config->sessions_max * SESSION_BYTES +
+		pool_bytes(CLIENT_MBUFS, FRAME_PRIVATE_BYTES, frame_room(config->mtu, false));
+
+	r.heap_mebibytes =
+		MEMORY_MIB + (uint32_t)((config->replicas_count * each + client) / MEBIBYTE);
 	lcores = lcores_of(config) > lcores ? lcores_of(config) : lcores;
 	for (uint32_t i = 1; i <= lcores && i <= EMBEDDED_LCORES_MAX; i++)
 		eal_want_lcore(&r, i);

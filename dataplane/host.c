@@ -4,10 +4,11 @@
 #include <string.h>
 
 #include "consensus/session.h"
+#include "dataplane/replica.h"
 #include "dataplane/store.h"
 
 enum {
-	MEMORY_MIB = 192, /* Pools and stages, besides what the configuration sizes. */
+	MEMORY_MIB = 144, /* Rings and stages, besides what the configuration sizes. */
 	MEBIBYTE = 1 << 20,
 };
 
@@ -19,7 +20,7 @@ struct eal_request host_request(const struct config *config, const struct config
 	for (uint32_t i = 0; i < ports->count; i++)
 		r.devices[i] = ports->devargs[i];
 	r.heap_mebibytes = MEMORY_MIB + config->log_mebibytes +
-		(uint32_t)(store_bytes(config) / MEBIBYTE) +
+		(uint32_t)((store_bytes(config) + replica_pools_bytes(config)) / MEBIBYTE) +
 		(uint32_t)(session_slots(config->sessions_max) * sizeof(struct session) / MEBIBYTE);
 	return r;
 }

@@ -179,3 +179,14 @@ struct rte_mempool *pool_create(const char *name, uint32_t count, uint16_t priva
 	return rte_pktmbuf_pool_create_by_ops(name, count, POOL_CACHE, private_bytes, room,
 		heap_socket(), stock_ops.name);
 }
+
+uint64_t pool_bytes(uint32_t count, uint16_t private_bytes, uint16_t room)
+{
+	uint32_t mbuf =
+		rte_mempool_calc_obj_size((uint32_t)sizeof(struct rte_mbuf) + private_bytes + room,
+			0, NULL);
+	uint64_t batches = (uint64_t)count + BATCHES_IN_HANDS;
+
+	return (uint64_t)count * mbuf +
+		batches * (sizeof(struct batch) + 2 * sizeof(struct rte_stack_lf_elem));
+}

@@ -20,4 +20,7 @@
 struct rte_mempool *pool_create(const char *name, uint32_t count, uint16_t private_bytes,
 	uint16_t room);
 
+/* Bytes of memory that such a pool takes, at most. */
+uint64_t pool_bytes(uint32_t count, uint16_t private_bytes, uint16_t room);
+
 #endif

@@ -28,6 +28,21 @@ static void settings_from(struct replica *r, const struct config *config, uint32
 	};
 }
 
+static uint16_t data_room(const struct config *config)
+{
+	return frame_room(config->mtu, !config_is_embedded(config));
+}
+
+enum {
+	CONTROL_MBUF_ROOM = RTE_PKTMBUF_HEADROOM + FRAME_BODY_OFFSET + CONTROL_ROOM
+};
+
+uint64_t replica_pools_bytes(const struct config *config)
+{
+	return pool_bytes(DATA_MBUFS, FRAME_PRIVATE_BYTES, data_room(config)) +
+		pool_bytes(CONTROL_MBUFS, FRAME_PRIVATE_BYTES, CONTROL_MBUF_ROOM);
+}
+
 static struct rte_mempool *frames_create(const char *kind, uint32_t id, uint32_t count,
 	uint16_t room)
 {
@@ -252,10 +267,8 @@ bool replica_create(struct replica *r, const struct config *config, uint32_t id,
 
 	live_tune(&first, &config->tunables);
 	r->cluster = config->cluster_id;
-	r->data_pool = frames_create("data", id, DATA_MBUFS,
-		frame_room(config->mtu, !config_is_embedded(config)));
-	r->control_pool = frames_create("control", id, CONTROL_MBUFS,
-		RTE_PKTMBUF_HEADROOM + FRAME_BODY_OFFSET + CONTROL_ROOM);
+	r->data_pool = frames_create("data", id, DATA_MBUFS, data_room(config));
+	r->control_pool = frames_create("control", id, CONTROL_MBUFS, CONTROL_MBUF_ROOM);
 	if (r->data_pool == NULL || r->control_pool == NULL || !rings_create(r) ||
 		!memory_create(r, config, machine) || !live_publish(&r->live, &first)) {
 		snprintf(error, size,

@@ -137,6 +137,9 @@ struct replica {
 	struct journal_port ports[JOURNAL_LANES];
 };
 
+/* Of memory that a replica's frames take. */
+uint64_t replica_pools_bytes(const struct config *config);
+
 /* Everything a replica needs but its port: false with one sentence in `error`. */
 bool replica_create(struct replica *r, const struct config *config, uint32_t id,
 	const struct machine *machine, char *error, size_t size);
