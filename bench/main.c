@@ -22,7 +22,9 @@
 
 enum {
 	CLUSTER_TEXT_MAX = 4096,
-	KV_VALUE_FITS = 1312, /* With an MTU of 1500; more is refused by its own sentence. */
+	KV_FRAME_BYTES =
+		188, /* Of a packet around a value; larger ones are refused by their own sentence. */
+	SESSIONS_SPARE = 64,
 };
 
 static void on_signal(int signal_number)
@@ -65,11 +67,13 @@ static void journal_text(const struct options *o, char *text, size_t size)
 static void cluster_text(const struct options *o, char *text, size_t size)
 {
 	char journal[CLUSTER_TEXT_MAX / 4];
+	uint32_t kv_fits = o->mtu > KV_FRAME_BYTES ? o->mtu - KV_FRAME_BYTES : 0;
 	bool crowded = (long)o->lcores > sysconf(_SC_NPROCESSORS_ONLN);
 
 	journal_text(o, journal, sizeof(journal));
 	size_t used = (size_t)snprintf(text, size,
 		"cluster: {name: embedded, id: 1}\n"
+		"mtu: %u\n"
 		"durability: %s\n"
 		"%s"
 		"sessions_max: %u\n"
@@ -78,9 +82,9 @@ static void cluster_text(const struct options *o, char *text, size_t size)
 		"kv: {capacity: %u, value_max: %u}\n"
 		"tunables: {idle: %s, packing: true, batch: 0, window: 4096}\n"
 		"replicas:\n",
-		o->durability, journal, o->sessions + 64 < 16384 ? 16384 : o->sessions + 64,
-		o->kv ? "kv" : "null", o->keys,
-		o->value_bytes < KV_VALUE_FITS ? o->value_bytes : KV_VALUE_FITS,
+		o->mtu, o->durability, journal,
+		o->sessions + SESSIONS_SPARE < 16384 ? 16384 : o->sessions + SESSIONS_SPARE,
+		o->kv ? "kv" : "null", o->keys, o->value_bytes < kv_fits ? o->value_bytes : kv_fits,
 		crowded ? "yield" : "busy");
 
 	for (uint32_t i = 0; i < o->replicas; i++)
@@ -109,13 +113,28 @@ static bool set_tunables(const struct options *o, struct config *config, char *e
 	return true;
 }
 
+/* Where they do not all fit, sessions push each other out, and the run measures that. */
+static bool sessions_fit(const struct options *o, const struct config *config, char *error,
+	size_t size)
+{
+	if (o->sessions + SESSIONS_SPARE <= config->sessions_max)
+		return true;
+	snprintf(error, size,
+		"--sessions %u, with %d to spare for those opened twice, does not fit %s's sessions_max of %u: "
+		"give that %u or more, or take fewer.",
+		o->sessions, SESSIONS_SPARE, config->path, config->sessions_max,
+		o->sessions + SESSIONS_SPARE);
+	return false;
+}
+
 static bool load_config(const struct options *o, struct config *config, char *error, size_t size)
 {
 	char text[CLUSTER_TEXT_MAX];
 
 	if (o->config != NULL)
 		return config_load(o->config, config, error, size) &&
-			set_tunables(o, config, error, size);
+			set_tunables(o, config, error, size) &&
+			(o->reflect || o->ping != NULL || sessions_fit(o, config, error, size));
 	cluster_text(o, text, sizeof(text));
 	return config_load_text("embedded", text, strlen(text), config, error, size) &&
 		set_tunables(o, config, error, size);

@@ -39,6 +39,7 @@ static const char help[] =
 	"  --batch N          commands in a client frame; 0: what fits             (0)\n"
 	"  --packing on|off   the leader packs what several frames brought         (on)\n"
 	"  --value BYTES      of a command's value                                 (64)\n"
+	"  --mtu BYTES        of an IP packet, without --config                    (1500)\n"
 	"  --machine null|kv  the state machine, without --config                  (null)\n"
 	"  --read-share R     kv: so many of the commands are gets, 0 to 1         (0.5)\n"
 	"  --reads MODE       kv: gets go through the log (log), by a round of the leader\n"
@@ -135,6 +136,7 @@ enum {
 	OPTION_BATCH,
 	OPTION_PACKING,
 	OPTION_VALUE,
+	OPTION_MTU,
 	OPTION_MACHINE,
 	OPTION_READ_SHARE,
 	OPTION_READS,
@@ -178,6 +180,7 @@ static const struct option longs[] = {
 	{"batch", required_argument, NULL, OPTION_BATCH},
 	{"packing", required_argument, NULL, OPTION_PACKING},
 	{"value", required_argument, NULL, OPTION_VALUE},
+	{"mtu", required_argument, NULL, OPTION_MTU},
 	{"machine", required_argument, NULL, OPTION_MACHINE},
 	{"read-share", required_argument, NULL, OPTION_READ_SHARE},
 	{"reads", required_argument, NULL, OPTION_READS},
@@ -223,6 +226,9 @@ static bool take_load(struct options *o, int option)
 		break;
 	case OPTION_PACKING:
 		set(o, on_off("packing", optarg) ? "packing=true" : "packing=false");
+		break;
+	case OPTION_MTU:
+		o->mtu = whole("mtu", optarg, 0, UINT16_MAX);
 		break;
 	case OPTION_VALUE:
 		o->value_bytes = whole("value", optarg, 0, MTU_MAX);
@@ -400,6 +406,7 @@ struct options options_parse(int argc, char **argv)
 		.warmup_seconds = 1,
 		.sessions = 4096,
 		.window = 1,
+		.mtu = 1500,
 		.value_bytes = 64,
 		.keys = 100000,
 		.read_share = 0.5,

@@ -156,6 +156,7 @@ def fio(directory, jobs, block_bytes, depth, seconds):
 JOURNALS = [
     ("64-byte commands", ["--sessions", "16384"]),
     ("1024-byte commands", ["--sessions", "4096", "--value", "1024"]),
+    ("1024-byte commands, MTU 9000", ["--sessions", "4096", "--value", "1024", "--mtu", "9000"]),
 ]
 
 
