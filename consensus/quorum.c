@@ -242,8 +242,7 @@ enum quorum_result quorum_init_grid(struct quorum *q, uint32_t rows, uint32_t co
 
 /*@ requires \valid_read(sets + (0 .. count - 1)) && members <= MEMBER_MAX;
     assigns \nothing;
-    ensures \result <==> count > 0 &&
-      \forall integer i; 0 <= i < count ==> 0 < sets[i] < place(members); */
+    ensures valid: \result <==> sets_ok(sets, count, members); */
 static bool sets_valid(const uint32_t *sets, uint32_t count, uint32_t members)
 {
 	/*@ loop invariant 0 <= i <= count;
