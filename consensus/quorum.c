@@ -148,7 +148,8 @@ enum quorum_result quorum_init_threshold(struct quorum *q, uint32_t members, uin
 {
 	if (members == 0 || members > MEMBER_MAX)
 		return QUORUM_MEMBERS;
-	if (q1 == 0 || q1 > members || q2 == 0 || q2 > members || q1 + q2 <= members)
+	/* Neither is 0 then: the other one would have to exceed the members. */
+	if (q1 > members || q2 > members || q1 + q2 <= members)
 		return QUORUM_THRESHOLD;
 	clear(q, members);
 	const uint32_t sets = place_of(members);
