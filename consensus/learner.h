@@ -53,6 +53,16 @@ struct learner {
   @   \at(l->runs[k].count, A) == \at(l->runs[k].count, B) &&
   @   \at(l->runs[k].bytes, A) == \at(l->runs[k].bytes, B) &&
   @   \at(l->runs[k].chosen, A) == \at(l->runs[k].chosen, B);
+  @ // Is what is held of the run that starts at `first` as good as what is given, or better?
+  @ predicate knows_better{L}(struct learner *l, struct learner_run *given, integer first) =
+  @   l->runs[first % LEARNER_SLOTS].count > 0 && l->runs[first % LEARNER_SLOTS].first == first &&
+  @   ((l->runs[first % LEARNER_SLOTS].chosen && l->runs[first % LEARNER_SLOTS].body != \null) ||
+  @     (!given->chosen && (l->runs[first % LEARNER_SLOTS].chosen ||
+  @       l->runs[first % LEARNER_SLOTS].ballot > given->ballot)));
+  @ // May it be delivered now?
+  @ predicate is_next{L}(struct learner *l, struct learner_run *s) =
+  @   s->count > 0 && s->first == l->delivered && (s->chosen ||
+  @     (s->ballot == l->ballot && s->first + s->count <= l->watermark));
   @ // What learner_add may leave in a slot: of the run given, what is not delivered yet.
   @ predicate rest_of{L}(struct learner_run *kept, struct learner_run *given, integer delivered) =
   @   kept->first == \max(given->first, delivered) &&
@@ -86,6 +96,11 @@ void learner_init(struct learner *l);
     ensures known: \forall integer k; 0 <= k < LEARNER_SLOTS &&
       \old(l->runs[k].count) > 0 && \old(l->runs[k].chosen) &&
       \old(l->runs[k].first) == l->runs[k].first ==> l->runs[k].chosen;
+    ensures kept: \result <==>
+      l->delivered < run->first + run->count <= l->delivered + LEARNER_SLOTS &&
+      !\old(knows_better(l, run, \max(run->first, l->delivered)));
+    ensures back: *replaced == (\result ?
+      \old(l->runs[\max(run->first, l->delivered) % LEARNER_SLOTS].frame) : \null);
     ensures not_kept: !\result ==>
       \forall integer k; 0 <= k < LEARNER_SLOTS ==> kept_same{Pre,Post}(l, k); */
 bool learner_add(struct learner *l, const struct learner_run *run, void **replaced);
@@ -96,13 +111,17 @@ bool learner_add(struct learner *l, const struct learner_run *run, void **replac
     ensures D3: ballot < \old(l->ballot) ==>
       l->ballot == \old(l->ballot) && l->watermark == \old(l->watermark);
     ensures D3: ballot == \old(l->ballot) ==> l->watermark >= \old(l->watermark);
+    ensures D3: ballot > \old(l->ballot) ==> l->ballot == ballot && l->watermark == watermark;
+    ensures D3: ballot == \old(l->ballot) ==> l->watermark == \max(\old(l->watermark), watermark);
+    ensures target: l->target == (ballot < \old(l->ballot) ? \old(l->target) :
+      \max(\old(l->target), watermark));
     ensures D1: (l->ballot == ballot && l->watermark == watermark) ||
       (l->ballot == \old(l->ballot) && l->watermark == \old(l->watermark)); */
 void learner_on_watermark(struct learner *l, uint64_t ballot, uint64_t watermark);
 
 /*@ requires \valid(l);
     assigns l->target;
-    ensures l->target >= known && l->target >= \old(l->target); */
+    ensures target: l->target == \max(\old(l->target), known); */
 void learner_on_target(struct learner *l, uint64_t known);
 
 /* The run that starts at `delivered` if it is known chosen, else NULL. */
@@ -112,12 +131,16 @@ void learner_on_target(struct learner *l, uint64_t known);
     ensures \result == \null || \result == &l->runs[l->delivered % LEARNER_SLOTS];
     ensures D1: \result != \null ==> \result->chosen ||
       (\result->ballot == l->ballot && \result->first + \result->count <= l->watermark);
-    ensures D2: \result != \null ==> \result->count >= 1 && \result->first == l->delivered; */
+    ensures D2: \result != \null ==> \result->count >= 1 && \result->first == l->delivered;
+    ensures next: \result != \null <==> is_next(l, &l->runs[l->delivered % LEARNER_SLOTS]); */
 const struct learner_run *learner_next(const struct learner *l);
 
 /* Is a run that starts here held, with its body? */
 /*@ requires \valid_read(l);
-    assigns \nothing; */
+    assigns \nothing;
+    ensures held: \result <==> l->runs[first % LEARNER_SLOTS].count > 0 &&
+      l->runs[first % LEARNER_SLOTS].first == first &&
+      (l->runs[first % LEARNER_SLOTS].body != \null || l->runs[first % LEARNER_SLOTS].bytes == 0); */
 bool learner_holds(const struct learner *l, uint64_t first);
 
 /* All below `delivered` came otherwise: what is held of it is given back by `release`. */
@@ -133,6 +156,7 @@ void learner_jump(struct learner *l, uint64_t delivered,
     ensures D2: l->delivered ==
       \old(l->delivered) + \old(l->runs[l->delivered % LEARNER_SLOTS].count);
     ensures D2: l->runs[\old(l->delivered) % LEARNER_SLOTS].count == 0;
+    ensures frame: \result == \old(l->runs[l->delivered % LEARNER_SLOTS].frame);
     ensures others: \forall integer k; 0 <= k < LEARNER_SLOTS &&
       k != \old(l->delivered) % LEARNER_SLOTS ==> kept_same{Pre,Post}(l, k); */
 void *learner_delivered(struct learner *l);

@@ -215,27 +215,20 @@ void message_read(const uint8_t *bytes, struct message *m)
 
 /* The checksum of a body that stands at any place. */
 /*@ requires \valid_read(bytes + (0 .. length - 1));
-    assigns \nothing; */
+    assigns \nothing;
+    ensures \result == crc_of(bytes, length); */
 static uint32_t body_crc(const uint8_t *bytes, uint32_t length)
 {
 	return message_crc(bytes, length);
 }
 
-/* The header of a record that stands at any place. */
-/*@ requires \valid_read(bytes + (0 .. RECORD_BYTES - 1)) && \valid(r);
-    requires \separated(r, bytes + (0 .. RECORD_BYTES - 1));
-    assigns *r; */
-static void record_read(const uint8_t *bytes, struct record *r)
-{
-	memcpy(r, bytes, sizeof(*r));
-}
-
+/* The checksum of what the tag covers. That it is one is admitted; what it reads is proved. */
 /*@ requires \valid_read(bytes + (0 .. HEADER_BYTES - 1));
-    assigns \nothing; */
-static bool tag_right(const uint8_t *bytes)
+    assigns \nothing;
+    admit ensures \result == crc_of(bytes, TAGGED_BYTES); */
+static uint32_t header_crc(const uint8_t *bytes)
 {
 	const uint8_t *last = bytes + TAGGED_BYTES / 8 * 8;
-	const uint8_t *tag = bytes + TAGGED_BYTES;
 	uint64_t crc = 0xffffffffu;
 
 	static_assert(TAGGED_BYTES % 8 == 6 && sizeof(((struct message_wire *)0)->tag) == 16,
@@ -248,10 +241,18 @@ static bool tag_right(const uint8_t *bytes)
 		crc = _mm_crc32_u64(crc, word_at(bytes + 8 * i));
 	/* The six bytes: shifted to the top of the word that ends with them. */
 	const uint64_t rest = word_at(last - 2) >> 16;
-	const uint32_t right = ~_mm_crc32_u16(_mm_crc32_u32((uint32_t)crc, (uint32_t)rest),
-		(uint16_t)(rest >> 32));
 
-	return word_at(tag) == right && word_at(tag + 8) == 0;
+	return ~_mm_crc32_u16(_mm_crc32_u32((uint32_t)crc, (uint32_t)rest), (uint16_t)(rest >> 32));
+}
+
+/*@ requires \valid_read(bytes + (0 .. HEADER_BYTES - 1));
+    assigns \nothing;
+    ensures W1: \result <==> sealed(bytes); */
+static bool tag_right(const uint8_t *bytes)
+{
+	const uint8_t *tag = bytes + TAGGED_BYTES;
+
+	return word_at(tag) == header_crc(bytes) && word_at(tag + 8) == 0;
 }
 
 bool entries_valid(const uint8_t *body, uint32_t bytes, uint32_t count)
@@ -277,7 +278,7 @@ bool entries_valid(const uint8_t *body, uint32_t bytes, uint32_t count)
 }
 
 /*@ assigns \nothing;
-    ensures \result ==> 1 <= count <= RUN_COUNT_MAX && first < INSTANCE_TOP &&
+    ensures run: \result <==> 1 <= count <= RUN_COUNT_MAX && first < INSTANCE_TOP &&
       first / BLOCK == (first + count - 1) / BLOCK; */
 static bool run_valid(uint64_t first, uint32_t count)
 {
@@ -285,36 +286,53 @@ static bool run_valid(uint64_t first, uint32_t count)
 		first / BLOCK == (first + count - 1) / BLOCK;
 }
 
-/* A record's own checksum goes into the log, and from there to others and to disk: it must be right
- * although the body's is. */
+/* Is the record at `at` well formed? Its own checksum goes into the log, and from there to others and
+ * to disk: it must be right although the body's is. */
+/*@ requires \valid_read(body + (0 .. bytes - 1)) && \valid_read(m) && at < bytes <= 65535;
+    assigns \nothing;
+    ensures form: \result ==> record_in(body, at, bytes);
+    ensures right: \result ==> record_right(body, at, m->first, m->watermark); */
+static bool record_valid(const uint8_t *body, uint32_t at, uint32_t bytes, const struct message *m)
+{
+	const uint8_t *record = body + at;
+
+	if (bytes - at < RECORD_BYTES)
+		return false;
+	const uint64_t first = word_at(record + offsetof(struct record, first));
+	const uint32_t checksum = half_at(record + offsetof(struct record, checksum));
+	const uint32_t count = quarter_at(record + offsetof(struct record, count));
+	const uint32_t length = quarter_at(record + offsetof(struct record, bytes));
+	const uint8_t flags = record[offsetof(struct record, flags)];
+
+	if (!run_valid(first, count) || length > bytes - at - RECORD_BYTES || first < m->first ||
+		first + count > m->watermark)
+		return false;
+	if (flags == FLAG_NOOP)
+		return length == 0 && checksum == 0;
+	return flags == 0 && entries_valid(record + RECORD_BYTES, length, count) &&
+		checksum == body_crc(record + RECORD_BYTES, length);
+}
+
 /*@ requires \valid_read(body + (0 .. bytes - 1)) && \valid_read(m) && bytes <= 65535;
-    assigns \nothing; */
+    assigns \nothing;
+    ensures form: \result ==> chunk_in(body, m->count, bytes);
+    ensures right: \result ==> chunk_right(body, m->count, m->first, m->watermark); */
 static bool records_valid(const uint8_t *body, uint32_t bytes, const struct message *m)
 {
 	uint32_t at = 0;
 	uint32_t count = 0;
 
 	/*@ loop invariant at <= bytes && count <= at;
+	    loop invariant place: at == chunk_end(body, count);
+	    loop invariant form: \forall integer k; 0 <= k < count ==>
+	      0 <= chunk_end(body, k) && record_in(body, chunk_end(body, k), bytes);
+	    loop invariant right: chunk_right(body, count, m->first, m->watermark);
 	    loop assigns at, count;
 	    loop variant bytes - at; */
 	for (; at < bytes; count++) {
-		struct record r;
-
-		if (bytes - at < RECORD_BYTES)
+		if (!record_valid(body, at, bytes, m))
 			return false;
-		record_read(body + at, &r);
-		at += RECORD_BYTES;
-		bool noop = r.flags == FLAG_NOOP;
-
-		if (!run_valid(r.first, r.count) || (r.flags != 0 && !noop) ||
-			(noop && r.bytes != 0) || r.bytes > bytes - at || r.first < m->first ||
-			r.first + r.count > m->watermark)
-			return false;
-		if (!noop && !entries_valid(body + at, r.bytes, r.count))
-			return false;
-		if (r.checksum != (noop ? 0 : body_crc(body + at, r.bytes)))
-			return false;
-		at += r.bytes;
+		at += RECORD_BYTES + quarter_at(body + at + offsetof(struct record, bytes));
 	}
 	return count == m->count;
 }
@@ -340,12 +358,15 @@ static bool ranges_valid(const uint8_t *body, uint32_t bytes, uint32_t count)
 }
 
 /*@ requires \valid_read(body + (0 .. bytes - 1));
-    assigns \nothing; */
+    assigns \nothing;
+    ensures W3: \result ==> replies_in(body, count, bytes); */
 static bool replies_valid(const uint8_t *body, uint32_t bytes, uint32_t count)
 {
 	uint32_t at = 0;
 
-	/*@ loop invariant 0 <= i <= count && at <= bytes;
+	/*@ loop invariant 0 <= i <= count && at <= bytes && at == replies_end(body, i);
+	    loop invariant inside: \forall integer j; 0 <= j < i ==>
+	      0 <= replies_end(body, j) && replies_end(body, j) + 24 <= bytes;
 	    loop assigns i, at;
 	    loop variant count - i; */
 	for (uint32_t i = 0; i < count; i++) {
@@ -365,15 +386,28 @@ static bool replies_valid(const uint8_t *body, uint32_t bytes, uint32_t count)
 }
 
 /* No reads, or reads of one kind. */
-/*@ assigns \nothing; */
+/*@ assigns \nothing;
+    ensures flags: \result <==> flags == 0 || flags == FLAG_READ || flags == FLAG_READ_ANY ||
+      flags == FLAG_READ_STALE; */
 static bool request_flags_valid(uint8_t flags)
 {
-	return (flags & ~FLAGS_READ) == 0 && (flags & (flags - 1)) == 0;
+	return flags == 0 || flags == FLAG_READ || flags == FLAG_READ_ANY ||
+		flags == FLAG_READ_STALE;
+}
+
+/*@ assigns \nothing;
+    ensures flags: \result <==> flags == 0 || flags == FLAG_READ_ANY ||
+      flags == FLAG_READ_STALE || flags == FLAG_READ_ANY + FLAG_READ_STALE; */
+static bool reply_flags_valid(uint8_t flags)
+{
+	return flags == 0 || flags == FLAG_READ_ANY || flags == FLAG_READ_STALE ||
+		flags == FLAG_READ_ANY + FLAG_READ_STALE;
 }
 
 /* The body's form by type. */
 /*@ requires \valid_read(m) && \valid_read(body + (0 .. m->payload_len - 1));
     assigns \nothing;
+    ensures W3: \result ==> flags_ok(m);
     ensures W3: \result ==> body_ok(m, body); */
 static bool body_valid(const struct message *m, const uint8_t *body)
 {
@@ -383,10 +417,10 @@ static bool body_valid(const struct message *m, const uint8_t *body)
 			request_flags_valid(m->flags) &&
 			entries_valid(body, m->payload_len, m->count);
 	case MESSAGE_REPLY:
-		return m->count >= 1 && (m->flags & ~(FLAG_READ_ANY | FLAG_READ_STALE)) == 0 &&
+		return m->count >= 1 && reply_flags_valid(m->flags) &&
 			replies_valid(body, m->payload_len, m->count);
 	case MESSAGE_ACCEPT:
-		if (!run_valid(m->first, m->count) || (m->flags & ~FLAG_NOOP) != 0)
+		if (!run_valid(m->first, m->count) || (m->flags != 0 && m->flags != FLAG_NOOP))
 			return false;
 		return m->flags == FLAG_NOOP ? m->payload_len == 0
 					     : entries_valid(body, m->payload_len, m->count);
@@ -407,7 +441,7 @@ static bool body_valid(const struct message *m, const uint8_t *body)
 /* Numbers that no honest sender can have reached are refused here, once, for every role. */
 /*@ requires \valid_read(m);
     assigns \nothing;
-    ensures \result ==> numbers_ok(m); */
+    ensures numbers: \result <==> numbers_ok(m); */
 static bool numbers_valid(const struct message *m)
 {
 	if (m->type == MESSAGE_HELLO)
@@ -448,7 +482,9 @@ enum drop message_decode(const uint8_t *bytes, size_t length, struct message *m)
 
 /*@ requires \valid_read(body + (at .. at + RECORD_BYTES - 1));
     assigns \nothing;
-    ensures \valid_read(\result) && \result->bytes == record_entries(body + at); */
+    ensures \valid_read(\result) && \result->ballot == record_ballot(body, at) &&
+      \result->first == record_first(body, at) && \result->count == record_count(body, at) &&
+      \result->bytes == record_entries(body, at) && \result->flags == body[at + 24]; */
 static const struct record *record_at(const uint8_t *body, uint32_t at)
 {
 	return (const struct record *)(const void *)(body + at);

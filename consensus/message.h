@@ -286,11 +286,46 @@ struct record {
 	uint8_t flags;  /* FLAG_NOOP: no entries. */
 	uint8_t reserved[7];
 };
+static_assert(offsetof(struct record, first) == 8, "wire");
+static_assert(offsetof(struct record, checksum) == 16, "wire");
+static_assert(offsetof(struct record, count) == 20, "wire");
 static_assert(offsetof(struct record, bytes) == 22, "wire");
+static_assert(offsetof(struct record, flags) == 24, "wire");
 static_assert(sizeof(struct record) == RECORD_BYTES, "wire");
 
-/*@ // The length of the entries that the record which begins here says it has.
-  @ logic integer record_entries{L}(uint8_t *record) = quarter_of(record + 22);
+/*@ axiomatic Checksums {
+  @   // Of these bytes crc32c, of which the provers know nothing else.
+  @   logic integer crc_of{L}(uint8_t *bytes, integer length) reads bytes[0 .. length - 1];
+  @ }
+  @ // The record that begins at `at`, as it stands in a body.
+  @ logic integer record_ballot{L}(uint8_t *body, integer at) = word_of(body + at);
+  @ logic integer record_first{L}(uint8_t *body, integer at) = word_of(body + (at + 8));
+  @ logic integer record_checksum{L}(uint8_t *body, integer at) = half_of(body + (at + 16));
+  @ logic integer record_count{L}(uint8_t *body, integer at) = quarter_of(body + (at + 20));
+  @ logic integer record_entries{L}(uint8_t *body, integer at) = quarter_of(body + (at + 22));
+  @ // Has it the form of a run, and does it end at `bytes` or before?
+  @ predicate record_in{L}(uint8_t *body, integer at, integer bytes) =
+  @   at + RECORD_BYTES + record_entries(body, at) <= bytes &&
+  @   1 <= record_count(body, at) <= RUN_COUNT_MAX && record_first(body, at) < INSTANCE_TOP &&
+  @   record_first(body, at) / BLOCK ==
+  @     (record_first(body, at) + record_count(body, at) - 1) / BLOCK &&
+  @   ((body[at + 24] == FLAG_NOOP && record_entries(body, at) == 0) || (body[at + 24] == 0 &&
+  @     entries_in(body + (at + RECORD_BYTES), record_count(body, at), record_entries(body, at))));
+  @ // Is it of [first, end), and are its entries what its checksum says?
+  @ predicate record_right{L}(uint8_t *body, integer at, integer first, integer end) =
+  @   first <= record_first(body, at) &&
+  @   record_first(body, at) + record_count(body, at) <= end &&
+  @   record_checksum(body, at) == (body[at + 24] == FLAG_NOOP ? 0 :
+  @     crc_of(body + (at + RECORD_BYTES), record_entries(body, at)));
+  @ // Where the records of a body end, one after the other.
+  @ logic integer chunk_end{L}(uint8_t *body, integer count) =
+  @   count <= 0 ? 0 : chunk_end(body, count - 1) + RECORD_BYTES +
+  @     record_entries(body, chunk_end(body, count - 1));
+  @ predicate chunk_in{L}(uint8_t *body, integer count, integer bytes) =
+  @   chunk_end(body, count) == bytes && \forall integer k; 0 <= k < count ==>
+  @     0 <= chunk_end(body, k) && record_in(body, chunk_end(body, k), bytes);
+  @ predicate chunk_right{L}(uint8_t *body, integer count, integer first, integer end) =
+  @   \forall integer k; 0 <= k < count ==> record_right(body, chunk_end(body, k), first, end);
   @*/
 
 /* ACCEPTED: votes for [first, first + count). */
@@ -327,6 +362,8 @@ struct reply {
 	uint64_t sequence_status; /* sequence + (status * 4096 + value length) * 2^48. */
 	uint64_t result;
 };
+static_assert(offsetof(struct reply, sequence_status) == 8, "wire");
+static_assert(sizeof(struct reply) == 24, "wire");
 
 /*@ requires 0 <= status < 16 && sequence < SEQUENCE_TOP && length < 4096;
     assigns \nothing; */
@@ -342,7 +379,7 @@ static inline uint64_t reply_sequence(const struct reply *r)
 
 /*@ requires \valid_read(r);
     assigns \nothing;
-    ensures \result < 4096; */
+    ensures \result == r->sequence_status / SEQUENCE_TOP % 4096; */
 static inline uint32_t reply_length(const struct reply *r)
 {
 	return (uint32_t)(r->sequence_status / SEQUENCE_TOP % 4096);
@@ -352,6 +389,15 @@ static inline enum reply_status reply_status(const struct reply *r)
 {
 	return (enum reply_status)(r->sequence_status / SEQUENCE_TOP / 4096);
 }
+
+/*@ // Where the replies of a body end, as their lengths say.
+  @ logic integer replies_end{L}(uint8_t *body, integer count) =
+  @   count <= 0 ? 0 : replies_end(body, count - 1) + 24 +
+  @     (word_of(body + replies_end(body, count - 1) + 8) / SEQUENCE_TOP % 4096 + 7) / 8 * 8;
+  @ predicate replies_in{L}(uint8_t *body, integer count, integer bytes) =
+  @   replies_end(body, count) == bytes && \forall integer i; 0 <= i < count ==>
+  @     0 <= replies_end(body, i) && replies_end(body, i) + 24 <= bytes;
+  @*/
 
 /* Why a frame was dropped; each has a counter. */
 enum drop {
@@ -374,6 +420,8 @@ enum drop {
   @ predicate body_ok{L}(struct message *m, uint8_t *body) =
   @   (m->type == MESSAGE_REQUEST ==>
   @     1 <= m->count <= RUN_COUNT_MAX && entries_in(body, m->count, m->payload_len)) &&
+  @   (m->type == MESSAGE_REPLY ==>
+  @     1 <= m->count && replies_in(body, m->count, m->payload_len)) &&
   @   (m->type == MESSAGE_ACCEPT ==>
   @     1 <= m->count <= RUN_COUNT_MAX && m->first < INSTANCE_TOP &&
   @     m->first / BLOCK == (m->first + m->count - 1) / BLOCK) &&
@@ -382,7 +430,24 @@ enum drop {
   @   (m->type == MESSAGE_ACCEPT && m->flags == FLAG_NOOP ==> m->payload_len == 0) &&
   @   (m->type == MESSAGE_ACCEPTED ==>
   @     m->payload_len == m->count * RANGE_BYTES && ranges_in(body, m->count)) &&
-  @   (m->type == MESSAGE_HELLO ==> m->payload_len == HELLO_BYTES);
+  @   (m->type == MESSAGE_VOTES || m->type == MESSAGE_CHOSEN ==>
+  @     chunk_in(body, m->count, m->payload_len) &&
+  @     chunk_right(body, m->count, m->first, m->watermark)) &&
+  @   (m->type == MESSAGE_SNAPSHOT_CHUNK ==>
+  @     m->payload_len > 0 && m->payload_len % 8 == 0 && m->count == 0) &&
+  @   (m->type == MESSAGE_HELLO ==> m->payload_len == HELLO_BYTES) &&
+  @   (m->type != MESSAGE_REQUEST && m->type != MESSAGE_REPLY && m->type != MESSAGE_ACCEPT &&
+  @     m->type != MESSAGE_ACCEPTED && m->type != MESSAGE_VOTES && m->type != MESSAGE_CHOSEN &&
+  @     m->type != MESSAGE_SNAPSHOT_CHUNK && m->type != MESSAGE_HELLO ==> m->payload_len == 0);
+  @ predicate flags_ok{L}(struct message *m) =
+  @   (m->type == MESSAGE_REQUEST ==> m->flags == 0 || m->flags == FLAG_READ ||
+  @     m->flags == FLAG_READ_ANY || m->flags == FLAG_READ_STALE) &&
+  @   (m->type == MESSAGE_REPLY ==> m->flags == 0 || m->flags == FLAG_READ_ANY ||
+  @     m->flags == FLAG_READ_STALE || m->flags == FLAG_READ_ANY + FLAG_READ_STALE) &&
+  @   (m->type == MESSAGE_ACCEPT ==> m->flags == 0 || m->flags == FLAG_NOOP);
+  @ // The tag covers the header's bytes before it.
+  @ predicate sealed{L}(uint8_t *header) =
+  @   word_of(header + 70) == crc_of(header, 70) && word_of(header + 78) == 0;
   @*/
 
 /*@ assigns \nothing;
@@ -409,6 +474,11 @@ void message_encode(const struct message *m, uint8_t *wire);
 /*@ requires \valid_read(bytes + (0 .. length - 1)) && \valid(m);
     requires length <= 0xffffffff && \separated(m, bytes + (0 .. length - 1));
     assigns *m;
+    ensures W1: \result == DROP_NONE ==> \old(sealed(bytes));
+    ensures W1: \result == DROP_NONE ==> m->checksum ==
+      (m->payload_len == 0 ? 0 : crc_of(bytes + HEADER_BYTES, m->payload_len));
+    ensures magic: \result == DROP_NONE ==>
+      \old(bytes[0]) == MESSAGE_MAGIC + MESSAGE_VERSION;
     ensures whole: \result == DROP_NONE ==> length == HEADER_BYTES + m->payload_len;
     ensures type: \result == DROP_NONE ==> 1 <= m->type < MESSAGE_WIRE_END;
     ensures sender: \result == DROP_NONE ==>
@@ -416,7 +486,8 @@ void message_encode(const struct message *m, uint8_t *wire);
       (m->type == MESSAGE_PREPARE || m->type == MESSAGE_ACCEPT ==>
         m->ballot % BALLOT_NODES == m->sender) &&
       (m->type == MESSAGE_REQUEST <==> m->sender == MESSAGE_SENDER_CLIENT);
-    ensures W3: \result == DROP_NONE ==> numbers_ok(m) && body_ok(m, bytes + HEADER_BYTES); */
+    ensures W3: \result == DROP_NONE ==>
+      numbers_ok(m) && flags_ok(m) && body_ok(m, bytes + HEADER_BYTES); */
 enum drop message_decode(const uint8_t *bytes, size_t length, struct message *m);
 
 /* Reads a header that message_decode has accepted before, without checking it again. */
@@ -445,11 +516,17 @@ bool entries_valid(const uint8_t *body, uint32_t bytes, uint32_t count);
 /*@ requires \valid_read(body + (0 .. bytes - 1)) && \valid(offset);
     requires \separated(offset, body + (0 .. bytes - 1));
     requires checked: *offset < bytes ==>
-      *offset + RECORD_BYTES + record_entries(body + *offset) <= bytes;
+      *offset + RECORD_BYTES + record_entries(body, *offset) <= bytes;
     assigns *offset;
     ensures end: \old(*offset) >= bytes ==> \result == \null && *offset == \old(*offset);
     ensures next: \old(*offset) < bytes ==> \result != \null && *offset <= bytes &&
-      *offset == \old(*offset) + RECORD_BYTES + \old(record_entries(body + *offset)); */
+      *offset == \old(*offset) + RECORD_BYTES + \old(record_entries(body, *offset));
+    ensures fields: \result != \null ==> \valid_read(\result) &&
+      \result->ballot == \old(record_ballot(body, *offset)) &&
+      \result->first == \old(record_first(body, *offset)) &&
+      \result->count == \old(record_count(body, *offset)) &&
+      \result->bytes == \old(record_entries(body, *offset)) &&
+      \result->flags == \old(body[*offset + 24]); */
 const struct record *record_next(const uint8_t *body, uint32_t bytes, uint32_t *offset);
 
 /* Round and node of a ballot. */

@@ -174,10 +174,11 @@ void proposer_on_promise(struct proposer *p, const struct message *m);
     requires proposer_apart(p) && proposer_ok(p) && \valid_read(m) && \separated(p, m);
     requires decoded: m->type == MESSAGE_VOTES && numbers_ok(m) &&
       \valid_read(body + (0 .. m->payload_len - 1)) &&
-      \separated(p, body + (0 .. m->payload_len - 1));
+      \separated(p, body + (0 .. m->payload_len - 1)) &&
+      chunk_in(body, m->count, m->payload_len);
     assigns p->state, p->due, p->promises[0 .. MEMBER_MAX - 1].covered,
       p->recovery.cells[0 .. BLOCK - 1],
-      p->recovery.entries[0 .. BLOCK - 1][0 .. RECOVERY_ENTRY_MAX - 1];
+      p->recovery.entries[0][0 .. RECOVERY_BYTES - 1];
     ensures ok: base_ok(p);
     ensures ok: state_ok(p);
     ensures ok: window_ok(&p->window);

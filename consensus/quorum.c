@@ -148,7 +148,8 @@ enum quorum_result quorum_init_threshold(struct quorum *q, uint32_t members, uin
 {
 	if (members == 0 || members > MEMBER_MAX)
 		return QUORUM_MEMBERS;
-	if (q1 == 0 || q1 > members || q2 == 0 || q2 > members || q1 + q2 <= members)
+	/* Neither is 0 then: the other one would have to exceed the members. */
+	if (q1 > members || q2 > members || q1 + q2 <= members)
 		return QUORUM_THRESHOLD;
 	clear(q, members);
 	const uint32_t sets = place_of(members);
@@ -242,8 +243,7 @@ enum quorum_result quorum_init_grid(struct quorum *q, uint32_t rows, uint32_t co
 
 /*@ requires \valid_read(sets + (0 .. count - 1)) && members <= MEMBER_MAX;
     assigns \nothing;
-    ensures \result <==> count > 0 &&
-      \forall integer i; 0 <= i < count ==> 0 < sets[i] < place(members); */
+    ensures valid: \result <==> sets_ok(sets, count, members); */
 static bool sets_valid(const uint32_t *sets, uint32_t count, uint32_t members)
 {
 	/*@ loop invariant 0 <= i <= count;

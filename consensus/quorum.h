@@ -51,6 +51,8 @@ enum quorum_result {
   @   \forall integer r; 0 <= r < rows ==> row_of(subset, r, columns) != 0;
   @ predicate holds_any{L}(integer subset, uint32_t *sets, integer count) =
   @   \exists integer i; 0 <= i < count && contains(subset, sets[i]);
+  @ predicate sets_ok{L}(uint32_t *sets, integer count, integer members) = count > 0 &&
+  @   \forall integer i; 0 <= i < count ==> 0 < sets[i] < place(members);
   @ predicate adds_member(integer more, integer subset, integer member) =
   @   more < MEMBER_SETS && has(more, member) &&
   @   (\forall integer i; 0 <= i < MEMBER_MAX && i != member ==> (has(more, i) <==> has(subset, i)));
@@ -76,6 +78,7 @@ const char *quorum_result_text(enum quorum_result result);
     ensures Q1: \result == QUORUM_OK ==> intersects(q);
     ensures Q2: \result == QUORUM_OK ==> empty_is_none(q);
     ensures members: \result == QUORUM_OK ==> 1 <= members <= MEMBER_MAX && q->members == members;
+    ensures count: \result == QUORUM_MEMBERS <==> members < 1 || members > MEMBER_MAX;
     ensures table: \result == QUORUM_OK ==>
       \forall integer s; 0 <= s < MEMBER_SETS ==>
         (q->phase1[s] == 1 <==> s < place(members) && 2 * size(s, MEMBER_MAX) > members) &&
@@ -88,6 +91,9 @@ enum quorum_result quorum_init_majority(struct quorum *q, uint32_t members);
     ensures Q1: \result == QUORUM_OK ==> intersects(q);
     ensures Q2: \result == QUORUM_OK ==> empty_is_none(q);
     ensures members: \result == QUORUM_OK ==> 1 <= members <= MEMBER_MAX && q->members == members;
+    ensures count: \result == QUORUM_MEMBERS <==> members < 1 || members > MEMBER_MAX;
+    ensures answer: 1 <= members <= MEMBER_MAX ==> (\result == QUORUM_THRESHOLD <==>
+      q1 < 1 || q1 > members || q2 < 1 || q2 > members || q1 + q2 <= members);
     ensures table: \result == QUORUM_OK ==>
       \forall integer s; 0 <= s < MEMBER_SETS ==>
         (q->phase1[s] == 1 <==> s < place(members) && size(s, MEMBER_MAX) >= q1) &&
@@ -102,6 +108,8 @@ enum quorum_result quorum_init_threshold(struct quorum *q, uint32_t members, uin
     ensures Q2: \result == QUORUM_OK ==> empty_is_none(q);
     ensures members: \result == QUORUM_OK ==>
       1 <= q->members <= MEMBER_MAX && q->members == rows * columns;
+    ensures answer: \result == QUORUM_GRID <==>
+      rows < 1 || columns < 1 || rows * columns > MEMBER_MAX;
     ensures table: \result == QUORUM_OK ==>
       \forall integer s; 0 <= s < MEMBER_SETS ==>
         (q->phase1[s] == 1 <==> s < place(q->members) && row_whole(s, rows, columns)) &&
@@ -116,6 +124,9 @@ enum quorum_result quorum_init_grid(struct quorum *q, uint32_t rows, uint32_t co
     ensures Q1: \result == QUORUM_OK ==> intersects(q);
     ensures Q2: \result == QUORUM_OK ==> empty_is_none(q);
     ensures members: \result == QUORUM_OK ==> 1 <= members <= MEMBER_MAX && q->members == members;
+    ensures count: \result == QUORUM_MEMBERS <==> members < 1 || members > MEMBER_MAX;
+    ensures answer: 1 <= members <= MEMBER_MAX ==> (\result == QUORUM_SETS <==>
+      !(sets_ok(sets1, count1, members) && sets_ok(sets2, count2, members)));
     ensures table: \result == QUORUM_OK ==>
       \forall integer s; 0 <= s < MEMBER_SETS ==>
         (q->phase1[s] == 1 <==> s < place(members) && holds_any(s, sets1, count1)) &&

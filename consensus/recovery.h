@@ -19,7 +19,8 @@
 #include "consensus/message.h"
 
 enum {
-	RECOVERY_ENTRY_MAX = (BODY_MAX + 7) / 8 * 8
+	RECOVERY_ENTRY_MAX = (BODY_MAX + 7) / 8 * 8,
+	RECOVERY_BYTES = BLOCK * RECOVERY_ENTRY_MAX /* Of all entries: one range, to the provers. */
 };
 
 enum cell_state {
@@ -66,13 +67,29 @@ struct recovery {
       r->cells[k].state == CELL_EMPTY && r->cells[k].bytes == 0; */
 void recovery_begin(struct recovery *r, uint64_t from, uint64_t to);
 
+/*@ // Has the cell of an instance what a report at this ballot (0: chosen) says, or what outranks it?
+  @ predicate heard{L}(struct recovery *r, integer i, integer ballot) =
+  @   r->from <= i < r->to ==> r->cells[i % BLOCK].state == CELL_CHOSEN ||
+  @     (ballot != 0 && r->cells[i % BLOCK].state == CELL_VOTED &&
+  @       r->cells[i % BLOCK].ballot >= ballot);
+  @ // What a cell keeps, whatever is reported later.
+  @ predicate outlives{A,B}(struct recovery *r, integer k) =
+  @   (\at(r->cells[k].state, A) == CELL_CHOSEN ==> cell_same{A,B}(r, k)) &&
+  @   (\at(r->cells[k].state, A) == CELL_VOTED ==> \at(r->cells[k].state, B) == CELL_CHOSEN ||
+  @     (\at(r->cells[k].state, B) == CELL_VOTED &&
+  @       \at(r->cells[k].ballot, B) >= \at(r->cells[k].ballot, A)));
+  @*/
+
 /* The records of one votes chunk. Instances outside the stride are passed over. */
-/*@ requires \valid(r) && recovery_ok(r) && bytes <= BODY_MAX;
+/*@ // Coq: Protocol.better.
+    requires \valid(r) && recovery_ok(r) && bytes <= BODY_MAX;
     requires \valid_read(body + (0 .. bytes - 1)) && \separated(r, body + (0 .. bytes - 1));
-    assigns r->cells[0 .. BLOCK - 1], r->entries[0 .. BLOCK - 1][0 .. RECOVERY_ENTRY_MAX - 1];
+    requires decoded: \exists integer count; 0 <= count && chunk_in(body, count, bytes);
+    assigns r->cells[0 .. BLOCK - 1], r->entries[0][0 .. RECOVERY_BYTES - 1];
     ensures ok: recovery_ok(r);
     ensures fit: \forall integer limit; entries_fit{Pre}(r, limit) && bytes <= limit + RECORD_BYTES ==>
-      entries_fit(r, limit); */
+      entries_fit(r, limit);
+    ensures R1: \forall integer k; 0 <= k < BLOCK ==> outlives{Pre,Post}(r, k); */
 void recovery_add(struct recovery *r, const uint8_t *body, uint32_t bytes);
 
 /* The next run to propose again: its length in instances, 0 at the stride's end. *bytes is 0 for a

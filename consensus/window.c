@@ -181,6 +181,8 @@ void window_refused(struct window *w, uint64_t first, uint64_t sent_ns)
 	uint64_t run = run_from(w, first);
 	struct flight *f = flight_at(w, run);
 
+	/*@ ghost know_order(w); */
+	/*@ assert one: \forall integer r; in_flight(w, r) && starts(w, r) == first ==> r == run; */
 	if (run < w->next && f->first == first && f->sent_ns > sent_ns)
 		f->sent_ns = sent_ns;
 	/*@ assert \forall integer r; 0 <= r ==>

@@ -144,7 +144,14 @@ static inline uint64_t window_runs(const struct window *w)
 /*@ requires \valid(w) && window_ok(w);
     assigns w->flights[0 .. WINDOW_INSTANCES - 1].sent_ns;
     ensures ok: window_ok(w);
-    ensures P1: same_runs{Pre,Post}(w); */
+    ensures P1: same_runs{Pre,Post}(w);
+    ensures due: \forall integer r; in_flight(w, r) && starts(w, r) == first ==>
+      w->flights[r % WINDOW_INSTANCES].sent_ns ==
+        \min(\old(w->flights[r % WINDOW_INSTANCES].sent_ns), sent_ns);
+    ensures others: \forall integer k; 0 <= k < WINDOW_INSTANCES &&
+      (\forall integer r; in_flight(w, r) && starts(w, r) == first ==>
+        k != r % WINDOW_INSTANCES) ==>
+          w->flights[k].sent_ns == \old(w->flights[k].sent_ns); */
 void window_refused(struct window *w, uint64_t first, uint64_t sent_ns);
 
 /* The oldest run in flight that was last sent at or before `before_ns`, among the first `look`
