@@ -31,14 +31,18 @@ void proposer_start(struct proposer *p, uint64_t ballot)
 	p->quorum = 0;
 	p->end = 0;
 	/*@ loop invariant 0 <= i <= MEMBER_MAX;
-	    loop invariant \forall integer k; 0 <= k < i ==> p->promises[k].shards == 0;
+	    loop invariant none: \forall integer k; 0 <= k < i ==> p->promises[k].shards == 0;
 	    loop invariant \forall integer k; 0 <= k < i ==> p->promises[k].lo == 0;
 	    loop invariant \forall integer k; 0 <= k < i ==> p->promises[k].high == 0;
 	    loop invariant \forall integer k; 0 <= k < i ==> p->promises[k].covered == 0;
 	    loop assigns i, p->promises[0 .. MEMBER_MAX - 1];
 	    loop variant MEMBER_MAX - i; */
-	for (uint32_t i = 0; i < MEMBER_MAX; i++)
-		p->promises[i] = (struct proposer_promise){0};
+	for (uint32_t i = 0; i < MEMBER_MAX; i++) {
+		p->promises[i].shards = 0;
+		p->promises[i].lo = 0;
+		p->promises[i].high = 0;
+		p->promises[i].covered = 0;
+	}
 	enter(p, PROPOSER_PREPARING_SELF);
 }
 
