@@ -31,14 +31,18 @@ void proposer_start(struct proposer *p, uint64_t ballot)
 	p->quorum = 0;
 	p->end = 0;
 	/*@ loop invariant 0 <= i <= MEMBER_MAX;
-	    loop invariant \forall integer k; 0 <= k < i ==> p->promises[k].shards == 0;
+	    loop invariant none: \forall integer k; 0 <= k < i ==> p->promises[k].shards == 0;
 	    loop invariant \forall integer k; 0 <= k < i ==> p->promises[k].lo == 0;
 	    loop invariant \forall integer k; 0 <= k < i ==> p->promises[k].high == 0;
 	    loop invariant \forall integer k; 0 <= k < i ==> p->promises[k].covered == 0;
 	    loop assigns i, p->promises[0 .. MEMBER_MAX - 1];
 	    loop variant MEMBER_MAX - i; */
-	for (uint32_t i = 0; i < MEMBER_MAX; i++)
-		p->promises[i] = (struct proposer_promise){0};
+	for (uint32_t i = 0; i < MEMBER_MAX; i++) {
+		p->promises[i].shards = 0;
+		p->promises[i].lo = 0;
+		p->promises[i].high = 0;
+		p->promises[i].covered = 0;
+	}
 	enter(p, PROPOSER_PREPARING_SELF);
 }
 
@@ -89,7 +93,8 @@ uint64_t proposer_prefix(const struct proposer *p, uint32_t *member)
 	    loop invariant P4: \forall integer k; 0 <= k < i && among(k, p->quorum) ==>
 	      p->promises[k].lo <= lo;
 	    loop invariant whose: lo == 0 ||
-	      (among(*member, p->quorum) && p->promises[*member].lo == lo);
+	      (*member < p->settings->members && among(*member, p->quorum) &&
+	        p->promises[*member].lo == lo);
 	    loop assigns i, lo, *member;
 	    loop variant p->settings->members - i; */
 	for (uint32_t i = 0; i < p->settings->members; i++) {
@@ -103,9 +108,9 @@ uint64_t proposer_prefix(const struct proposer *p, uint32_t *member)
 
 /* The next stride, or the end of phase 1. */
 /*@ // What else base_ok and state_ok speak of is not assigned.
-    requires proposer_apart(p) && p->end < INSTANCE_TOP && from <= INSTANCE_TOP;
+    requires proposer_apart(p) && p->end < INSTANCE_TOP && from <= INSTANCE_TOP && promises_ok(p);
     assigns p->state, p->due, p->recovery.from, p->recovery.to, p->recovery.next,
-      p->recovery.cells[0 .. BLOCK - 1], p->promises[0 .. MEMBER_MAX - 1].covered;
+      p->recovery.cells[0 .. BLOCK - 1], p->promises[0 .. MEMBER_MAX - 1];
     ensures end: p->end == \old(p->end);
     ensures P4: from >= p->end ==> p->state == PROPOSER_LEADING;
     ensures P4: from < p->end ==> p->state == PROPOSER_PULLING && p->recovery.from == from &&
@@ -114,7 +119,11 @@ uint64_t proposer_prefix(const struct proposer *p, uint32_t *member)
     ensures P4: from < p->end ==> recovery_ok(&p->recovery);
     ensures R2: from < p->end ==> entries_fit(&p->recovery, 0);
     ensures P4: from < p->end ==> \forall integer i; 0 <= i < MEMBER_MAX ==>
-      p->promises[i].covered == from; */
+      p->promises[i].covered == from;
+    ensures shards: shards_same{Pre,Post}(p);
+    ensures lo: los_same{Pre,Post}(p);
+    ensures high: highs_same{Pre,Post}(p);
+    ensures ok: promises_ok(p); */
 static void pull_from(struct proposer *p, uint64_t from)
 {
 	uint64_t to = (from / BLOCK + 1) * BLOCK;
@@ -128,38 +137,34 @@ static void pull_from(struct proposer *p, uint64_t from)
 	enter(p, PROPOSER_PULLING);
 	recovery_begin(&p->recovery, from, to);
 	/*@ assert entries_fit(&p->recovery, 0); */
+	/*@ assert lo: los_same{Pre,Here}(p); */
+	/*@ assert high: highs_same{Pre,Here}(p); */
 	/*@ loop invariant 0 <= i <= MEMBER_MAX;
 	    loop invariant P4: \forall integer k; 0 <= k < i ==> p->promises[k].covered == from;
+	    loop invariant shards: shards_same{Pre,Here}(p);
+	    loop invariant lo: los_same{Pre,Here}(p);
+	    loop invariant high: highs_same{Pre,Here}(p);
 	    loop invariant p->recovery.from == from && p->recovery.to == to && p->recovery.next == from;
-	    loop assigns i, p->promises[0 .. MEMBER_MAX - 1].covered;
+	    loop assigns i, p->promises[0 .. MEMBER_MAX - 1];
 	    loop variant MEMBER_MAX - i; */
 	for (uint32_t i = 0; i < MEMBER_MAX; i++)
 		p->promises[i].covered = from;
 }
 
-/* A phase-1 quorum is there. Below its largest lo a vote need not be reported: only what was
- * chosen there will do, and comes by catch-up. */
-/*@ // Coq: EBegin.
-    requires proposer_apart(p) && base_ok(p) && quorum_promised(p);
-    requires \forall integer i; 0 <= i < MEMBER_MAX ==> p->promises[i].high < INSTANCE_TOP;
+/* The prefix is here: what this ballot proposes starts at what is delivered. */
+/*@ requires proposer_apart(p) && base_ok(p) && promises_ok(p);
+    requires quorum_is_one(p) && quorum_promised(p) && all_promised(p, p->settings->self);
+    requires P4: \forall integer i; 0 <= i < MEMBER_MAX && among(i, p->quorum) ==>
+      p->promises[i].lo <= p->delivered;
     assigns p->state, p->due, p->end, p->window, p->recovery.from, p->recovery.to,
-      p->recovery.next, p->recovery.cells[0 .. BLOCK - 1],
-      p->promises[0 .. MEMBER_MAX - 1].covered;
-    ensures state: p->state >= PROPOSER_CATCHING_UP;
-    ensures end: p->end < INSTANCE_TOP;
-    ensures P4: p->state != PROPOSER_CATCHING_UP ==> \forall integer i;
-      0 <= i < MEMBER_MAX && among(i, p->quorum) ==> p->promises[i].lo <= p->delivered;
-    ensures high: p->state != PROPOSER_CATCHING_UP ==> \forall integer i;
-      0 <= i < MEMBER_MAX && among(i, p->quorum) ==> p->promises[i].high <= p->end;
-    ensures P4: p->state == PROPOSER_LEADING ==> p->end <= p->delivered; */
-static void catch_up_or_pull(struct proposer *p)
+      p->recovery.next, p->recovery.cells[0 .. BLOCK - 1], p->promises[0 .. MEMBER_MAX - 1];
+    ensures ok: base_ok(p);
+    ensures ok: state_ok(p);
+    ensures ok: window_ok(&p->window);
+    ensures state: p->state == PROPOSER_PULLING || p->state == PROPOSER_LEADING;
+    ensures start: p->window.next == 0 && p->window.end == p->delivered; */
+static void pull_first(struct proposer *p)
 {
-	uint32_t member = 0;
-
-	if (p->delivered < proposer_prefix(p, &member)) {
-		enter(p, PROPOSER_CATCHING_UP);
-		return;
-	}
 	/*@ loop invariant 0 <= i <= p->settings->members && p->end < INSTANCE_TOP;
 	    loop invariant P4: \forall integer k; 0 <= k < i && among(k, p->quorum) ==>
 	      p->promises[k].high <= p->end;
@@ -170,27 +175,54 @@ static void catch_up_or_pull(struct proposer *p)
 			p->end = p->promises[i].high;
 	/* Nothing was proposed yet at this ballot: the start may still move up. */
 	window_init(&p->window, p->delivered);
-	/*@ assert window_ok(&p->window) && p->window.next == 0 &&
-	      p->window.chosen == p->delivered && p->window.end == p->delivered; */
-	/*@ assert high: \forall integer i; 0 <= i < MEMBER_MAX && among(i, p->quorum) ==>
-	      p->promises[i].high <= p->end; */
-	/*@ assert P4: \forall integer i; 0 <= i < MEMBER_MAX && among(i, p->quorum) ==>
-	      p->promises[i].lo <= p->delivered; */
 	pull_from(p, p->delivered);
-	/*@ assert p->state == PROPOSER_LEADING || p->state == PROPOSER_PULLING; */
-	/*@ assert p->end < INSTANCE_TOP; */
-	/*@ assert high: \forall integer i; 0 <= i < MEMBER_MAX && among(i, p->quorum) ==>
-	      p->promises[i].high <= p->end; */
-	/*@ assert P4: \forall integer i; 0 <= i < MEMBER_MAX && among(i, p->quorum) ==>
-	      p->promises[i].lo <= p->delivered; */
 }
 
-void proposer_on_promise(struct proposer *p, const struct message *m)
+/* A phase-1 quorum is there. Below its largest lo a vote need not be reported: only what was
+ * chosen there will do, and comes by catch-up. */
+/*@ // Coq: EBegin.
+    requires proposer_apart(p) && base_ok(p) && promises_ok(p) && window_ok(&p->window);
+    requires quorum_is_one(p) && quorum_promised(p) && all_promised(p, p->settings->self);
+    requires p->window.next == 0;
+    assigns p->state, p->due, p->end, p->window, p->recovery.from, p->recovery.to,
+      p->recovery.next, p->recovery.cells[0 .. BLOCK - 1],
+      p->promises[0 .. MEMBER_MAX - 1];
+    ensures ok: base_ok(p);
+    ensures ok: state_ok(p);
+    ensures ok: window_ok(&p->window);
+    ensures state: p->state == PROPOSER_CATCHING_UP || p->state == PROPOSER_PULLING ||
+      p->state == PROPOSER_LEADING;
+    ensures P4: p->state == PROPOSER_CATCHING_UP ==> \exists integer i;
+      0 <= i < MEMBER_MAX && among(i, p->quorum) && p->promises[i].lo > p->delivered;
+    ensures start: p->window.next == 0;
+    ensures start: p->state != PROPOSER_CATCHING_UP ==> p->window.end == p->delivered; */
+static void catch_up_or_pull(struct proposer *p)
 {
-	if (m->ballot != p->ballot || m->sender >= p->settings->members ||
-		m->shard >= p->settings->shards ||
-		(p->state != PROPOSER_PREPARING_SELF && p->state != PROPOSER_PREPARING))
+	uint32_t member = 0;
+
+	if (p->delivered < proposer_prefix(p, &member)) {
+		enter(p, PROPOSER_CATCHING_UP);
 		return;
+	}
+	pull_first(p);
+}
+
+/*@ // Coq: EHearPromise; EBegin where it makes the quorum.
+    requires proposer_apart(p) && proposer_ok(p) && \valid_read(m) && \separated(p, m);
+    requires decoded: m->type == MESSAGE_PROMISE && numbers_ok(m);
+    requires P5: m->ballot == p->ballot;
+    requires member: m->sender < p->settings->members;
+    requires shard: m->shard < p->settings->shards;
+    requires state: p->state == PROPOSER_PREPARING_SELF || p->state == PROPOSER_PREPARING;
+    assigns p->state, p->due, p->quorum, p->end, p->window, p->recovery.from, p->recovery.to,
+      p->recovery.next, p->recovery.cells[0 .. BLOCK - 1], p->promises[0 .. MEMBER_MAX - 1];
+    ensures ok: base_ok(p);
+    ensures ok: state_ok(p);
+    ensures ok: window_ok(&p->window);
+    ensures P3: p->state == \old(p->state) || \old(p->state) == PROPOSER_PREPARING ||
+      all_promised(p, p->settings->self); */
+static void take_promise(struct proposer *p, const struct message *m)
+{
 	struct proposer_promise *promise = &p->promises[m->sender];
 
 	promise->shards = quorum_with(promise->shards, m->shard);
@@ -207,20 +239,44 @@ void proposer_on_promise(struct proposer *p, const struct message *m)
 	}
 }
 
-void proposer_on_votes(struct proposer *p, const struct message *m, const uint8_t *body)
+void proposer_on_promise(struct proposer *p, const struct message *m)
 {
-	if (p->state != PROPOSER_PULLING || m->ballot != p->ballot ||
-		m->sender >= p->settings->members || !quorum_has(p->quorum, m->sender) ||
-		m->shard != shard_of(p->recovery.from, p->settings->shards))
+	if (m->ballot != p->ballot || m->sender >= p->settings->members ||
+		m->shard >= p->settings->shards ||
+		(p->state != PROPOSER_PREPARING_SELF && p->state != PROPOSER_PREPARING))
 		return;
+	take_promise(p, m);
+}
+
+/* A chunk of votes, without a hole after what its member reported before. */
+/*@ // Coq: EHearVotes.
+    requires proposer_apart(p) && proposer_ok(p) && \valid_read(m) && \separated(p, m);
+    requires decoded: m->type == MESSAGE_VOTES && numbers_ok(m) &&
+      \valid_read(body + (0 .. m->payload_len - 1)) &&
+      \separated(p, body + (0 .. m->payload_len - 1)) &&
+      chunk_in(body, m->count, m->payload_len);
+    requires state: p->state == PROPOSER_PULLING;
+    requires P5: m->ballot == p->ballot;
+    requires member: m->sender < p->settings->members && among(m->sender, p->quorum);
+    requires shard: m->shard == p->recovery.from / BLOCK % p->settings->shards;
+    requires P4: m->first <= p->promises[m->sender].covered < m->watermark;
+    requires fit: m->payload_len <= p->settings->body_max;
+    assigns p->state, p->due, p->promises[m->sender].covered, p->recovery;
+    ensures stride: p->recovery.from == \old(p->recovery.from) &&
+      p->recovery.to == \old(p->recovery.to) && p->recovery.next == \old(p->recovery.next);
+    ensures ok: base_ok(p);
+    ensures ok: state_ok(p);
+    ensures ok: window_ok(&p->window);
+    ensures P4: \forall integer i; 0 <= i < MEMBER_MAX ==>
+      p->promises[i].covered == \old(p->promises[i].covered) ||
+      (i == m->sender &&
+        \old(p->promises[i].covered) < p->promises[i].covered <= m->watermark);
+    ensures P4: p->state == PROPOSER_PULLING ||
+      (p->state == PROPOSER_REPROPOSING && covered(p, p->recovery.to)); */
+static void take_votes(struct proposer *p, const struct message *m, const uint8_t *body)
+{
 	struct proposer_promise *promise = &p->promises[m->sender];
 
-	/* In no chunk means unknown: coverage grows without a hole. */
-	if (m->first > promise->covered || m->watermark <= promise->covered)
-		return;
-	/* An entry longer than what a frame of ours carries would fit no run. */
-	if (m->payload_len > p->settings->body_max)
-		return;
 	recovery_add(&p->recovery, body, m->payload_len);
 	promise->covered = m->watermark < p->recovery.to ? m->watermark : p->recovery.to;
 	p->due = promise->covered < p->recovery.to;
@@ -235,12 +291,31 @@ void proposer_on_votes(struct proposer *p, const struct message *m, const uint8_
 	enter(p, PROPOSER_REPROPOSING);
 }
 
+void proposer_on_votes(struct proposer *p, const struct message *m, const uint8_t *body)
+{
+	if (p->state != PROPOSER_PULLING || m->ballot != p->ballot ||
+		m->sender >= p->settings->members || !quorum_has(p->quorum, m->sender) ||
+		m->shard != shard_of(p->recovery.from, p->settings->shards))
+		return;
+	const struct proposer_promise *promise = &p->promises[m->sender];
+
+	/* In no chunk means unknown: coverage grows without a hole. */
+	if (m->first > promise->covered || m->watermark <= promise->covered)
+		return;
+	/* An entry longer than what a frame of ours carries would fit no run. */
+	if (m->payload_len > p->settings->body_max)
+		return;
+	take_votes(p, m, body);
+}
+
 void proposer_on_trimmed(struct proposer *p, const struct message *m)
 {
 	if (p->state != PROPOSER_PULLING || m->ballot != p->ballot ||
 		m->sender >= p->settings->members || m->watermark <= p->promises[m->sender].lo)
 		return;
 	p->promises[m->sender].lo = m->watermark;
+	/*@ assert window_same{Pre,Here}(&p->window); */
+	/*@ assert window_ok(&p->window); */
 	/* With runs out at this ballot the start is fixed, and a hole above them would be one in the
 	 * watermark: another ballot starts higher. */
 	if (p->window.next == 0)
@@ -253,11 +328,8 @@ void proposer_on_delivered(struct proposer *p, uint64_t delivered)
 {
 	uint32_t member = 0;
 
-	if (delivered > p->delivered)
-		p->delivered = delivered;
-	/*@ assert up: p->delivered == \max(\at(p->delivered, Pre), delivered); */
-	/*@ assert base_ok(p); */
-	/*@ assert state_ok(p); */
+	p->delivered = delivered > p->delivered ? delivered : p->delivered;
+	/*@ assert window_same{Pre,Here}(&p->window); */
 	/*@ assert window_ok(&p->window); */
 	if (p->state == PROPOSER_CATCHING_UP && p->delivered >= proposer_prefix(p, &member))
 		catch_up_or_pull(p);

@@ -10,8 +10,8 @@
  *          P5  an instance is proposed once at a ballot.
  *          P6  nothing is in flight further above `delivered` than the own acceptors can vote for.
  * Proofs:  contracts below and in proposer.c, by Frama-C/WP (tools/run prove): P6, that votes
- *          count at exactly its own ballot, and where runs and strides begin; the rest of P3 to P5
- *          is stated there, and not proved yet;
+ *          count at exactly its own ballot, what each handler ignores, and where runs and strides
+ *          begin; of four steps P3 to P5 are stated there, and not proved yet;
  *          tests/unit/test_proposer.c; tests/sim. (Lamport, Paxos Made Simple, sections 2.2, 3.)
  */
 #ifndef CONSENSUS_PROPOSER_H
@@ -83,6 +83,8 @@ struct proposer {
   @     p->promises[i].lo <= p->window.chosen && p->promises[i].high <= p->end;
   @ predicate covered{L}(struct proposer *p, integer to) =
   @   \forall integer i; 0 <= i < MEMBER_MAX && among(i, p->quorum) ==> p->promises[i].covered >= to;
+  @ predicate covered_to{L}(struct proposer *p, integer to) =
+  @   \forall integer i; 0 <= i < MEMBER_MAX ==> p->promises[i].covered == to;
   @ predicate in_stride{L}(struct proposer *p) =
   @   p->state == PROPOSER_PULLING || p->state == PROPOSER_REPROPOSING;
   @ // What is proposed next is what the stride comes to next.
@@ -118,6 +120,25 @@ struct proposer {
   @   \at(p->promises[i].shards, A) == \at(p->promises[i].shards, B) &&
   @   \at(p->promises[i].lo, A) == \at(p->promises[i].lo, B) &&
   @   \at(p->promises[i].high, A) == \at(p->promises[i].high, B);
+  @ predicate shards_same{A,B}(struct proposer *p) = \forall integer i; 0 <= i < MEMBER_MAX ==>
+  @   \at(p->promises[i].shards, A) == \at(p->promises[i].shards, B);
+  @ predicate los_same{A,B}(struct proposer *p) = \forall integer i; 0 <= i < MEMBER_MAX ==>
+  @   \at(p->promises[i].lo, A) == \at(p->promises[i].lo, B);
+  @ predicate highs_same{A,B}(struct proposer *p) = \forall integer i; 0 <= i < MEMBER_MAX ==>
+  @   \at(p->promises[i].high, A) == \at(p->promises[i].high, B);
+  @ predicate window_same{A,B}(struct window *w) =
+  @   0 <= \at(w->oldest, A) == \at(w->oldest, B) && \at(w->next, A) == \at(w->next, B) &&
+  @   \at(w->chosen, A) == \at(w->chosen, B) && \at(w->end, A) == \at(w->end, B) &&
+  @   (\forall integer k; 0 <= k < WINDOW_INSTANCES ==>
+  @     \at(w->flights[k].first, A) == \at(w->flights[k].first, B)) &&
+  @   (\forall integer k; 0 <= k < WINDOW_INSTANCES ==>
+  @     \at(w->flights[k].count, A) == \at(w->flights[k].count, B)) &&
+  @   (\forall integer k; 0 <= k < WINDOW_INSTANCES ==>
+  @     \at(w->flights[k].votes, A) == \at(w->flights[k].votes, B));
+  @ predicate window_fresh{L}(struct window *w, integer start) =
+  @   w->oldest == 0 && w->next == 0 && w->chosen == start && w->end == start;
+  @ lemma window_kept{A,B}: \forall struct window *w;
+  @   window_same{A,B}(w) && window_ok{A}(w) ==> window_ok{B}(w);
   @*/
 
 /*@ requires \valid(p) && \valid_read(settings) && \valid_read(settings->quorum);
@@ -142,8 +163,8 @@ void proposer_init(struct proposer *p, const struct replica_settings *settings);
     ensures none: \forall integer i; 0 <= i < MEMBER_MAX ==> p->promises[i].shards == 0; */
 void proposer_start(struct proposer *p, uint64_t ballot);
 
-/*@ // Coq: EStop.
-    requires proposer_apart(p) && proposer_ok(p);
+/*@ // Coq: EStop. In any state: also once a member is known to have trimmed what this ballot passed.
+    requires proposer_apart(p) && base_ok(p);
     assigns p->state, p->due, p->window;
     ensures ok: base_ok(p);
     ensures ok: state_ok(p);
@@ -159,15 +180,13 @@ void proposer_step_down(struct proposer *p);
     ensures ok: base_ok(p);
     ensures ok: state_ok(p);
     ensures ok: window_ok(&p->window);
-    ensures P5: m->ballot != p->ballot ==> \forall integer i; 0 <= i < MEMBER_MAX ==>
-      promise_same{Pre,Post}(p, i);
-    ensures P5: m->ballot != p->ballot ==> p->state == \old(p->state);
-    ensures late: \old(p->state) != PROPOSER_PREPARING_SELF &&
-      \old(p->state) != PROPOSER_PREPARING ==> p->state == \old(p->state);
-    ensures one: \forall integer i; 0 <= i < MEMBER_MAX && i != m->sender ==>
-      promise_same{Pre,Post}(p, i);
     ensures P3: p->state == \old(p->state) || (\old(p->state) == PROPOSER_PREPARING_SELF &&
-      m->sender == p->settings->self) || \old(p->state) == PROPOSER_PREPARING; */
+      all_promised(p, p->settings->self)) || \old(p->state) == PROPOSER_PREPARING;
+    behavior ignored:
+      assumes m->ballot != p->ballot || m->sender >= p->settings->members ||
+        m->shard >= p->settings->shards ||
+        (p->state != PROPOSER_PREPARING_SELF && p->state != PROPOSER_PREPARING);
+      assigns \nothing; */
 void proposer_on_promise(struct proposer *p, const struct message *m);
 
 /*@ // Coq: EHearVotes.
@@ -176,46 +195,58 @@ void proposer_on_promise(struct proposer *p, const struct message *m);
       \valid_read(body + (0 .. m->payload_len - 1)) &&
       \separated(p, body + (0 .. m->payload_len - 1)) &&
       chunk_in(body, m->count, m->payload_len);
-    assigns p->state, p->due, p->promises[0 .. MEMBER_MAX - 1].covered,
-      p->recovery.cells[0 .. BLOCK - 1],
-      p->recovery.entries[0][0 .. RECOVERY_BYTES - 1];
+    assigns p->state, p->due, p->promises[0 .. MEMBER_MAX - 1], p->recovery;
+    ensures stride: p->recovery.from == \old(p->recovery.from) &&
+      p->recovery.to == \old(p->recovery.to) && p->recovery.next == \old(p->recovery.next);
     ensures ok: base_ok(p);
     ensures ok: state_ok(p);
     ensures ok: window_ok(&p->window);
     ensures P4: \forall integer i; 0 <= i < MEMBER_MAX ==>
       p->promises[i].covered == \old(p->promises[i].covered) ||
-      (i == m->sender && m->ballot == p->ballot && m->first <= \old(p->promises[i].covered) &&
-        m->shard == p->recovery.from / BLOCK % p->settings->shards &&
+      (i == m->sender &&
         \old(p->promises[i].covered) < p->promises[i].covered <= m->watermark);
     ensures P4: p->state == \old(p->state) || (\old(p->state) == PROPOSER_PULLING &&
-      p->state == PROPOSER_REPROPOSING && covered(p, p->recovery.to)); */
+      p->state == PROPOSER_REPROPOSING && covered(p, p->recovery.to));
+    behavior ignored:
+      assumes p->state != PROPOSER_PULLING || m->ballot != p->ballot ||
+        m->sender >= p->settings->members || !among(m->sender, p->quorum) ||
+        m->shard != p->recovery.from / BLOCK % p->settings->shards ||
+        m->first > p->promises[m->sender].covered ||
+        m->watermark <= p->promises[m->sender].covered ||
+        m->payload_len > p->settings->body_max;
+      assigns \nothing; */
 void proposer_on_votes(struct proposer *p, const struct message *m, const uint8_t *body);
 
 /* A pull was answered TRIMMED: what lies below m->watermark must be delivered here first. */
 /*@ requires proposer_apart(p) && proposer_ok(p) && \valid_read(m) && \separated(p, m);
     requires decoded: m->type == MESSAGE_REFUSED && numbers_ok(m);
     assigns p->state, p->due, p->end, p->window, p->recovery.from, p->recovery.to,
-      p->recovery.next, p->recovery.cells[0 .. BLOCK - 1],
-      p->promises[0 .. MEMBER_MAX - 1].lo, p->promises[0 .. MEMBER_MAX - 1].covered;
+      p->recovery.next, p->recovery.cells[0 .. BLOCK - 1], p->promises[0 .. MEMBER_MAX - 1];
     ensures ok: base_ok(p);
     ensures ok: state_ok(p);
     ensures ok: window_ok(&p->window);
-    ensures P4: p->state >= PROPOSER_PULLING ==> p->window.chosen >= \old(p->window.chosen) ||
-      \old(p->window.next) == 0;
     ensures P5: p->state == \old(p->state) || \old(p->state) == PROPOSER_PULLING;
     ensures P5: \old(p->state) == PROPOSER_PULLING && \old(p->window.next) > 0 ==>
-      p->state == PROPOSER_IDLE || p->state == PROPOSER_PULLING; */
+      p->state == PROPOSER_IDLE || p->state == PROPOSER_PULLING;
+    behavior ignored:
+      assumes p->state != PROPOSER_PULLING || m->ballot != p->ballot ||
+        m->sender >= p->settings->members || m->watermark <= p->promises[m->sender].lo;
+      assigns \nothing; */
 void proposer_on_trimmed(struct proposer *p, const struct message *m);
 
 /*@ requires proposer_apart(p) && proposer_ok(p) && delivered <= INSTANCE_TOP - ACCEPTOR_WINDOW;
     assigns p->delivered, p->state, p->due, p->end, p->window, p->recovery.from, p->recovery.to,
-      p->recovery.next, p->recovery.cells[0 .. BLOCK - 1],
-      p->promises[0 .. MEMBER_MAX - 1].covered;
+      p->recovery.next, p->recovery.cells[0 .. BLOCK - 1], p->promises[0 .. MEMBER_MAX - 1];
     ensures ok: base_ok(p);
     ensures ok: state_ok(p);
     ensures ok: window_ok(&p->window);
     ensures up: p->delivered == \max(\old(p->delivered), delivered);
-    ensures P4: p->state == \old(p->state) || \old(p->state) == PROPOSER_CATCHING_UP; */
+    ensures P4: p->state == \old(p->state) || \old(p->state) == PROPOSER_CATCHING_UP;
+    ensures P4: \old(p->state) == PROPOSER_CATCHING_UP && p->state != PROPOSER_CATCHING_UP ==>
+      p->window.end == p->delivered;
+    behavior ignored:
+      assumes p->state != PROPOSER_CATCHING_UP;
+      assigns p->delivered; */
 void proposer_on_delivered(struct proposer *p, uint64_t delivered);
 
 /* Ranges of votes at exactly our ballot. True: the chosen index went up. */
@@ -257,7 +288,8 @@ uint32_t proposer_unanswered(const struct proposer *p);
     requires \separated(member, p, p->settings);
     assigns *member;
     ensures P4: \forall integer i; 0 <= i < MEMBER_MAX && among(i, p->quorum) ==> p->promises[i].lo <= \result;
-    ensures whose: \result == 0 || (among(*member, p->quorum) && p->promises[*member].lo == \result); */
+    ensures whose: \result == 0 || (*member < MEMBER_MAX && among(*member, p->quorum) &&
+      p->promises[*member].lo == \result); */
 uint64_t proposer_prefix(const struct proposer *p, uint32_t *member);
 
 /* REPROPOSING: the next run to send again, put into the window: count 0 when there is none now
@@ -268,7 +300,7 @@ uint64_t proposer_prefix(const struct proposer *p, uint32_t *member);
     requires \separated(p, p->settings, p->settings->quorum, bytes, first,
       body + (0 .. p->settings->body_max - 1));
     assigns p->state, p->due, p->window, p->recovery.from, p->recovery.to, p->recovery.next,
-      p->recovery.cells[0 .. BLOCK - 1], p->promises[0 .. MEMBER_MAX - 1].covered,
+      p->recovery.cells[0 .. BLOCK - 1], p->promises[0 .. MEMBER_MAX - 1],
       *bytes, *first, body[0 .. p->settings->body_max - 1];
     ensures ok: base_ok(p);
     ensures ok: state_ok(p);
