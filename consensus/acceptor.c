@@ -343,7 +343,7 @@ bool acceptor_piece(const struct acceptor *a, uint64_t from, uint64_t end, struc
 		if (!holds(next, at) || next->position != piece->position ||
 			next->ballot != piece->ballot || next->state != v->state ||
 			next->checksum != piece->checksum || next->count != piece->run_count ||
-			next->index != (uint8_t)(piece->index + piece->count))
+			next->index != piece->index + piece->count)
 			break;
 		piece->count++;
 		at++;

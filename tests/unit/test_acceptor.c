@@ -190,6 +190,20 @@ static void pieces_are_cut_at_every_boundary(void **state)
 	assert_false(acceptor_piece(&a, 18, 256, &piece));
 }
 
+static void a_piece_ends_where_the_next_run_of_a_whole_block_is_like_it(void **state)
+{
+	struct run run = {.ballot = 3, .count = BLOCK, .checksum = 0, .position = 7};
+	struct piece piece;
+
+	(void)state;
+	assert_int_equal(acceptor_on_accept(&a, &run), ACCEPTOR_VOTED);
+	run.first = BLOCK;
+	assert_int_equal(acceptor_on_accept(&a, &run), ACCEPTOR_VOTED);
+	assert_true(acceptor_piece(&a, 10, 2 * BLOCK, &piece));
+	assert_int_equal(piece.first, 10);
+	assert_int_equal(piece.count, BLOCK - 10);
+}
+
 static void behind_a_snapshot_nothing_below_is_served_and_votes_stand(void **state)
 {
 	/* Else: a vote at which something else was chosen is served as what was chosen. */
@@ -235,6 +249,8 @@ int main(void)
 		cmocka_unit_test_setup(stores_what_is_chosen_whatever_it_promised, setup),
 		cmocka_unit_test_setup(a_ballot_from_nowhere_is_refused, setup),
 		cmocka_unit_test_setup(pieces_are_cut_at_every_boundary, setup),
+		cmocka_unit_test_setup(a_piece_ends_where_the_next_run_of_a_whole_block_is_like_it,
+			setup),
 		cmocka_unit_test_setup(a_slot_of_an_earlier_lap_is_no_vote, setup),
 	};
 
