@@ -36,7 +36,7 @@ struct options {
 	uint32_t sessions;
 	uint32_t window;
 	uint32_t batch; /* 0: what fits. */
-	uint32_t mtu; /* Embedded without a file. */
+	uint32_t mtu;   /* Embedded without a file. */
 	uint32_t value_bytes;
 	bool kv; /* Embedded without a file: its state machine is kv, not null. */
 	uint32_t keys;
