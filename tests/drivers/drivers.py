@@ -23,11 +23,11 @@ WELL = ("echo '#200000 DONE   cov: 500 ft: 1 corp: 1/1b'\n"
 LIARS = {
     "a prover that says nothing and exits with 0 proves nothing": "exit 0\n",
     "a prover that a signal ends proves nothing": "kill -SEGV $$\n",
-    "goals that are not proved prove nothing": "echo 'Proved goals: 899 / 900'\n",
+    "goals that are not proved prove nothing": "echo 'Proved goals: 8999 / 9000'\n",
     "fewer goals than there are prove nothing": "echo 'Proved goals:   3 / 3'\n",
-    "a proof that names no goal proves nothing": "echo 'Proved goals: 900 / 900'\n",
+    "a proof that names no goal proves nothing": "echo 'Proved goals: 9000 / 9000'\n",
     "functions without contracts prove nothing":
-        "echo 'Missing RTE guards'; echo 'Proved goals: 900 / 900'\n",
+        "echo 'Missing RTE guards'; echo 'Proved goals: 9000 / 9000'\n",
 }
 
 # The canary, the target, and why that is no fuzzing.
@@ -65,7 +65,7 @@ def prover_of(tools, honest):
                               for function, goal in named)
                       for prover, said in (("Z3", " : Valid (Qed:1ms) (20ms)"), ("CVC4", " : Timeout (1s)")))
     of_mutant = failed + "echo 'Proved goals: 3 / 4'\n"
-    of_file = proved + "echo 'Proved goals: 900 / 900'\n"
+    of_file = proved + "echo 'Proved goals: 9000 / 9000'\n"
     return ("function=\nwhile [ $# -gt 0 ]; do\n"
             '[ "$1" = -wp-fct ] && function=$2\nshift\ndone\n'
             f"if [ -n \"$function\" ]; then\n{of_mutant if honest else of_file}"
