@@ -228,7 +228,7 @@ static bool take_load(struct options *o, int option)
 		set(o, on_off("packing", optarg) ? "packing=true" : "packing=false");
 		break;
 	case OPTION_MTU:
-		o->mtu = whole("mtu", optarg, 0, UINT16_MAX);
+		o->mtu = whole("mtu", optarg, 1, UINT16_MAX);
 		break;
 	case OPTION_VALUE:
 		o->value_bytes = whole("value", optarg, 0, MTU_MAX);
@@ -406,7 +406,6 @@ struct options options_parse(int argc, char **argv)
 		.warmup_seconds = 1,
 		.sessions = 4096,
 		.window = 1,
-		.mtu = 1500,
 		.value_bytes = 64,
 		.keys = 100000,
 		.read_share = 0.5,
@@ -425,6 +424,11 @@ struct options options_parse(int argc, char **argv)
 		refuse("--poisson needs an open loop: give --rate as well.");
 	if (strcmp(o.durability, "none") != 0 && o.directory == NULL)
 		refuse("--durability %s needs --directory: where the journals are.", o.durability);
+	if (o.config != NULL && (o.mtu != 0 || o.kv || strcmp(o.durability, "none") != 0))
+		refuse("--mtu, --machine and --durability are keys of the file that --config names: "
+		       "give them there.");
+	if (o.mtu == 0)
+		o.mtu = 1500;
 	check_events(&o);
 	check_watchers(&o);
 	o.eal_count = argc - optind;

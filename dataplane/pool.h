@@ -3,7 +3,7 @@
  *
  * Owns:    for each pool a lock-free stack of batches of free mbufs, behind the lcores' own caches.
  * Never:   locks. DPDK's lock-free stack alone walks a list mbuf by mbuf: where one lcore allocates and
- *          another frees, that was a cache miss for each, an eighth of all CPU time.
+ *          another frees, that was a cache miss for each, a tenth of all CPU time.
  * Upholds: each free mbuf is in one place: a cache, a batch, or nobody's hands but its user's.
  * Proofs:  tests/unit/test_pool.c, without TSan: it does not see what orders DPDK's stack, a compare of 16
  *          bytes by an instruction, and calls that stack itself a race.

@@ -125,6 +125,14 @@ def refuse_options(p, hosts):
     p.refuse("snapshots up to so many commits", bench,
              ["--snapshots", "0", "--rate", "9", "--commits", "9"],
              "--snapshots compares slices of --seconds: leave --commits out.")
+    embedded = p.file("embedded")
+    p.refuse("more sessions than the cluster keeps", bench,
+             ["--config", embedded, "--sessions", "16384"],
+             "--sessions 16384, with 64 to spare for those opened twice, does not fit "
+             f"{embedded}'s sessions_max of 16384: give that 16448 or more, or take fewer.")
+    p.refuse("an MTU beside a file", bench, ["--config", embedded, "--mtu", "9000"],
+             "--mtu, --machine and --durability are keys of the file that --config names: "
+             "give them there.")
     p.refuse("a tunable without a value", bench, ["--set", "batch"],
              '--set takes NAME=VALUE, not "batch".')
     p.refuse("a tunable that is none", bench, ["--set", "bach=8"],
