@@ -51,9 +51,10 @@ static inline struct frame *frame_of(struct rte_mbuf *mbuf)
 	return rte_mbuf_to_priv(mbuf);
 }
 
+/* Whole cache lines, so that a frame and its body begin one. */
 enum {
-	FRAME_PRIVATE_BYTES = (sizeof(struct frame) + RTE_MBUF_PRIV_ALIGN - 1) /
-		RTE_MBUF_PRIV_ALIGN * RTE_MBUF_PRIV_ALIGN
+	FRAME_PRIVATE_BYTES = (sizeof(struct frame) + RTE_CACHE_LINE_SIZE - 1) /
+		RTE_CACHE_LINE_SIZE * RTE_CACHE_LINE_SIZE
 };
 
 /* Where a frame of our pools begins: known without a look at the mbuf, which may still be on its way. */
@@ -61,6 +62,11 @@ static inline const uint8_t *frame_bytes(const struct rte_mbuf *mbuf)
 {
 	return (const uint8_t *)(mbuf + 1) + FRAME_PRIVATE_BYTES + RTE_PKTMBUF_HEADROOM;
 }
+
+/* More of a frame is not fetched ahead: its begin would be lost again before it is looked at. */
+enum {
+	FRAME_FETCH_MAX = 2048
+};
 
 /* Bytes of an mbuf's data room for packets of `mtu` bytes. `device`: a driver fills it, and drivers
  * think in buffers of 2 KiB. */

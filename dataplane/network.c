@@ -7,7 +7,9 @@
 #include "dataplane/neighbour.h"
 
 enum {
-	AHEAD = 6 /* Frames whose lines are on their way while one is validated. */
+	AHEAD = 6,     /* Frames whose first lines are on their way while one is validated, */
+	AHEAD_ALL = 3, /* and those all of whose lines are. */
+	FETCH_BEGIN = 4 * RTE_CACHE_LINE_SIZE
 };
 
 #define ASK_EVERY_NS 50000000ull
@@ -111,17 +113,25 @@ static void other_frame(struct network *n, struct link *l, struct rte_mbuf *mbuf
 }
 
 /* The headers, the begin of the body, and where the message is decoded to. */
-static void prefetch_frame(struct rte_mbuf *mbuf)
+static void prefetch_begin(struct rte_mbuf *mbuf)
 {
 	const uint8_t *bytes = frame_bytes(mbuf);
 
 	rte_prefetch0(mbuf);
-	rte_prefetch0(bytes);
-	rte_prefetch0(bytes + RTE_CACHE_LINE_SIZE);
-	rte_prefetch0(bytes + 2 * RTE_CACHE_LINE_SIZE);
-	rte_prefetch0(bytes + 3 * RTE_CACHE_LINE_SIZE);
+	for (uint32_t at = 0; at < FETCH_BEGIN; at += RTE_CACHE_LINE_SIZE)
+		rte_prefetch0(bytes + at);
 	__builtin_prefetch(frame_of(mbuf), 1);
 	__builtin_prefetch(&frame_of(mbuf)->body, 1);
+}
+
+/* The rest of it: how long it is, the mbuf says by now. */
+static void prefetch_rest(const struct rte_mbuf *mbuf)
+{
+	const uint8_t *bytes = frame_bytes(mbuf);
+	uint32_t length = mbuf->data_len < FRAME_FETCH_MAX ? mbuf->data_len : FRAME_FETCH_MAX;
+
+	for (uint32_t at = FETCH_BEGIN; at < length; at += RTE_CACHE_LINE_SIZE)
+		rte_prefetch0(bytes + at);
 }
 
 uint32_t network_receive(struct network *n, uint16_t link, struct rte_mbuf **frames,
@@ -133,10 +143,12 @@ uint32_t network_receive(struct network *n, uint16_t link, struct rte_mbuf **fra
 
 	*taken = count;
 	for (uint16_t i = 0; i < count && i < AHEAD; i++)
-		prefetch_frame(frames[i]);
+		prefetch_begin(frames[i]);
 	for (uint16_t i = 0; i < count; i++) {
 		if (i + AHEAD < count)
-			prefetch_frame(frames[i + AHEAD]);
+			prefetch_begin(frames[i + AHEAD]);
+		if (i + AHEAD_ALL < count)
+			prefetch_rest(frames[i + AHEAD_ALL]);
 		uint32_t reason = frame_validate(frames[i], &n->self);
 
 		if (likely(reason == DROP_NONE))

@@ -19,16 +19,14 @@ static uint32_t local_position(const struct message *m)
 	return POSITION_ACCEPTOR + m->shard;
 }
 
-/* The lines of it that its next user writes: not `frame_of`, which is the receiver's, nor the second of
- * the header, which nobody writes and every lcore may keep. */
-static void prefetch_for_write(struct rte_mbuf *mbuf)
+/* The lines of it that a frame of `length` bytes is written to: not `frame_of`, which is the receiver's,
+ * nor the second of the header, which nobody writes and every lcore may keep. */
+static void prefetch_for_write(struct rte_mbuf *mbuf, uint32_t length)
 {
 	const uint8_t *bytes = frame_bytes(mbuf);
 
-	__builtin_prefetch(bytes + FRAME_NET_BYTES, 1);
-	__builtin_prefetch(bytes + FRAME_NET_BYTES + RTE_CACHE_LINE_SIZE, 1);
-	__builtin_prefetch(bytes + FRAME_BODY_OFFSET, 1);
-	__builtin_prefetch(bytes + FRAME_BODY_OFFSET + RTE_CACHE_LINE_SIZE, 1);
+	for (uint32_t at = 0; at < length && at < FRAME_FETCH_MAX; at += RTE_CACHE_LINE_SIZE)
+		__builtin_prefetch(bytes + at, 1);
 }
 
 /* As rte_pktmbuf_reset, but without what a frame of one segment never uses. */
@@ -40,8 +38,8 @@ static struct rte_mbuf *fresh(struct rte_mbuf *mbuf)
 	return mbuf;
 }
 
-/* NULL: the pool is empty. */
-static struct rte_mbuf *stash_take(struct stash *s)
+/* For a frame of `length` bytes, as the next ones will be; NULL: the pool is empty. */
+static struct rte_mbuf *stash_take(struct stash *s, uint32_t length)
 {
 	if (s->count == 0) {
 		/* Not rte_pktmbuf_alloc_bulk: it writes to all of them before one is here. */
@@ -51,11 +49,11 @@ static struct rte_mbuf *stash_take(struct stash *s)
 		for (uint32_t i = 0; i < HANDOFF_BURST; i++)
 			__builtin_prefetch(s->mbufs[i], 1);
 		for (uint32_t i = HANDOFF_BURST - STASH_AHEAD; i < HANDOFF_BURST; i++)
-			prefetch_for_write(s->mbufs[i]);
+			prefetch_for_write(s->mbufs[i], length);
 	}
 	s->count--;
 	if (s->count >= STASH_AHEAD)
-		prefetch_for_write(s->mbufs[s->count - STASH_AHEAD]);
+		prefetch_for_write(s->mbufs[s->count - STASH_AHEAD], length);
 	return fresh(s->mbufs[s->count]);
 }
 
@@ -66,7 +64,8 @@ static struct rte_mbuf *body_mbuf(struct crossing *c, const struct message *m,
 	/* Commands never take what acknowledgements and heartbeats need. */
 	bool data = m->payload_len > CONTROL_ROOM || m->type == MESSAGE_ACCEPT ||
 		m->type == MESSAGE_REPLY;
-	struct rte_mbuf *mbuf = stash_take(data ? &c->data : &c->control);
+	struct rte_mbuf *mbuf = stash_take(data ? &c->data : &c->control,
+		FRAME_BODY_OFFSET + (uint32_t)m->payload_len);
 
 	if (unlikely(mbuf == NULL)) {
 		c->no_mbuf++;
