@@ -89,10 +89,20 @@ void disk_format(struct disk *d, struct random *random, struct superblock *super
 	disk_put_superblock(d, superblock);
 }
 
+/* One is remembered, to be put back: there is no second one until then. */
+static bool may_lose(const struct disk *d)
+{
+	for (uint32_t i = 0; i < JOURNAL_DEPTH; i++)
+		if (d->flights[i].at_ns != UINT64_MAX && d->flights[i].loses)
+			return false;
+	return d->lost_number == 0;
+}
+
 void disk_submit(struct disk *d, const struct journal_write *w, uint64_t now_ns)
 {
 	const struct disk_faults *f = &d->faults;
 	struct disk_flight *flight = d->flights;
+	bool loses = f->loses_next && may_lose(d) && w->superblock == NULL;
 
 	while (flight->at_ns != UINT64_MAX)
 		flight++;
@@ -102,7 +112,7 @@ void disk_submit(struct disk *d, const struct journal_write *w, uint64_t now_ns)
 	flight->at_ns = now_ns + f->delay_min_ns +
 		random_below(d->random, f->delay_max_ns - f->delay_min_ns + 1);
 	flight->fails = f->fails_next;
-	flight->loses = f->loses_next && d->lost_number == 0 && w->superblock == NULL;
+	flight->loses = loses;
 	d->faults_count += flight->fails + flight->loses;
 	d->faults.fails_next = false;
 	d->faults.loses_next = f->loses_next && !flight->loses;
