@@ -156,18 +156,27 @@ static void send_chunks(struct learner_stage *s, const struct message *m)
 			send_chunk(s, m->sender, i);
 }
 
-/* Any image from `least` on: the one that is here, or one cut now. */
+/* SN6. Nobody offers us an image. */
+static bool waits_in_vain(const struct learner_snapshots *p)
+{
+	return p->state == SNAPSHOT_RECEIVING && p->receipt.instance == 0 &&
+		p->receipt.asks >= ASKS_SLOWER;
+}
+
+/* Any image from `least` on: the one that is here, or one cut now, which then stays for a while. */
 static void offer(struct learner_stage *s, const struct message *m, uint64_t now_ns)
 {
-	const struct learner_snapshots *p = &s->snapshots;
+	struct learner_snapshots *p = &s->snapshots;
 	bool here = (p->state == SNAPSHOT_WHOLE || p->state == SNAPSHOT_CUTTING) &&
 		instance_of(p) >= m->watermark;
 
-	if (here)
+	if (here) {
 		send_chunk(s, m->sender, 0);
-	else if (!s->beyond && s->learner.delivered > 0 && s->learner.delivered >= m->watermark &&
-		is_free(s, now_ns))
+	} else if (s->learner.delivered > 0 && s->learner.delivered >= m->watermark &&
+		(s->beyond ? waits_in_vain(p) : is_free(s, now_ns))) {
+		p->lease_ns = now_ns + SNAPSHOT_LEASE_NS;
 		cut(s);
+	}
 }
 
 void learner_snapshot_on_asked(struct learner_stage *s, const struct message *m, uint64_t now_ns)
@@ -221,18 +230,14 @@ static void tell_leaders(struct learner_stage *s, uint64_t now_ns)
 	learner_send(s, &to, &m, NULL);
 }
 
-/* From a member on, the image from its begin. */
-static void receive_from(struct learner_stage *s, uint32_t source, uint64_t now_ns)
+/* From a member on, the image from its begin: any from `least` on. */
+static void receive_from(struct learner_stage *s, uint32_t source, uint64_t least, uint64_t now_ns)
 {
 	struct learner_snapshots *p = &s->snapshots;
 
 	publish(s, 0);
 	p->state = SNAPSHOT_RECEIVING;
-	p->receipt = (struct snapshot_receipt){
-		.source = source,
-		/* Who was beyond the logs again right after an image needs one of now. */
-		.least = p->attempts == 0 ? s->gone_tail : s->learner.target,
-	};
+	p->receipt = (struct snapshot_receipt){.source = source, .least = least};
 	ask(s, now_ns);
 }
 
@@ -253,7 +258,9 @@ static void receive(struct learner_stage *s, uint64_t now_ns)
 	do
 		source = (source + 1) % s->settings->members;
 	while ((s->gone & 1u << source) == 0);
-	receive_from(s, source, now_ns);
+	/* Who was beyond the logs again right after an image needs one of now. */
+	receive_from(s, source, s->snapshots.attempts == 0 ? s->gone_tail : s->learner.target,
+		now_ns);
 }
 
 /* Chunks of the stride that belong to the image, as far as its end is known. */
@@ -442,7 +449,8 @@ static void ask_again(struct learner_stage *s, uint64_t now_ns)
 		return;
 	if (++r->asks > SNAPSHOT_ASKS_MAX) {
 		p->counters.silent++;
-		receive_from(s, member_after(s, r->source), now_ns);
+		/* SN6. Whose log began at `least` may be down for good: any step ahead will do. */
+		receive_from(s, member_after(s, r->source), s->learner.delivered + 1, now_ns);
 		return;
 	}
 	ask(s, now_ns);

@@ -12,6 +12,8 @@
  *              restart comes to there again.
  *          SN5 a member that finds itself beyond the logs again right after an image was installed
  *              asks the leader to wait, so that the next one is enough.
+ *          SN6 of members that are all beyond the log of one that is down, the one that is ahead
+ *              serves the others: who asked in vain takes any image ahead of it, and gives its own.
  * Proofs:  tests/unit/test_replica_snapshot.c, test_replica_snapshot_install.c; tests/sim. (Ongaro,
  *          Consensus, 5; the image is copied on write like a live migration's, not forked.)
  *

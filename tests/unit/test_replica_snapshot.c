@@ -123,6 +123,35 @@ static void who_asks_for_any_image_gets_one_that_is_cut_for_it(void **state)
 	assert_int_equal(the_only(MESSAGE_SNAPSHOT_CHUNK)->m.ballot, stage.snapshots.image.used);
 }
 
+static void who_waits_for_an_image_in_vain_gives_its_own(void **state)
+{
+	/* Else: all who are left wait for an image, each of the others. */
+	(void)state;
+	when_open();
+	when_commands(5);
+	hear_watermark(THEIRS, 0, 20);
+	hear_gone(0, 10);
+	hear_gone(OTHER, 3);
+	assert_true(stage.beyond);
+	tick();
+	hear_ask(0, 4, 0);
+	assert_int_equal(stage.snapshots.state, SNAPSHOT_RECEIVING);
+	for (uint32_t i = 0; i < 8; i++) {
+		now += 2 * RETRANSMIT;
+		tick();
+	}
+	hear_ask(0, 7, 0);
+	assert_int_equal(stage.snapshots.state, SNAPSHOT_RECEIVING);
+	hear_ask(0, 4, 0);
+	when_whole();
+	tick();
+	hear_ask(0, 4, 0);
+	assert_int_equal(the_only(MESSAGE_SNAPSHOT_CHUNK)->m.first, 6);
+	now += SNAPSHOT_LEASE_NS;
+	tick();
+	assert_int_equal(stage.snapshots.state, SNAPSHOT_RECEIVING);
+}
+
 static void the_chunks_asked_for_are_sent_and_no_others(void **state)
 {
 	(void)state;
@@ -172,6 +201,7 @@ int main(void)
 		TEST(with_a_journal_an_image_stays_until_it_is_kept),
 		TEST(without_a_journal_nobody_is_to_keep_it),
 		TEST(who_asks_for_any_image_gets_one_that_is_cut_for_it),
+		TEST(who_waits_for_an_image_in_vain_gives_its_own),
 		TEST(the_chunks_asked_for_are_sent_and_no_others),
 		TEST(without_room_in_the_rings_chunks_are_left_out),
 		TEST(an_image_that_is_asked_for_is_not_replaced),

@@ -132,6 +132,34 @@ static void a_member_that_is_silent_is_asked_no_more(void **state)
 	fail_msg("it is asked for ever");
 }
 
+static void when_nobody_answers(uint32_t asks)
+{
+	for (uint32_t i = 0; i < asks; i++) {
+		now += 2 * RETRANSMIT;
+		sent_count = 0;
+		tick();
+	}
+}
+
+static void after_silence_any_image_ahead_will_do(void **state)
+{
+	/* Else: whose log began highest is down for good, and the others' images are refused for ever. */
+	(void)state;
+	given_theirs(20, DURABILITY_NONE);
+	hear_watermark(THEIRS, 0, their_instance);
+	hear_gone(0, their_instance + 1);
+	hear_gone(OTHER, 10);
+	now += RETRANSMIT;
+	sent_count = 0;
+	tick();
+	assert_int_equal(the_only(MESSAGE_SNAPSHOT_ASK)->m.watermark, their_instance + 1);
+	when_nobody_answers(SNAPSHOT_ASKS_MAX + 1);
+	assert_int_equal(the_only(MESSAGE_SNAPSHOT_ASK)->m.watermark, stage.learner.delivered + 1);
+	when_received();
+	when_whole();
+	then_installed();
+}
+
 static void with_a_journal_it_is_kept_before_the_state_is_changed(void **state)
 {
 	/* Else: a crash right after finds the state below the image, and the log above it. */
@@ -286,6 +314,7 @@ int main(void)
 		TEST(a_chunk_that_does_not_fit_is_not_taken),
 		TEST(a_damaged_image_changes_nothing_and_another_member_is_asked),
 		TEST(a_member_that_is_silent_is_asked_no_more),
+		TEST(after_silence_any_image_ahead_will_do),
 		TEST(with_a_journal_it_is_kept_before_the_state_is_changed),
 		TEST(while_the_state_is_replaced_nothing_is_looked_up_in_it),
 		TEST(what_came_meanwhile_is_delivered_after_it),
