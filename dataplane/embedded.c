@@ -175,8 +175,10 @@ bool embedded_create(struct embedded *e, const struct config *config,
 }
 
 /* lcores are numbered from 1: 0 is control. */
-static void place(struct embedded *e, uint32_t lcore, struct stage *stage)
+static void place(void *embedded, uint32_t lcore, struct stage *stage)
 {
+	struct embedded *e = embedded;
+
 	lcore_add(&e->lcores[lcore - 1], stage);
 	if (lcore > e->lcores_count)
 		e->lcores_count = lcore;
@@ -215,19 +217,8 @@ bool embedded_place(struct embedded *e, struct stage *client, uint32_t client_lc
 	for (uint32_t i = 0; i < EMBEDDED_LCORES_MAX; i++)
 		lcore_init(&e->lcores[i], i + 1, e->config->tunables.idle);
 	place(e, client_lcore, client);
-	for (uint32_t i = 0; i < e->replicas_count; i++) {
-		const struct config_stages *s = &e->config->replicas[i].stages;
-		struct replica *r = &e->replicas[i];
-
-		place(e, s->io, &r->io.stage);
-		place(e, s->leader, &r->leader_poll);
-		for (uint32_t shard = 0; shard < e->config->shards; shard++)
-			place(e, s->acceptors[shard], &r->acceptor_polls[shard]);
-		place(e, s->learner, &r->learner_poll);
-		if (r->store != NULL)
-			place(e, s->journal, &r->store->poll);
-		place(e, s->io, &r->io.out);
-	}
+	for (uint32_t i = 0; i < e->replicas_count; i++)
+		replica_place(&e->replicas[i], &e->config->replicas[i].stages, place, e);
 	watch_disks(e);
 	return true;
 }

@@ -12,6 +12,8 @@
 #include <jemalloc/jemalloc.h>
 #include <urcu/urcu-qsbr.h>
 
+#include "consensus/check.h"
+
 enum {
 	/* Of so many idle turns in a row one ends with a nap, not a yield. Thousands of yields a second
 	 * starved whom they are for: on Linux 6.18 the kernel's threads that end a disk's write stood
@@ -34,6 +36,7 @@ void lcore_init(struct lcore *l, uint32_t id, enum idle_policy idle)
 
 void lcore_add(struct lcore *l, struct stage *stage)
 {
+	CHECK(l->stages_count < LCORE_STAGES_MAX);
 	l->stages[l->stages_count++] = stage;
 }
 

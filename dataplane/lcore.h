@@ -12,11 +12,13 @@
 #include <stdint.h>
 
 #include "config/tunables.h"
+#include "consensus/limits.h"
 #include "dataplane/stage.h"
 
 enum {
-	LCORE_STAGES_MAX = 64,
-	LCORE_DISKS_MAX = 9,
+	LCORE_DISKS_MAX = MEMBER_MAX,
+	/* Of an embedded cluster, all on one: its replicas' (replica_place), and the load. */
+	LCORE_STAGES_MAX = MEMBER_MAX * (6 + SHARD_MAX) + 1,
 };
 
 struct lcore {

@@ -124,8 +124,9 @@ static bool options_parse(int argc, char **argv, struct options *o)
 
 /* ---- Placement ---- */
 
-static void place(uint32_t id, struct stage *stage)
+static void place(void *context, uint32_t id, struct stage *stage)
 {
+	(void)context;
 	for (uint32_t i = 0; i < lcores_count; i++)
 		if (lcores[i].id == id) {
 			lcore_add(&lcores[i], stage);
@@ -138,14 +139,7 @@ static void place(uint32_t id, struct stage *stage)
 
 static void place_stages(const struct config_stages *s)
 {
-	place(s->io, &replica.io.stage);
-	place(s->leader, &replica.leader_poll);
-	for (uint32_t shard = 0; shard < config.shards; shard++)
-		place(s->acceptors[shard], &replica.acceptor_polls[shard]);
-	place(s->learner, &replica.learner_poll);
-	if (replica.store != NULL)
-		place(s->journal, &replica.store->poll);
-	place(s->io, &replica.io.out);
+	replica_place(&replica, s, place, NULL);
 	for (uint32_t i = 0; replica.store != NULL && i < lcores_count; i++)
 		lcore_watch_disk(&lcores[i], &replica.store->outstanding);
 }

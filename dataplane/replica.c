@@ -359,6 +359,22 @@ bool replica_attach(struct replica *r, const struct endpoint *self,
 	return publish(r, &next, error, size);
 }
 
+void replica_place(struct replica *r, const struct config_stages *stages,
+	void (*place)(void *context, uint32_t lcore, struct stage *stage), void *context)
+{
+	place(context, stages->io, &r->io.stage);
+	place(context, stages->leader, &r->leader_poll);
+	/* Proposals leave before the own acceptor looks at them: the others are farther away. */
+	if (stages->leader == stages->io)
+		place(context, stages->io, &r->io.out);
+	for (uint32_t shard = 0; shard < r->settings.shards; shard++)
+		place(context, stages->acceptors[shard], &r->acceptor_polls[shard]);
+	place(context, stages->learner, &r->learner_poll);
+	if (r->store != NULL)
+		place(context, stages->journal, &r->store->poll);
+	place(context, stages->io, &r->io.out);
+}
+
 bool replica_tune(struct replica *r, const char *name, const char *value, char *error, size_t size)
 {
 	struct live next = *r->live;

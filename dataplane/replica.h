@@ -154,6 +154,10 @@ bool replica_attach(struct replica *r, const struct endpoint *self,
  * asked for and kept. True: there is something to say for the first time; the sentence is in `error`. */
 bool replica_attend(struct replica *r, char *error, size_t size);
 
+/* Each stage to its lcore, by `place`, in the order of a turn. */
+void replica_place(struct replica *r, const struct config_stages *stages,
+	void (*place)(void *context, uint32_t lcore, struct stage *stage), void *context);
+
 /* Changes one tunable while the stages run. Control only. False: a sentence in `error`. */
 bool replica_tune(struct replica *r, const char *name, const char *value, char *error, size_t size);
 
