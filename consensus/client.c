@@ -15,7 +15,7 @@ enum {
 };
 
 #define NONCES (1ull << 31)
-#define SESSIONS_TOP (1ull << 32)
+#define OPENINGS_TOP (1ull << 32)
 
 static uint32_t bits_for(uint32_t sessions)
 {
@@ -75,7 +75,7 @@ static void rebuild_index(struct client *c)
 {
 	memset(c->index, 0, sizeof(uint32_t) << c->index_bits);
 	for (uint32_t i = 0; i < c->count; i++)
-		if (c->sessions[i].id != CLIENT_CLOSED)
+		if (!client_closed(&c->sessions[i]))
 			index_add(c, c->sessions[i].id, i);
 }
 
@@ -101,7 +101,7 @@ void client_init(struct client *c, const struct client_settings *settings, uint3
 	c->settings = *settings;
 	c->count = sessions;
 	c->random = settings->seed * 2 + 1;
-	c->nonce = settings->seed % NONCES * SESSIONS_TOP;
+	c->nonce = settings->seed % NONCES * OPENINGS_TOP;
 	c->index_bits = bits_for(sessions);
 	c->sessions = memory;
 	c->index = (uint32_t *)(void *)(c->sessions + sessions);
@@ -130,7 +130,7 @@ static uint64_t timeout(struct client *c, uint32_t tries)
 
 static bool may_send(const struct client *c, const struct client_session *s)
 {
-	if (s->id == CLIENT_CLOSED)
+	if (client_closed(s))
 		return s->outstanding == 0;
 	return s->allowed > 0 && s->next - s->base < c->settings.window;
 }
@@ -142,6 +142,15 @@ void client_want(struct client *c, uint32_t session, uint32_t commands)
 	s->allowed += commands;
 	if (may_send(c, s))
 		make_ready(c, session);
+}
+
+/* The nonce of a closed session's opening: of no other one of this client, until the numbers are used up
+ * after OPENINGS_TOP >> index_bits of them. */
+static uint64_t opening(const struct client *c, uint32_t index)
+{
+	uint64_t number = c->sessions[index].id - CLIENT_CLOSED;
+
+	return c->nonce + ((number << c->index_bits) + index) % OPENINGS_TOP;
 }
 
 /* Writes the entry of (session, sequence) as number `count` of a body; 0 bytes: it does not fit any
@@ -156,8 +165,8 @@ static uint32_t write_entry(struct client *c, uint32_t index, uint64_t sequence,
 	if (room < ENTRY_BYTES)
 		return 0;
 	c->reads[count / 64] &= ~(1ull << (count % 64));
-	if (s->id == CLIENT_CLOSED) {
-		e.session = c->nonce + index;
+	if (client_closed(s)) {
+		e.session = opening(c, index);
 		e.sequence_length = entry_pack(ENTRY_OPEN, 0, 0);
 	} else {
 		uint8_t *value = at + ENTRY_BYTES;
@@ -201,7 +210,7 @@ uint32_t client_fill(struct client *c, uint8_t *body, uint32_t *bytes, uint64_t 
 		struct client_session *s = &c->sessions[index];
 
 		if (may_send(c, s)) {
-			bool opens = s->id == CLIENT_CLOSED;
+			bool opens = client_closed(s);
 			uint64_t sequence = opens ? 0 : s->next;
 			uint32_t wrote = write_entry(c, index, sequence, count, body + *bytes,
 				c->settings.body_max - *bytes);
@@ -276,7 +285,7 @@ uint32_t client_fill_retries(struct client *c, uint8_t *body, uint32_t *bytes, u
 	for (; looks > 0 && count < batch; looks--) {
 		uint32_t index = c->sweep;
 		struct client_session *s = &c->sessions[index];
-		bool opens = s->id == CLIENT_CLOSED;
+		bool opens = client_closed(s);
 		bool retried = false;
 
 		for (uint32_t k = 0; k < SESSION_WINDOW && count < batch; k++) {
@@ -332,24 +341,33 @@ uint32_t client_split(const struct client *c, uint8_t *body, uint32_t count, uin
 	return moved;
 }
 
+/* Of a session that is being opened, and that this nonce is of. Else NULL: another client's; or late, of
+ * an opening of before: that session may have been used. */
+static struct client_session *find_opening(struct client *c, uint64_t nonce)
+{
+	uint64_t index = (nonce - c->nonce) & ((1ull << c->index_bits) - 1);
+
+	if (index >= c->count || !client_closed(&c->sessions[index]) ||
+		nonce != opening(c, (uint32_t)index))
+		return NULL;
+	return &c->sessions[index];
+}
+
 static void on_opened(struct client *c, const struct reply *r)
 {
-	if (r->session - c->nonce >= c->count)
-		return;
-	struct client_session *s = &c->sessions[r->session - c->nonce];
+	struct client_session *s = find_opening(c, r->session);
 
-	if (s->id != CLIENT_CLOSED || s->outstanding == 0) {
-		c->counters.late++; /* A second open of a retry: that session is left to expire. */
+	if (s == NULL || s->outstanding == 0) {
+		/* Or a second one of a retry, whose session is left to expire. */
+		c->counters.late++;
 		return;
 	}
-	if (r->result >= INSTANCE_TOP || find(c, r->result) != NULL) {
+	if (r->result >= CLIENT_CLOSED || find(c, r->result) != NULL) {
 		c->counters
 			.late++; /* No instance, or another session's: no honest member's word. */
 		return;
 	}
 	s->id = r->result;
-	s->next = 0;
-	s->base = 0;
 	s->outstanding = 0;
 	s->tries = 0;
 	c->outstanding--;
@@ -364,9 +382,12 @@ static void on_expired(struct client *c, struct client_session *s)
 {
 	uint32_t index = (uint32_t)(s - c->sessions);
 	uint32_t lost = s->outstanding;
+	uint64_t base = s->base;
 
 	c->outstanding -= (uint32_t)__builtin_popcount(lost);
-	s->id = CLIENT_CLOSED;
+	s->id = CLIENT_CLOSED + ++c->openings;
+	s->next = 0;
+	s->base = 0;
 	s->outstanding = 0;
 	c->opened--;
 	c->counters.expired++;
@@ -376,7 +397,7 @@ static void on_expired(struct client *c, struct client_session *s)
 		s->allowed += (uint32_t)__builtin_popcount(lost);
 	for (uint32_t k = 0; k < SESSION_WINDOW && c->settings.expired != NULL; k++)
 		if ((lost >> k & 1) != 0)
-			c->settings.expired(c->settings.context, index, s->base + k);
+			c->settings.expired(c->settings.context, index, base + k);
 }
 
 static void on_done(struct client *c, struct client_session *s, const struct reply *r)
@@ -486,10 +507,9 @@ static inline void on_one(struct client *c, const struct reply *r, uint64_t now_
 	s = find(c, r->session);
 	if (s == NULL) {
 		/* Of an open that was refused, whose session field tells which. */
-		uint64_t index = r->session - c->nonce;
-
-		if (refused && index < c->count && c->sessions[index].id == CLIENT_CLOSED)
-			on_refused(c, r, &c->sessions[index], now_ns);
+		s = find_opening(c, r->session);
+		if (refused && s != NULL)
+			on_refused(c, r, s, now_ns);
 		return;
 	}
 	uint64_t sequence = reply_sequence(r);

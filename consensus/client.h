@@ -7,6 +7,8 @@
  * Upholds: K1  a command is reported done once, with the reply to its own sequence.
  *          K2  no member that is silent, or only refuses, is asked for ever: the others are too.
  *          K3  who only reads opens no session: its ids are made up, and no instance's.
+ *          K4  each opening of a session has a nonce of its own: an answer to an earlier one, whose
+ *              session was used, opens nothing.
  * Proofs:  tests/unit/test_client.c, test_client_retries.c, test_client_reads.c; tests/sim.
  *
  * A value is made by the caller when the command is first sent and made again, the same, for each
@@ -77,9 +79,9 @@ struct client_command {
 };
 
 struct client_session {
-	uint64_t id;         /* CLIENT_CLOSED, or given by the service. */
-	uint64_t next;       /* Sequence of the next command. */
-	uint64_t base;       /* Oldest outstanding sequence (== next: none). */
+	uint64_t id;   /* Given by the service; closed: CLIENT_CLOSED and its opening's number. */
+	uint64_t next; /* Sequence of the next command. */
+	uint64_t base; /* Oldest outstanding sequence (== next: none). */
 	uint32_t allowed;    /* Commands that the load still wants of it now. */
 	uint8_t outstanding; /* Bit k: base + k is not answered. */
 	uint8_t tries;
@@ -87,7 +89,7 @@ struct client_session {
 	struct client_command commands[SESSION_WINDOW]; /* By sequence % SESSION_WINDOW. */
 };
 
-#define CLIENT_CLOSED UINT64_MAX
+#define CLIENT_CLOSED (1ull << 63) /* No instance comes so far; up to INSTANCE_TOP. */
 #define CLIENT_READERS_MAX 16384u
 #define CLIENT_SWEEP_SESSIONS 256u /* Looked at for a timeout in one call. */
 #define CLIENT_READ 0x80000000u
@@ -116,8 +118,8 @@ struct client {
 	uint32_t reader;   /* Member that the last read for any member went to. */
 	uint64_t asked_ns[MEMBER_MAX]; /* First read to it since it last answered; 0: none. */
 	uint64_t reflects; /* While `done` is told of a stale read: all below is in it; else 0. */
-	uint64_t
-		nonce; /* Opens carry it plus the session's index: another client's are not ours. */
+	uint64_t nonce;    /* Of the client, in each opening's: another one's are not ours. */
+	uint64_t openings; /* The number of the last one. */
 	uint64_t random;
 	uint32_t outstanding; /* Commands and opens, all sessions together. */
 	uint32_t opened;
@@ -132,6 +134,11 @@ struct client {
 	struct client_session *sessions;
 	struct client_counters counters;
 };
+
+static inline bool client_closed(const struct client_session *s)
+{
+	return s->id >= CLIENT_CLOSED && s->id < INSTANCE_TOP;
+}
 
 /* Bytes of memory that client_init needs for `sessions` sessions. */
 uint64_t client_bytes(uint32_t sessions);

@@ -99,8 +99,8 @@ static void then_consistent(void)
 		const struct client_session *s = &client.sessions[i];
 
 		outstanding += (uint32_t)__builtin_popcount(s->outstanding);
-		opened += s->id != CLIENT_CLOSED ? 1 : 0;
-		CHECK(s->id == CLIENT_CLOSED || s->next - s->base <= WINDOW);
+		opened += client_closed(s) ? 0 : 1;
+		CHECK(client_closed(s) || s->next - s->base <= WINDOW);
 	}
 	CHECK(outstanding == client.outstanding && opened == client.opened);
 	CHECK(client.ready_count <= SESSIONS);

@@ -216,7 +216,7 @@ static void bind_waiting(struct engine_way *w)
 		uint32_t index = w->next_session;
 		const struct client_session *s = &c->sessions[index];
 
-		while (s->id != CLIENT_CLOSED && s->next + s->allowed - s->base < SESSION_WINDOW &&
+		while (!client_closed(s) && s->next + s->allowed - s->base < SESSION_WINDOW &&
 			any_waiting(w)) {
 			struct operation *op = operation_list_take(&w->waiting);
 
