@@ -394,16 +394,19 @@ void faults_strike(struct world *w, uint16_t victim)
 		}
 }
 
-/* Of members without disks, of which few are ever in such a state: whatever the swarm says. */
+/* Whatever the swarm says: of members without disks few are ever in such a state, and to a transfer
+ * belongs another one that leads. */
 static bool is_rare(const struct world *w, enum fault kind)
 {
-	return (kind == FAULT_CRASH || kind == FAULT_RETURN_EMPTY) &&
+	return (kind == FAULT_CRASH || kind == FAULT_RETURN_EMPTY || kind == FAULT_TRANSFER) &&
 		(w->plan.without >> kind & 1) == 0;
 }
 
 void faults_strike_each(struct world *w, uint16_t victim)
 {
-	for (enum fault kind = 0; kind < FAULT_KINDS; kind++) {
+	for (uint32_t i = 0; i < FAULT_KINDS; i++) {
+		/* A transfer first: to who is cut off or starved nobody hands over. */
+		enum fault kind = (FAULT_TRANSFER + i) % FAULT_KINDS;
 		bool has = swarm_has(&w->swarm, kind) || is_rare(w, kind);
 
 		if (kind == FAULT_EVICT || !has || w->faults >= w->plan.faults ||
