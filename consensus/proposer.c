@@ -311,7 +311,8 @@ void proposer_on_votes(struct proposer *p, const struct message *m, const uint8_
 void proposer_on_trimmed(struct proposer *p, const struct message *m)
 {
 	if (p->state != PROPOSER_PULLING || m->ballot != p->ballot ||
-		m->sender >= p->settings->members || m->watermark <= p->promises[m->sender].lo)
+		m->sender >= p->settings->members || m->watermark <= p->promises[m->sender].lo ||
+		!quorum_has(p->quorum, m->sender))
 		return;
 	p->promises[m->sender].lo = m->watermark;
 	/*@ assert window_same{Pre,Here}(&p->window); */

@@ -217,7 +217,8 @@ void proposer_on_promise(struct proposer *p, const struct message *m);
       assigns \nothing; */
 void proposer_on_votes(struct proposer *p, const struct message *m, const uint8_t *body);
 
-/* A pull was answered TRIMMED: what lies below m->watermark must be delivered here first. */
+/* A pull was answered TRIMMED: what lies below m->watermark must be delivered here first. What a member
+ * outside the quorum trimmed is not asked of it, and may be there nowhere else. */
 /*@ requires proposer_apart(p) && proposer_ok(p) && \valid_read(m) && \separated(p, m);
     requires decoded: m->type == MESSAGE_REFUSED && numbers_ok(m);
     assigns p->state, p->due, p->end, p->window, p->recovery.from, p->recovery.to,
@@ -230,7 +231,8 @@ void proposer_on_votes(struct proposer *p, const struct message *m, const uint8_
       p->state == PROPOSER_IDLE || p->state == PROPOSER_PULLING;
     behavior ignored:
       assumes p->state != PROPOSER_PULLING || m->ballot != p->ballot ||
-        m->sender >= p->settings->members || m->watermark <= p->promises[m->sender].lo;
+        m->sender >= p->settings->members || m->watermark <= p->promises[m->sender].lo ||
+        !among(m->sender, p->quorum);
       assigns \nothing; */
 void proposer_on_trimmed(struct proposer *p, const struct message *m);
 

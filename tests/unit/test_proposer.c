@@ -288,6 +288,27 @@ static void votes_of_another_ballot_choose_nothing(void **state)
 	assert_int_equal(p.window.chosen, 4);
 }
 
+static void what_a_member_outside_the_quorum_trimmed_does_not_matter(void **state)
+{
+	/* Else: a member whose log begins above what its state machine has, because its snapshot is lost,
+	 * makes every leader step down, though the others hold all of it. */
+	const struct message m = {
+		.type = MESSAGE_REFUSED,
+		.flags = REFUSAL_TRIMMED,
+		.ballot = BALLOT,
+		.sender = 2,
+		.watermark = 256,
+	};
+
+	(void)state;
+	promise_of(0, 0, 300);
+	promise_of(1, 0, 300);
+	assert_int_equal(p.state, PROPOSER_PULLING);
+	proposer_on_trimmed(&p, &m);
+	assert_int_equal(p.state, PROPOSER_PULLING);
+	assert_int_equal(p.recovery.from, 0);
+}
+
 static void trimmed_while_pulling_raises_the_start(void **state)
 {
 	const struct message m = {
@@ -352,6 +373,8 @@ int main(void)
 		cmocka_unit_test_setup(nothing_is_proposed_beyond_what_the_own_acceptors_vote_for,
 			setup),
 		cmocka_unit_test_setup(votes_of_another_ballot_choose_nothing, setup),
+		cmocka_unit_test_setup(what_a_member_outside_the_quorum_trimmed_does_not_matter,
+			setup),
 		cmocka_unit_test_setup(trimmed_while_pulling_raises_the_start, setup),
 		cmocka_unit_test_setup(questions_are_asked_again_after_a_while, setup),
 	};
