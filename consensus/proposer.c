@@ -106,24 +106,54 @@ uint64_t proposer_prefix(const struct proposer *p, uint32_t *member)
 	return lo;
 }
 
-/* The next stride, or the end of phase 1. */
-/*@ // What else base_ok and state_ok speak of is not assigned.
-    requires proposer_apart(p) && p->end < INSTANCE_TOP && from <= INSTANCE_TOP && promises_ok(p);
+/* A stride of which nobody has reported anything yet. */
+/*@ requires proposer_apart(p) && settings_ok(p->settings) && p->quorum < MEMBER_SETS;
+    requires from <= to <= INSTANCE_TOP;
     assigns p->state, p->due, p->recovery.from, p->recovery.to, p->recovery.next,
       p->recovery.cells[0 .. BLOCK - 1], p->promises[0 .. MEMBER_MAX - 1];
-    ensures end: p->end == \old(p->end);
+    ensures P4: covered_to(p, from);
+    ensures P4: p->recovery.from == from && p->recovery.to == to && p->recovery.next == from;
+    ensures ok: recovery_ok(&p->recovery);
+    ensures R2: entries_fit(&p->recovery, 0);
+    ensures settings: settings_same{Pre,Post}(p);
+    ensures quorum: quorum_same{Pre,Post}(p);
+    ensures numbers: numbers_same{Pre,Post}(p);
+    ensures state: p->state == PROPOSER_PULLING;
+    ensures window: window_same{Pre,Post}(&p->window);
+    ensures shards: shards_same{Pre,Post}(p);
+    ensures lo: los_same{Pre,Post}(p);
+    ensures high: highs_same{Pre,Post}(p); */
+static void stride_begin(struct proposer *p, uint64_t from, uint64_t to)
+{
+	/*@ loop invariant 0 <= i <= MEMBER_MAX;
+	    loop invariant P4: \forall integer k; 0 <= k < i ==> p->promises[k].covered == from;
+	    loop invariant shards: shards_same{Pre,Here}(p);
+	    loop invariant lo: los_same{Pre,Here}(p);
+	    loop invariant high: highs_same{Pre,Here}(p);
+	    loop assigns i, p->promises[0 .. MEMBER_MAX - 1];
+	    loop variant MEMBER_MAX - i; */
+	for (uint32_t i = 0; i < MEMBER_MAX; i++)
+		p->promises[i].covered = from;
+	enter(p, PROPOSER_PULLING);
+	recovery_begin(&p->recovery, from, to);
+}
+
+/* The next stride, or the end of phase 1. */
+/*@ requires proposer_apart(p) && base_ok(p) && window_ok(&p->window) && promises_ok(p);
+    requires quorum_is_one(p) && quorum_promised(p) && all_promised(p, p->settings->self);
+    requires P4: prefix_here(p) && from == p->window.end;
+    assigns p->state, p->due, p->recovery.from, p->recovery.to, p->recovery.next,
+      p->recovery.cells[0 .. BLOCK - 1], p->promises[0 .. MEMBER_MAX - 1];
+    ensures ok: base_ok(p);
+    ensures ok: state_ok(p);
+    ensures ok: window_ok(&p->window);
     ensures P4: from >= p->end ==> p->state == PROPOSER_LEADING;
     ensures P4: from < p->end ==> p->state == PROPOSER_PULLING && p->recovery.from == from &&
       p->recovery.next == from && from < p->recovery.to <= p->end &&
       p->recovery.to <= (from / BLOCK + 1) * BLOCK;
-    ensures P4: from < p->end ==> recovery_ok(&p->recovery);
     ensures R2: from < p->end ==> entries_fit(&p->recovery, 0);
-    ensures P4: from < p->end ==> \forall integer i; 0 <= i < MEMBER_MAX ==>
-      p->promises[i].covered == from;
-    ensures shards: shards_same{Pre,Post}(p);
-    ensures lo: los_same{Pre,Post}(p);
-    ensures high: highs_same{Pre,Post}(p);
-    ensures ok: promises_ok(p); */
+    ensures P4: from < p->end ==> covered_to(p, from);
+    ensures P1: window_same{Pre,Post}(&p->window); */
 static void pull_from(struct proposer *p, uint64_t from)
 {
 	uint64_t to = (from / BLOCK + 1) * BLOCK;
@@ -134,21 +164,20 @@ static void pull_from(struct proposer *p, uint64_t from)
 	}
 	if (to > p->end)
 		to = p->end;
-	enter(p, PROPOSER_PULLING);
-	recovery_begin(&p->recovery, from, to);
-	/*@ assert entries_fit(&p->recovery, 0); */
-	/*@ assert lo: los_same{Pre,Here}(p); */
-	/*@ assert high: highs_same{Pre,Here}(p); */
-	/*@ loop invariant 0 <= i <= MEMBER_MAX;
-	    loop invariant P4: \forall integer k; 0 <= k < i ==> p->promises[k].covered == from;
-	    loop invariant shards: shards_same{Pre,Here}(p);
-	    loop invariant lo: los_same{Pre,Here}(p);
-	    loop invariant high: highs_same{Pre,Here}(p);
-	    loop invariant p->recovery.from == from && p->recovery.to == to && p->recovery.next == from;
-	    loop assigns i, p->promises[0 .. MEMBER_MAX - 1];
-	    loop variant MEMBER_MAX - i; */
-	for (uint32_t i = 0; i < MEMBER_MAX; i++)
-		p->promises[i].covered = from;
+	/*@ assert block: from / BLOCK == (to - 1) / BLOCK; */
+	stride_begin(p, from, to);
+	/*@ assert promised: quorum_is_one(p); */
+	/*@ assert promised: all_promised(p, p->settings->self); */
+	/*@ assert promised: quorum_promised(p); */
+	/*@ assert ok: promises_ok(p); */
+	/*@ assert prefix: prefix_here(p); */
+	/*@ assert fit: entries_fit(&p->recovery, p->settings->body_max - RECORD_BYTES); */
+	/*@ assert covered: covered(p, from); */
+	/*@ assert block: p->recovery.from / BLOCK == (p->recovery.to - 1) / BLOCK; */
+	/*@ assert stride: p->recovery.to <= p->end && p->window.end == p->recovery.next; */
+	/*@ assert stride: stride_ok(p); */
+	/*@ assert window: window_ok(&p->window); */
+	/*@ assert base: base_ok(p); */
 }
 
 /* The prefix is here: what this ballot proposes starts at what is delivered. */
@@ -175,6 +204,9 @@ static void pull_first(struct proposer *p)
 			p->end = p->promises[i].high;
 	/* Nothing was proposed yet at this ballot: the start may still move up. */
 	window_init(&p->window, p->delivered);
+	/*@ assert lo: los_same{Pre,Here}(p); */
+	/*@ assert high: highs_same{Pre,Here}(p); */
+	/*@ assert prefix: prefix_here(p); */
 	pull_from(p, p->delivered);
 }
 

@@ -10,8 +10,9 @@
  *          P5  an instance is proposed once at a ballot.
  *          P6  nothing is in flight further above `delivered` than the own acceptors can vote for.
  * Proofs:  contracts below and in proposer.c, by Frama-C/WP (tools/run prove): P6, that votes
- *          count at exactly its own ballot, what each handler ignores, and where runs and strides
- *          begin; of four steps P3 to P5 are stated there, and not proved yet;
+ *          count at exactly its own ballot, what each handler ignores, where runs and strides
+ *          begin, and that a begun stride keeps state_ok; of take_promise, take_votes and
+ *          proposer_repropose P3 to P5 are stated there, and not proved yet;
  *          tests/unit/test_proposer.c; tests/sim. (Lamport, Paxos Made Simple, sections 2.2, 3.)
  */
 #ifndef CONSENSUS_PROPOSER_H
@@ -135,10 +136,32 @@ struct proposer {
   @     \at(w->flights[k].count, A) == \at(w->flights[k].count, B)) &&
   @   (\forall integer k; 0 <= k < WINDOW_INSTANCES ==>
   @     \at(w->flights[k].votes, A) == \at(w->flights[k].votes, B));
+  @ predicate settings_same{A,B}(struct proposer *p) =
+  @   \at(p->settings, A) == \at(p->settings, B) &&
+  @   \at(p->settings->self, A) == \at(p->settings->self, B) &&
+  @   \at(p->settings->members, A) == \at(p->settings->members, B) &&
+  @   \at(p->settings->shards, A) == \at(p->settings->shards, B) &&
+  @   \at(p->settings->body_max, A) == \at(p->settings->body_max, B) &&
+  @   \at(p->settings->window, A) == \at(p->settings->window, B) &&
+  @   \at(p->settings->quorum, A) == \at(p->settings->quorum, B);
+  @ predicate quorum_same{A,B}(struct proposer *p) =
+  @   \at(p->quorum, A) == \at(p->quorum, B) &&
+  @   \at(p->settings->quorum->phase1[p->quorum], A) ==
+  @     \at(p->settings->quorum->phase1[p->quorum], B);
+  @ predicate numbers_same{A,B}(struct proposer *p) =
+  @   \at(p->ballot, A) == \at(p->ballot, B) &&
+  @   \at(p->delivered, A) == \at(p->delivered, B) && \at(p->end, A) == \at(p->end, B);
   @ predicate window_fresh{L}(struct window *w, integer start) =
   @   w->oldest == 0 && w->next == 0 && w->chosen == start && w->end == start;
   @ lemma window_kept{A,B}: \forall struct window *w;
   @   window_same{A,B}(w) && window_ok{A}(w) ==> window_ok{B}(w);
+  @ lemma base_kept{A,B}: \forall struct proposer *p;
+  @   settings_same{A,B}(p) && quorum_same{A,B}(p) && numbers_same{A,B}(p) &&
+  @   window_same{A,B}(\at(&p->window, A)) && \at(p->state, B) <= PROPOSER_LEADING &&
+  @   base_ok{A}(p) ==> base_ok{B}(p);
+  @ lemma promised_kept{A,B}: \forall struct proposer *p;
+  @   settings_same{A,B}(p) && quorum_same{A,B}(p) && shards_same{A,B}(p) &&
+  @   quorum_promised{A}(p) ==> quorum_promised{B}(p);
   @*/
 
 /*@ requires \valid(p) && \valid_read(settings) && \valid_read(settings->quorum);
