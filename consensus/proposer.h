@@ -155,13 +155,6 @@ struct proposer {
   @   w->oldest == 0 && w->next == 0 && w->chosen == start && w->end == start;
   @ lemma window_kept{A,B}: \forall struct window *w;
   @   window_same{A,B}(w) && window_ok{A}(w) ==> window_ok{B}(w);
-  @ lemma base_kept{A,B}: \forall struct proposer *p;
-  @   settings_same{A,B}(p) && quorum_same{A,B}(p) && numbers_same{A,B}(p) &&
-  @   window_same{A,B}(\at(&p->window, A)) && \at(p->state, B) <= PROPOSER_LEADING &&
-  @   base_ok{A}(p) ==> base_ok{B}(p);
-  @ lemma promised_kept{A,B}: \forall struct proposer *p;
-  @   settings_same{A,B}(p) && quorum_same{A,B}(p) && shards_same{A,B}(p) &&
-  @   quorum_promised{A}(p) ==> quorum_promised{B}(p);
   @*/
 
 /*@ requires \valid(p) && \valid_read(settings) && \valid_read(settings->quorum);
