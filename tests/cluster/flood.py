@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Sends frames that are none of the protocol's to replicas, for as long as it lives: through a raw
-socket on eth0 of the namespace that it runs in. Prints how many were sent and how many answers to
-them came, when SIGTERM ends it.
+socket on eth0 of the namespace that it runs in. Says `floods` when it begins; when SIGTERM ends it,
+how many were sent and how many answers to them came.
 
     flood.py ADDRESS-MAC...     each as 10.9.0.1-02:00:00:00:09:01
 """
@@ -70,6 +70,7 @@ def main():
     queue = [frame for target in sys.argv[1:] for frame in frames(*target.split("-"))]
     ended = []
     signal.signal(signal.SIGTERM, lambda *_: ended.append(True))
+    print("floods", flush=True)
     sent = answers = 0
     own = socket.inet_aton(OWN_ADDRESS)
     while not ended:

@@ -38,6 +38,7 @@ def a_flood_of_foreign_and_broken_frames(c):
                                                          sys.executable, FLOOD, *targets],
                              stdout=subprocess.PIPE, text=True)
     c.others.append(flood)
+    assert flood.stdout.readline() == "floods\n"  # On a busy machine its start takes a while.
     time.sleep(LOAD_S - 2 * CALM_S)
     flood.send_signal(signal.SIGTERM)
     said = flood.communicate(timeout=LOAD_S)[0]
