@@ -341,8 +341,8 @@ uint32_t client_split(const struct client *c, uint8_t *body, uint32_t count, uin
 	return moved;
 }
 
-/* Of a session that is being opened, and that this nonce is of. Else NULL: another client's; or late, of
- * an opening of before: that session may have been used. */
+/* The closed session whose opening this nonce is of. NULL: it is another client's; or late, of an earlier
+ * opening, whose session may have been used (K4). */
 static struct client_session *find_opening(struct client *c, uint64_t nonce)
 {
 	uint64_t index = (nonce - c->nonce) & ((1ull << c->index_bits) - 1);

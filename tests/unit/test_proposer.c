@@ -288,41 +288,38 @@ static void votes_of_another_ballot_choose_nothing(void **state)
 	assert_int_equal(p.window.chosen, 4);
 }
 
-static void what_a_member_outside_the_quorum_trimmed_does_not_matter(void **state)
+static void hear_trimmed(uint8_t sender)
 {
-	/* Else: a member whose log begins above what its state machine has, because its snapshot is lost,
-	 * makes every leader step down, though the others hold all of it. */
 	const struct message m = {
 		.type = MESSAGE_REFUSED,
 		.flags = REFUSAL_TRIMMED,
 		.ballot = BALLOT,
-		.sender = 2,
+		.sender = sender,
 		.watermark = 256,
 	};
 
+	proposer_on_trimmed(&p, &m);
+}
+
+static void what_a_member_outside_the_quorum_trimmed_does_not_matter(void **state)
+{
+	/* Else: a member whose log begins above what its state machine has, because its snapshot is lost,
+	 * makes every leader step down, though the others hold all of it. */
 	(void)state;
 	promise_of(0, 0, 300);
 	promise_of(1, 0, 300);
 	assert_int_equal(p.state, PROPOSER_PULLING);
-	proposer_on_trimmed(&p, &m);
+	hear_trimmed(2);
 	assert_int_equal(p.state, PROPOSER_PULLING);
 	assert_int_equal(p.recovery.from, 0);
 }
 
 static void trimmed_while_pulling_raises_the_start(void **state)
 {
-	const struct message m = {
-		.type = MESSAGE_REFUSED,
-		.flags = REFUSAL_TRIMMED,
-		.ballot = BALLOT,
-		.sender = 1,
-		.watermark = 256,
-	};
-
 	(void)state;
 	promise_of(0, 0, 300);
 	promise_of(1, 0, 300);
-	proposer_on_trimmed(&p, &m);
+	hear_trimmed(1);
 	assert_int_equal(p.state, PROPOSER_CATCHING_UP);
 	proposer_on_delivered(&p, 260);
 	assert_int_equal(p.state, PROPOSER_PULLING);
