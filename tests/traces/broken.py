@@ -90,9 +90,7 @@ def kill(simulator, mutant):
     found = re.match(r"REFUSED step \d+ of run (\d+): (.*)", said)
     if not found:
         return f"mutant: {mutant.name}: NOT REFUSED: {said}", False
-    first = re.search(r"--first (\d+)", mutant.checker)
-    seed = int(found[1]) - 1 + int(first[1] if first else 1)
-    return f"mutant: {mutant.name}: refused (seed {seed}: {found[2]})", True
+    return f"mutant: {mutant.name}: refused (seed {found[1]}: {found[2]})", True
 
 
 def main():
